@@ -1,0 +1,336 @@
+"""The parameters of every chapter: their types, ranges and units, and the check that opens a run.
+
+A new chapter is one entry in `CHAPTERS`. The standard library alone is imported here, so that a
+wrong parameter stops a run before torch has loaded.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import math
+import numbers
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+_LITERALS = (bool, int, float, complex, str, bytes, list, tuple, dict, set, type(None))
+_IPYTHON_NAMES = {"In", "Out"}
+_KINDS = {
+    bool: "a truth value",
+    int: "a whole number",
+    float: "a number with a decimal point",
+    str: "a string",
+    list: "a list",
+    type(None): "nothing",
+}
+
+
+class ParameterError(ValueError):
+    """A run was given parameters it cannot use; the message has one line for each fault."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the message alone in a notebook: the stack below it helps nobody."""
+        return [f"{type(self).__name__}: {line}" for line in str(self).splitlines()]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What one parameter may be.
+
+    Attributes
+    ----------
+    kind
+        `int`, `float`, `str`, or `list` for a list of whole numbers.
+    default
+        The value in the chapter's `parameters` cell.
+    low, high
+        Smallest and largest value (of each entry, for a list), both allowed.
+    help
+        One line: what it is.
+    unit
+        What is counted or measured; empty for a bare number.
+    above
+        True where `low` itself is not allowed.
+    choices
+        All allowed values of a string.
+    lengths
+        Fewest and most entries of a list.
+    hint
+        What would do, in one sentence; the default is named where there is none.
+    """
+
+    kind: type
+    default: Any
+    low: float = -math.inf
+    high: float = math.inf
+    help: str = ""
+    unit: str = ""
+    above: bool = False
+    choices: tuple[str, ...] = ()
+    lengths: tuple[int, int] = (1, 1)
+    hint: str = ""
+
+    @property
+    def rule(self) -> str:
+        """The rule in words, to follow "it must be"."""
+        unit = f" ({self.unit})" if self.unit else ""
+        span = (
+            f"above {_plain(self.low)} and at most {_plain(self.high)}"
+            if self.above
+            else f"from {_plain(self.low)} to {_plain(self.high)}"
+        )
+        if self.kind is str:
+            return "one of " + ", ".join(repr(choice) for choice in self.choices)
+        if self.kind is list:
+            fewest, most = self.lengths
+            return f"a list of {fewest} to {most} whole numbers, each {span}{unit}"
+        return f"{'a whole' if self.kind is int else 'a finite'} number {span}{unit}"
+
+
+CHAPTERS: dict[str, dict[str, Parameter]] = {
+    "00": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the data set; teachers and students derive theirs"
+        ),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="softens teacher and student alike, in the loss alone",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "alpha": Parameter(
+            float,
+            0.7,
+            0,
+            1,
+            help="weight of the distillation term; 1 - alpha weighs the hard labels",
+            hint="Use 0 for hard labels alone, 1 for soft targets alone.",
+        ),
+        "ensemble_size": Parameter(int, 12, 2, 64, unit="teachers", help="teachers in one set"),
+        "student_hidden": Parameter(
+            list,
+            [64, 32],
+            1,
+            1024,
+            unit="units",
+            lengths=(1, 4),
+            help="width of each hidden layer of the student",
+            hint="Use [64, 32], the article's student.",
+        ),
+        "num_teacher_sets": Parameter(
+            int, 10, 2, 100, unit="teacher sets", help="independently trained teacher sets"
+        ),
+        "num_seeds": Parameter(
+            int, 20, 2, 200, unit="students", help="students of each kind for one teacher set"
+        ),
+        "num_test": Parameter(
+            int,
+            200_000,
+            1_000,
+            5_000_000,
+            unit="samples",
+            help="fresh test samples of the same law",
+        ),
+        "epochs": Parameter(
+            int, 30, 1, 500, help="epochs of each teacher; the chapter derives the students' from it"
+        ),
+    },
+}
+
+
+def check(chapter: str, namespace: MutableMapping[str, Any]) -> None:
+    """Stop a run whose parameters are misspelt, mistyped or out of range.
+
+    Call it in the cell right after the `parameters` cell, so that what papermill injects between
+    the two is seen. Types are strict: True is no temperature and "3" no number; 3 is taken as the
+    float 3.0, a tuple as a list. Accepted values are put back as the type the chapter expects.
+
+    Parameters
+    ----------
+    chapter
+        Two digits, a key of `CHAPTERS`.
+    namespace
+        The notebook's `globals()`.
+
+    Raises
+    ------
+    ParameterError
+        With one line for each fault: what, why, and what would do. Nothing has been changed then.
+
+    Examples
+    --------
+    >>> from distill_helpers.parameters import CHAPTERS, check
+    >>> run = {name: parameter.default for name, parameter in CHAPTERS["00"].items()}
+    >>> check("00", run | {"temprature": 4.0})
+    Traceback (most recent call last):
+    distill_helpers.parameters.ParameterError: temprature is no parameter of chapter 00; rename it to temperature.
+    """  # noqa: E501
+    table = _table(chapter)
+    faults = []
+    accepted = {}
+    for name, parameter in table.items():
+        try:
+            if name not in namespace:
+                raise ParameterError(
+                    f"{name} is missing; it must be {parameter.rule}. "
+                    f"Add {name} = {parameter.default!r} to the parameters cell."
+                )
+            accepted[name] = _accept(name, namespace[name], parameter)
+        except ParameterError as fault:
+            faults.append(str(fault))
+    for name in _unknown_names(namespace, table):
+        near = difflib.get_close_matches(name, table, n=1)
+        way_out = f"rename it to {near[0]}." if near else f"its parameters are {', '.join(table)}."
+        faults.append(f"{name} is no parameter of chapter {chapter}; {way_out}")
+    if faults:
+        raise ParameterError("\n".join(faults))
+    namespace.update(accepted)
+
+
+def at_defaults(chapter: str, namespace: Mapping[str, Any]) -> bool:
+    """Tell whether a run uses the chapter's defaults, at which its verdicts are asserted.
+
+    Parameters
+    ----------
+    chapter
+        Two digits, a key of `CHAPTERS`.
+    namespace
+        The notebook's `globals()`, after `check`.
+
+    Examples
+    --------
+    >>> from distill_helpers.parameters import CHAPTERS, at_defaults
+    >>> run = {name: parameter.default for name, parameter in CHAPTERS["00"].items()}
+    >>> at_defaults("00", run), at_defaults("00", run | {"alpha": 1.0})
+    (True, False)
+    """
+    return all(namespace[name] == parameter.default for name, parameter in _table(chapter).items())
+
+
+def _table(chapter: str) -> dict[str, Parameter]:
+    if chapter not in CHAPTERS:
+        raise ValueError(
+            f"chapter is {chapter!r}; it must be one of {', '.join(CHAPTERS)}. "
+            "Give a new chapter its entry in distill_helpers.parameters.CHAPTERS."
+        )
+    return CHAPTERS[chapter]
+
+
+def _accept(name: str, value: Any, parameter: Parameter) -> Any:
+    """Return the value as the chapter expects it, or raise with the line for the reader."""
+    if parameter.kind is str:
+        if isinstance(value, str) and value in parameter.choices:
+            return str(value)
+    elif parameter.kind is list:
+        fewest, most = parameter.lengths
+        if isinstance(value, (list, tuple)) and fewest <= len(value) <= most:
+            entries = [_number(entry, int, parameter) for entry in value]
+            if None not in entries:
+                return entries
+    else:
+        number = _number(value, parameter.kind, parameter)
+        if number is not None:
+            return number
+    raise ParameterError(
+        f"{name} is {_shown(value)}{_wrong_kind(value, parameter.kind)}; it must be "
+        f"{parameter.rule}. {_way_out(name, value, parameter)}"
+    )
+
+
+def _number(value: Any, kind: type, parameter: Parameter) -> Any:
+    """Return the value as a plain int or float in range, or None."""
+    # NumPy's scalars count as numbers; bool is an int to Python, and a mistake here
+    if isinstance(value, bool) or not isinstance(
+        value, numbers.Integral if kind is int else numbers.Real
+    ):
+        return None
+    # compared before conversion: a huge int does not fit a float, and NaN is in no range
+    inside = parameter.low <= value <= parameter.high
+    if not inside or (parameter.above and value == parameter.low):
+        return None
+    return kind(value)
+
+
+def _unknown_names(namespace: Mapping[str, Any], table: Mapping[str, Parameter]) -> list[str]:
+    """List public names with a literal's value that are no parameters.
+
+    In a notebook these are the names set by the parameters cell and by the cells of bare
+    assignments that directly follow it (papermill's): so the check can run again in a kernel that
+    holds a whole chapter's variables.
+    """
+    names = set(namespace)
+    cells = [_assigned(source) for source in namespace.get("In", [])]
+    for start in reversed(range(len(cells))):
+        if set(table) <= cells[start]:
+            stop = start
+            while stop < len(cells) and cells[stop]:
+                stop += 1
+            names &= set().union(*cells[start:stop])
+            break
+    return sorted(
+        name
+        for name in names
+        if not name.startswith("_")
+        and name not in table
+        and name not in _IPYTHON_NAMES
+        and isinstance(namespace[name], _LITERALS)
+    )
+
+
+def _assigned(source: str) -> set[str]:
+    """Return the names a cell assigns; empty where it does anything else."""
+    try:
+        body = ast.parse(source).body
+    except SyntaxError:  # a cell with a magic, or one that failed
+        return set()
+    names = set()
+    for statement in body:
+        if isinstance(statement, ast.Assign):
+            targets = statement.targets
+        elif isinstance(statement, ast.AnnAssign):
+            targets = [statement.target]
+        else:
+            return set()
+        names |= {target.id for target in targets if isinstance(target, ast.Name)}
+    return names
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.0f}" if number == int(number) else f"{number:g}"
+
+
+def _shown(value: Any, longest: int = 40) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= longest else text[: longest - 3] + "..."
+
+
+def _wrong_kind(value: Any, kind: type) -> str:
+    """Name the value's kind where that is the fault and cannot be seen."""
+    if isinstance(value, kind) and not isinstance(value, bool):
+        return ""
+    if kind is float and isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return ""
+    return ", " + _KINDS.get(type(value), f"of type {type(value).__name__}")
+
+
+def _way_out(name: str, value: Any, parameter: Parameter) -> str:
+    if isinstance(value, str) and parameter.kind is not str:
+        try:
+            ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            pass
+        else:
+            shell = f" (in a shell: -y '{name}: {value}')" if parameter.kind is list else ""
+            return f"Leave out the quotes: {name} = {value}{shell}."
+    if (
+        parameter.kind is int
+        and isinstance(value, float)
+        and value.is_integer()
+        and parameter.low <= value <= parameter.high
+    ):
+        return f"Write {int(value)}."
+    return parameter.hint or f"The default is {parameter.default!r}."
