@@ -136,7 +136,11 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="fresh test samples of the same law",
         ),
         "epochs": Parameter(
-            int, 30, 1, 500, help="epochs of each teacher; the chapter derives the students' from it"
+            int,
+            30,
+            1,
+            500,
+            help="epochs of each teacher; the chapter derives the students' from it",
         ),
     },
 }
@@ -244,9 +248,8 @@ def _accept(name: str, value: Any, parameter: Parameter) -> Any:
 def _number(value: Any, kind: type, parameter: Parameter) -> Any:
     """Return the value as a plain int or float in range, or None."""
     # NumPy's scalars count as numbers; bool is an int to Python, and a mistake here
-    if isinstance(value, bool) or not isinstance(
-        value, numbers.Integral if kind is int else numbers.Real
-    ):
+    accepted: Any = numbers.Integral if kind is int else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, accepted):
         return None
     # compared before conversion: a huge int does not fit a float, and NaN is in no range
     inside = parameter.low <= value <= parameter.high

@@ -1,0 +1,569 @@
+"""How results and verdicts leave a notebook, and how they are written in a sentence.
+
+A cell that measures something ends in `record`: its output holds the results as JSON beside a
+table of the same. `read` takes them out of an executed notebook again, with nbformat alone.
+
+Shares and differences of shares are fractions in Python (0.978, 0.007) and turn into percent and
+percentage points here, at the door.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import math
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+MIME = "application/vnd.distill.results+json"
+VERDICTS = ("holds", "holds with a condition", "not shown", "no difference", "wrong")
+METADATA_KEY = "distill"
+
+_PINS = ("torch", "numpy", "scipy", "scikit-learn", "matplotlib", "altair")
+_SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+_RESULT_KEYS = ("name", "value", "low", "high", "level", "n", "unit")
+_VERDICT_KEYS = ("claim", "source", "prediction", "result", "verdict")
+_HUNDREDFOLD = ("%", "points")
+
+
+# -- what leaves the notebook ---------------------------------------------------------------------
+
+
+def result(
+    name: str,
+    value: Any,
+    *,
+    unit: str = "",
+    low: float | None = None,
+    high: float | None = None,
+    level: float | None = None,
+    n: int | None = None,
+) -> dict[str, Any]:
+    """Make one result, to be handed to `record`.
+
+    Parameters
+    ----------
+    name
+        Unique in the chapter, readable on its own: "gap recovered, ensemble at T = 3".
+    value
+        A number, or an estimate with `value`, `low`, `high`, `level` and `n`
+        (`statistics.Estimate`). In units of "%" and "points" a fraction: 0.978 is stored as 97.8.
+    unit
+        "%" for shares, "points" for differences of shares, else as it should be read: "s", "MB",
+        "" for a bare number.
+    low, high
+        The interval of a plain number. Without `level` it is a tolerance. A trained number
+        without an interval has to come out equal on every machine.
+    level
+        The interval's coverage: 0.95.
+    n
+        How many replicates the interval is about (teacher sets, test samples).
+
+    Returns
+    -------
+    dict
+        Six significant digits. An end that is infinite is None; so are both where there is no
+        interval, and then `level` is None too.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With one line, where a number is missing, NaN or out of order.
+
+    Examples
+    --------
+    >>> result("accuracy of the student", 0.972, unit="%", n=1000)["value"]
+    97.2
+    """
+    if hasattr(value, "low"):
+        low, high, level, n = value.low, value.high, value.level, value.n
+        value = value.value
+    where = f"result {name!r}"
+    _line(name, "a result's name")
+    number = _finite(value, f"the value of {where}")
+    ends = [_end(low, f"the low end of {where}"), _end(high, f"the high end of {where}")]
+    if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
+        raise ValueError(f"{where} has low {low} above high {high}; swap them.")
+    if level is not None and not 0 < float(level) < 1:
+        raise ValueError(f"{where} has level {level}; it must be between 0 and 1, such as 0.95.")
+    scale = 100 if unit in _HUNDREDFOLD else 1
+    return {
+        "name": name,
+        "value": _digits(scale * number),
+        "low": None if ends[0] is None else _digits(scale * ends[0]),
+        "high": None if ends[1] is None else _digits(scale * ends[1]),
+        "level": None if level is None else float(level),
+        "n": None if n is None else int(n),
+        "unit": unit,
+    }
+
+
+def verdict(
+    claim: str, verdict: str, *, source: str, prediction: str, result: str
+) -> dict[str, str]:
+    """Make one verdict, to be handed to `record`.
+
+    Parameters
+    ----------
+    claim
+        What is put to the test, in a sentence.
+    verdict
+        One of `VERDICTS`.
+    source
+        Who claims it: "the article, claim 1".
+    prediction
+        What was predicted before the run, with the smallest effect that would matter.
+    result
+        What was found, with its interval.
+
+    Raises
+    ------
+    ValueError
+        Where a part is empty or the verdict is no word of the book's.
+
+    Examples
+    --------
+    >>> verdict("The ensemble sets the ceiling.", "wrong", source="the article, claim 2",
+    ...         prediction="no student above the ensemble", result="3 of 200 are")["verdict"]
+    'wrong'
+    """
+    made = {
+        "claim": claim,
+        "source": source,
+        "prediction": prediction,
+        "result": result,
+        "verdict": verdict,
+    }
+    for key, text in made.items():
+        _line(text, f"the {key} of the verdict on {claim!r}")
+    if verdict not in VERDICTS:
+        raise ValueError(
+            f"the verdict on {claim!r} is {verdict!r}; it must be one of {', '.join(VERDICTS)}."
+        )
+    return made
+
+
+def record(
+    chapter: str,
+    results: Iterable[Mapping[str, Any]] = (),
+    verdicts: Iterable[Mapping[str, str]] = (),
+) -> None:
+    """Display results and verdicts as the output of this cell: JSON beside a table of the same.
+
+    A chapter may call it in several cells; a name is recorded once in the whole chapter.
+
+    Parameters
+    ----------
+    chapter
+        Two digits: "00".
+    results
+        Made by `result`.
+    verdicts
+        Made by `verdict`.
+
+    Raises
+    ------
+    ValueError
+        Where there is nothing to record, or a name or claim comes twice.
+    """
+    payload: dict[str, Any] = {
+        "schema": 1,
+        "chapter": chapter,
+        "results": [dict(entry) for entry in results],
+        "verdicts": [dict(entry) for entry in verdicts],
+    }
+    validate(payload)
+    blocks = []
+    if payload["results"]:
+        blocks.append(
+            (
+                [[r["name"], _value(r), _interval(r), _count(r["n"])] for r in payload["results"]],
+                ["result", "value", "interval", "n"],
+            )
+        )
+    if payload["verdicts"]:
+        blocks.append(
+            (
+                [[v[key] for key in _VERDICT_KEYS] for v in payload["verdicts"]],
+                list(_VERDICT_KEYS),
+            )
+        )
+    _display(
+        {
+            MIME: payload,
+            "text/markdown": "\n\n".join(_markdown_table(*block) for block in blocks),
+            "text/plain": "\n\n".join(_plain_table(*block) for block in blocks),
+        }
+    )
+
+
+def validate(payload: Any) -> None:
+    """Raise ValueError, with one line, where a results output is not as it should be.
+
+    Examples
+    --------
+    >>> validate({"schema": 1, "chapter": "00", "results": [], "verdicts": []})
+    Traceback (most recent call last):
+    ValueError: chapter 00 records nothing; give results or verdicts.
+    """
+    if not isinstance(payload, Mapping) or payload.get("schema") != 1:
+        raise ValueError(
+            "a results output must be a mapping with schema 1; call record to make it."
+        )
+    if set(payload) != {"schema", "chapter", "results", "verdicts"}:
+        raise ValueError(
+            f"a results output has the keys {', '.join(sorted(payload))}; "
+            "it must have schema, chapter, results and verdicts."
+        )
+    chapter = payload["chapter"]
+    if not (isinstance(chapter, str) and len(chapter) == 2 and chapter.isdecimal()):
+        raise ValueError(f'chapter is {chapter!r}; it must be two digits, such as "00".')
+    if not payload["results"] and not payload["verdicts"]:
+        raise ValueError(f"chapter {chapter} records nothing; give results or verdicts.")
+    for entry in payload["results"]:
+        if set(entry) != set(_RESULT_KEYS):
+            raise ValueError(f"a result is {dict(entry)}; make it with result(name, value).")
+        where = f"result {entry['name']!r}"
+        _finite(entry["value"], f"the value of {where}")
+        for key in ("low", "high", "level", "n"):
+            if entry[key] is not None:
+                _finite(entry[key], f"{key} of {where}")
+    for entry in payload["verdicts"]:
+        if set(entry) != set(_VERDICT_KEYS) or entry["verdict"] not in VERDICTS:
+            raise ValueError(f"a verdict is {dict(entry)}; make it with verdict(claim, word, ...).")
+    for kind, key in (("results", "name"), ("verdicts", "claim")):
+        for text, times in Counter(entry[key] for entry in payload[kind]).items():
+            if times > 1:
+                raise ValueError(
+                    f"chapter {chapter} records {text!r} {times} times; give each its own {key}."
+                )
+
+
+def read(notebook: Any) -> dict[str, Any]:
+    """Take the results and verdicts out of an executed notebook.
+
+    Parameters
+    ----------
+    notebook
+        A path, or a notebook that nbformat has read.
+
+    Returns
+    -------
+    dict
+        `schema`, `chapter`, `results`, `verdicts`: all the notebook's results outputs as one.
+
+    Raises
+    ------
+    ValueError
+        Where there are none, they belong to two chapters, or one is malformed.
+    """
+    if isinstance(notebook, (str, Path)):
+        import nbformat
+
+        name = str(notebook)
+        notebook = nbformat.read(name, as_version=4)
+    else:
+        name = "the notebook"
+    payloads = [
+        output["data"][MIME]
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        if MIME in output.get("data", {})
+    ]
+    if not payloads:
+        raise ValueError(f"{name} holds no results; execute it, or let a cell call record.")
+    for payload in payloads:
+        validate(payload)
+    chapters = sorted({payload["chapter"] for payload in payloads})
+    if len(chapters) > 1:
+        raise ValueError(f"{name} records results of chapters {' and '.join(chapters)}; one each.")
+    whole = {
+        "schema": 1,
+        "chapter": chapters[0],
+        "results": [dict(entry) for payload in payloads for entry in payload["results"]],
+        "verdicts": [dict(entry) for payload in payloads for entry in payload["verdicts"]],
+    }
+    validate(whole)
+    return whole
+
+
+# -- numbers in sentences and tables --------------------------------------------------------------
+
+
+def percent(value: Any, *, interval: bool = True, decimals: int | None = None) -> str:
+    """Write a share (a fraction) in percent.
+
+    Parameters
+    ----------
+    value
+        A fraction, or an estimate of one.
+    interval
+        Add the estimate's interval.
+    decimals
+        Digits after the point; as many as the interval supports where it is None.
+
+    Examples
+    --------
+    >>> percent(0.978, decimals=1)
+    '97.8 %'
+    """
+    return _written(value, "%", interval, decimals)
+
+
+def points(value: Any, *, interval: bool = True, decimals: int | None = None) -> str:
+    """Write a difference of shares (a fraction) in percentage points; as `percent` does.
+
+    Examples
+    --------
+    >>> points(0.007, decimals=2)
+    '0.70 points'
+    """
+    return _written(value, "points", interval, decimals)
+
+
+def number(
+    value: Any, unit: str = "", *, interval: bool = True, decimals: int | None = None
+) -> str:
+    """Write a number that is no share, with its unit; as `percent` does.
+
+    Examples
+    --------
+    >>> number(559896), number(13.368, decimals=1), number(0.0324, "nats", decimals=3)
+    ('559,896', '13.4', '0.032 nats')
+    """
+    return _written(value, unit, interval, decimals)
+
+
+def prose(markdown: str) -> None:
+    """Display a sentence with results in it as Markdown.
+
+    Its cell is tagged `hide-input`, and `trained` where the numbers come from training.
+
+    Parameters
+    ----------
+    markdown
+        Usually an f-string: ``f"The student gains {points(gain)}."``
+    """
+    _display({"text/markdown": markdown, "text/plain": markdown})
+
+
+def table(rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> None:
+    """Display a Markdown table, and the same as plain text where Markdown is not rendered.
+
+    Parameters
+    ----------
+    rows
+        Cells are Markdown, but for `|`, `$` and `~`, which stand for themselves. None is empty.
+    headers
+        One for each column. Columns of numbers are aligned to the right.
+
+    Raises
+    ------
+    ValueError
+        Where a row has more or fewer cells than there are headers.
+    """
+    rows = [list(row) for row in rows]
+    for row in rows:
+        if len(row) != len(headers):
+            raise ValueError(
+                f"a table row has {len(row)} cells, {row!r}; it must have {len(headers)}, "
+                "one for each header."
+            )
+    _display(
+        {
+            "text/markdown": _markdown_table(rows, headers),
+            "text/plain": _plain_table(rows, headers),
+        }
+    )
+
+
+def escape(text: str) -> str:
+    r"""Keep `|`, `$` and `~` from ending a table cell, starting maths or striking text out.
+
+    Examples
+    --------
+    >>> print(escape("$5 | ~3"))
+    \$5 \| \~3
+    """
+    for mark in "|$~":
+        text = text.replace(mark, "\\" + mark)
+    return text
+
+
+# -- the machine that made the outputs ------------------------------------------------------------
+
+
+def fingerprint() -> dict[str, str]:
+    """Describe what a trained number's last bits depend on: machine, settings, pinned packages.
+
+    Returns
+    -------
+    dict
+        Of strings. Two runs with equal fingerprints give equal outputs, bit for bit.
+    """
+    found = {
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": _cpu_vendor(),
+        "python": ".".join(platform.python_version_tuple()[:2]),
+    }
+    for pin in _PINS:
+        try:
+            found[pin] = importlib.metadata.version(pin)
+        except importlib.metadata.PackageNotFoundError:
+            found[pin] = "missing"
+    return found | {name: os.environ.get(name, "unset") for name in _SETTINGS}
+
+
+def stamp(notebook: Any) -> None:
+    """Write this machine's fingerprint into a notebook it has just executed.
+
+    Parameters
+    ----------
+    notebook
+        As nbformat has read it; its metadata are changed.
+    """
+    notebook["metadata"][METADATA_KEY] = {"fingerprint": fingerprint()}
+
+
+def _cpu_vendor() -> str:
+    try:
+        for row in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if row.startswith(("vendor_id", "CPU implementer")):
+                return row.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    # Windows: "Intel64 Family 6 Model 140 Stepping 1, GenuineIntel"
+    return platform.processor().split(",")[-1].strip() or "unknown"
+
+
+# -- parts ----------------------------------------------------------------------------------------
+
+
+def _display(bundle: dict[str, Any]) -> None:
+    from IPython.display import display
+
+    display(bundle, raw=True)
+
+
+def _line(text: Any, what: str) -> None:
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{what} is {text!r}; it must be a sentence or a name.")
+
+
+def _finite(value: Any, what: str, *, infinite: bool = False) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"{what} is {value!r}; it must be a number.") from None
+    if infinite and math.isinf(number):
+        return number
+    if not math.isfinite(number):
+        raise ValueError(f"{what} is {number}; it must be finite. Say in words what has no value.")
+    return number
+
+
+def _end(value: Any, what: str) -> float | None:
+    """Return an interval's end; None where it is infinite or missing."""
+    if value is None:
+        return None
+    number = _finite(value, what, infinite=True)
+    return None if math.isinf(number) else number
+
+
+def _digits(number: float) -> float:
+    return float(f"{number:.6g}") + 0.0  # adding 0.0 makes -0.0 a plain 0.0
+
+
+def _written(value: Any, unit: str, interval: bool, decimals: int | None) -> str:
+    entry = result("a number", value, unit=unit)
+    text = _value(entry, decimals)
+    if interval and entry["level"] is not None:
+        text += f" ({entry['level'] * 100:g} % interval: {_interval(entry, decimals, named=False)})"
+    return text
+
+
+def _decimals(entry: Mapping[str, Any]) -> int:
+    """Count the decimals an interval supports.
+
+    The Particle Data Group's rule: of the half-width's three leading digits, 100 to 354 keep two
+    digits, 355 to 949 one, and 950 to 999 round up to 1000 and keep two.
+    """
+    value, low, high = entry["value"], entry["low"], entry["high"]
+    if low is not None and high is not None:
+        half = (high - low) / 2
+    else:
+        half = max((abs(value - end) for end in (low, high) if end is not None), default=0.0)
+    if half == 0:  # no interval: four significant digits, fewer where they say it all
+        places = min(8, max(0, 3 - math.floor(math.log10(abs(value))))) if value else 0
+        return len(f"{value:.{places}f}".rstrip("0").partition(".")[2])
+    exponent = math.floor(math.log10(half))
+    leading = half / 10**exponent
+    digits = 2 if leading < 3.545 else 1 if leading < 9.495 else 2
+    if leading >= 9.495:
+        exponent += 1
+    return max(0, digits - 1 - exponent)
+
+
+def _value(entry: Mapping[str, Any], decimals: int | None = None) -> str:
+    text = _rounded(entry["value"], _decimals(entry) if decimals is None else decimals)
+    return f"{text} {entry['unit']}".rstrip()
+
+
+def _interval(entry: Mapping[str, Any], decimals: int | None = None, *, named: bool = True) -> str:
+    low, high, level = entry["low"], entry["high"], entry["level"]
+    places = _decimals(entry) if decimals is None else decimals
+    if low is None and high is None:
+        text = "" if level is None else "unbounded on both sides"
+    elif low is None:
+        text = f"at most {_rounded(high, places)}"
+    elif high is None:
+        text = f"at least {_rounded(low, places)}"
+    else:
+        text = f"{_rounded(low, places)} to {_rounded(high, places)}"
+    if named and text:
+        text += " (tolerance)" if level is None else f" ({level * 100:g} %)"
+    return text
+
+
+def _rounded(number: float, decimals: int) -> str:
+    text = f"{number:,.{decimals}f}"
+    return text.lstrip("-") if not text.strip("-0.,") else text  # no "-0.0"
+
+
+def _count(n: int | None) -> str | None:
+    return None if n is None else f"{n:,}"
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else " ".join(str(value).split())
+
+
+def _numeric(rows: Sequence[Sequence[Any]], column: int) -> bool:
+    """Tell whether a column holds numbers, which are aligned to the right."""
+    cells = [_cell(row[column]) for row in rows]
+    return any(cells) and all(not cell or cell.lstrip("+-")[:1].isdigit() for cell in cells)
+
+
+def _markdown_table(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
+    rule = ["---:" if _numeric(rows, column) else ":---" for column in range(len(headers))]
+    lines = [headers, rule, *rows]
+    return "\n".join(
+        "| " + " | ".join(escape(_cell(cell)) for cell in line) + " |" for line in lines
+    )
+
+
+def _plain_table(rows: Sequence[Sequence[Any]], headers: Sequence[str]) -> str:
+    lines = [[_cell(cell) for cell in line] for line in [headers, *rows]]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
+    right = [_numeric(rows, column) for column in range(len(headers))]
+    lines.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
