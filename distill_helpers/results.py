@@ -4,7 +4,7 @@ A cell that measures something ends in `record`: its output holds the results as
 table of the same. `read` takes them out of an executed notebook again, with nbformat alone.
 
 Shares and differences of shares are fractions in Python (0.978, 0.007) and turn into percent and
-percentage points here, at the door.
+percentage points here, at the door. An estimate that names its own unit is in that unit already.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ def result(
         Unique in the chapter, readable on its own: "gap recovered, ensemble at T = 3".
     value
         A number, or an estimate with `value`, `low`, `high`, `level` and `n`
-        (`statistics.Estimate`). In units of "%" and "points" a fraction: 0.978 is stored as 97.8.
+        (`statistics.Estimate`). With unit "%" or "points" a fraction, 0.978 for 97.8 %, unless
+        it is an estimate that names its own unit.
     unit
         "%" for shares, "points" for differences of shares, else as it should be read: "s", "MB",
-        "" for a bare number.
+        "" for a bare number, or the unit that the estimate names.
     low, high
         The interval of a plain number. Without `level` it is a tolerance. A trained number
         without an interval has to come out equal on every machine.
@@ -71,25 +72,36 @@ def result(
     Raises
     ------
     TypeError, ValueError
-        With one line, where a number is missing, NaN or out of order.
+        With one line, where a number is missing, NaN, out of order or a percentage where a
+        fraction belongs.
 
     Examples
     --------
     >>> result("accuracy of the student", 0.972, unit="%", n=1000)["value"]
     97.2
     """
+    _line(name, "a result's name")
+    where = f"result {name!r}"
+    scale = 100 if unit in _HUNDREDFOLD else 1
     if hasattr(value, "low"):
+        own = getattr(value, "unit", "")
+        if own:
+            scale = 1
+        if own and unit and own != unit:
+            raise ValueError(f"{where} has unit {unit!r}, its estimate {own!r}; give only one.")
+        unit = unit or own
         low, high, level, n = value.low, value.high, value.level, value.n
         value = value.value
-    where = f"result {name!r}"
-    _line(name, "a result's name")
+    elif scale == 100 and abs(_finite(value, f"the value of {where}")) > 10:
+        raise ValueError(
+            f"{where} is {value} with unit {unit!r}; give a fraction, such as 0.978 for 97.8 %."
+        )
     number = _finite(value, f"the value of {where}")
     ends = [_end(low, f"the low end of {where}"), _end(high, f"the high end of {where}")]
     if ends[0] is not None and ends[1] is not None and ends[0] > ends[1]:
         raise ValueError(f"{where} has low {low} above high {high}; swap them.")
     if level is not None and not 0 < float(level) < 1:
         raise ValueError(f"{where} has level {level}; it must be between 0 and 1, such as 0.95.")
-    scale = 100 if unit in _HUNDREDFOLD else 1
     return {
         "name": name,
         "value": _digits(scale * number),
@@ -299,7 +311,7 @@ def percent(value: Any, *, interval: bool = True, decimals: int | None = None) -
     Parameters
     ----------
     value
-        A fraction, or an estimate of one.
+        A fraction, an estimate of one, or an estimate whose own unit is "%".
     interval
         Add the estimate's interval.
     decimals
@@ -327,7 +339,7 @@ def points(value: Any, *, interval: bool = True, decimals: int | None = None) ->
 def number(
     value: Any, unit: str = "", *, interval: bool = True, decimals: int | None = None
 ) -> str:
-    """Write a number that is no share, with its unit; as `percent` does.
+    """Write a number that is no share, or an estimate in its own unit; as `percent` does.
 
     Examples
     --------
@@ -488,8 +500,8 @@ def _written(value: Any, unit: str, interval: bool, decimals: int | None) -> str
 def _decimals(entry: Mapping[str, Any]) -> int:
     """Count the decimals an interval supports.
 
-    The Particle Data Group's rule: of the half-width's three leading digits, 100 to 354 keep two
-    digits, 355 to 949 one, and 950 to 999 round up to 1000 and keep two.
+    The Particle Data Group's rule: a half-width whose digits start with 10 to 35 keeps two of
+    them, any other keeps one.
     """
     value, low, high = entry["value"], entry["low"], entry["high"]
     if low is not None and high is not None:
@@ -499,12 +511,7 @@ def _decimals(entry: Mapping[str, Any]) -> int:
     if half == 0:  # no interval: four significant digits, fewer where they say it all
         places = min(8, max(0, 3 - math.floor(math.log10(abs(value))))) if value else 0
         return len(f"{value:.{places}f}".rstrip("0").partition(".")[2])
-    exponent = math.floor(math.log10(half))
-    leading = half / 10**exponent
-    digits = 2 if leading < 3.545 else 1 if leading < 9.495 else 2
-    if leading >= 9.495:
-        exponent += 1
-    return max(0, digits - 1 - exponent)
+    return max(0, -math.floor(math.log10(half / 3.55)))
 
 
 def _value(entry: Mapping[str, Any], decimals: int | None = None) -> str:
@@ -516,7 +523,7 @@ def _interval(entry: Mapping[str, Any], decimals: int | None = None, *, named: b
     low, high, level = entry["low"], entry["high"], entry["level"]
     places = _decimals(entry) if decimals is None else decimals
     if low is None and high is None:
-        text = "" if level is None else "unbounded on both sides"
+        text = "" if level is None else "unbounded"
     elif low is None:
         text = f"at most {_rounded(high, places)}"
     elif high is None:
