@@ -1,0 +1,100 @@
+# Every path is relative, so that a folder whose name has a space works; nothing newer than GNU Make 3.81 is used.
+PYTHON  ?= python3
+VENV    := .venv
+PY      := $(VENV)/bin/python
+# Another installer, e.g.: make book INSTALL="uv pip install --torch-backend=cpu"
+INSTALL ?= $(PY) -m pip install -qq --disable-pip-version-check
+PYTEST  ?= $(PY) -m pytest
+MUTANTS ?= echo "make mutants: no mutation run has been set up yet" && false
+
+PINS      := requirements.txt constraints.txt pyproject.toml
+PACKAGE   := $(wildcard distill_helpers/*.py)
+STUDIES   := $(shell find studies -type f -not -name '.*' 2>/dev/null)
+PAGES     := $(shell find book -type f -not -path '*/__pycache__/*' 2>/dev/null)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+EXECUTED  := $(NOTEBOOKS:notebooks/%=_build/executed/%)
+
+# Holds machines with wider vectors to AVX2, so that training gives the same bits; other processors only warn.
+ifneq (,$(filter x86_64 amd64,$(shell uname -m)))
+export ATEN_CPU_CAPABILITY := avx2
+export MKL_CBWR := AVX2
+export ONEDNN_MAX_CPU_ISA := AVX2
+endif
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+.PHONY: help book test lab outputs lint pages-ready test-pages slow mutants clean
+.DEFAULT_GOAL := help
+# No half-written file is taken for a finished one.
+.DELETE_ON_ERROR:
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+
+book: _build/html/index.html ## run the notebooks and render the book
+	@echo "The book is ready: open _build/html/index.html in a browser."
+
+test: $(VENV)/.dev ## unit tests, docstring examples, and every notebook against its stored outputs
+	DISTILL_CACHE=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
+	DISTILL_CACHE=off $(PYTEST) -q --nbval --nbval-current-env -p no:doctest notebooks
+
+slow: $(VENV)/.dev ## the tests marked slow (minutes to an hour)
+	DISTILL_CACHE=off $(PYTEST) -q -m slow tests --ignore=tests/pages
+
+lint: $(VENV)/.dev ## ruff (notebooks too), mypy, codespell
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy distill_helpers
+	$(PY) -m codespell_lib
+
+test-pages: $(VENV)/.dev _build/html/index.html ## the rendered pages in Chromium: offline, links, axe, live charts
+	$(PYTEST) -q tests/pages
+
+outputs: $(VENV)/.book ## run every notebook without the cache and store its outputs in it
+	@mkdir -p _build/executed
+	@set -e; for notebook in $(NOTEBOOKS:notebooks/%=%); do \
+	  DISTILL_CACHE=off $(PY) tools/notebooks.py execute "notebooks/$$notebook" "_build/executed/$$notebook"; \
+	  $(PY) tools/notebooks.py store "_build/executed/$$notebook" "notebooks/$$notebook"; \
+	  touch "_build/executed/$$notebook"; \
+	done
+
+lab: $(VENV)/.book ## open the notebooks in JupyterLab
+	$(PY) -m jupyterlab notebooks
+
+mutants: $(VENV)/.dev ## break the losses on purpose and count the breaks that the tests notice
+	@$(MUTANTS)
+
+clean: ## remove what was built; `rm -r .venv` removes the environment as well
+	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+_build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(STUDIES) $(PINS) | $(VENV)/.book
+	@mkdir -p _build/executed
+	@$(PY) tools/notebooks.py execute $< $@
+
+# Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
+_build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc.yml | $(VENV)/.book
+	@rm -rf _build/src _build/new _build/old
+	@mkdir -p _build/src/notebooks
+	@cp _config.yml _toc.yml _build/src/
+	@cp -R book _build/src/
+	@cp $(EXECUTED) _build/src/notebooks/
+	@echo "rendering the book"
+	@$(VENV)/bin/jupyter-book build _build/src --path-output _build/new -W -n --keep-going -q >_build/render.log 2>&1 \
+	  || { grep -E 'WARNING|ERROR|error' _build/render.log | head -20; \
+	       echo "The book did not render; the last good one still stands. All of the log: _build/render.log"; exit 1; }
+	@if [ -d _build/html ]; then mv _build/html _build/old; fi
+	@mv _build/new/_build/html _build/html
+	@rm -rf _build/new _build/old
+	@touch $@
+
+$(VENV)/.book: $(PINS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	@echo "installing what the book needs into $(VENV) (a few minutes the first time)"
+	@$(INSTALL) -c constraints.txt -r requirements.txt -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.book
+	@echo "installing what the tests need into $(VENV)"
+	@$(INSTALL) -c constraints.txt -r requirements-dev.txt
+	@touch $@

@@ -1,0 +1,124 @@
+"""What this book asks of Sphinx beyond its settings.
+
+Scripts from the installed packages in place of a network, live Altair charts, a warning for a figure
+without alt text, and one API section a module.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+VEGALITE = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
+IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
+MATHJAX = "sphinx-mathjax-offline"  # a package with no module of its own; only its folder counts
+API_MARK = re.compile(r"<!-- modules:.*?-->")
+
+
+def set_theme_options(app: Sphinx, config: Any) -> None:
+    """Set single options; naming them in ``_config.yml`` would drop all the others."""
+    config.mathjax_path = "tex-svg.js"
+    config.mathjax3_config = {"options": {"enableMenu": False}}
+    # The field in the sidebar opens the same dialog as the button in the header.
+    config.html_sidebars = {"**": ["navbar-logo.html", "sbt-sidebar-nav.html"]}
+
+
+def copy_scripts(app: Sphinx) -> None:
+    """Put MathJax and Vega beside the pages, so that they work from a folder with no network."""
+    if app.builder.format != "html":
+        return
+    import vl_convert
+
+    static = Path(app.outdir) / "_static"
+    static.mkdir(parents=True, exist_ok=True)
+    spec = importlib.util.find_spec(MATHJAX)
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError(f"{MATHJAX} is not installed; run: make book")
+    shutil.copy(Path(spec.submodule_search_locations[0]) / "static/mathjax/tex-svg.js", static)
+    # The bundle declares short global names, `_` among them; in a function they stay inside.
+    bundle = vl_convert.javascript_bundle()
+    (static / "vega.js").write_text(f"(function () {{\n{bundle}\n}})();\n", encoding="utf-8")
+
+
+def prepare_notebook(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Warn where alt text is missing, and put each chart's specification behind its picture."""
+    if Path(app.env.doc2path(docname)).suffix != ".ipynb":
+        return
+    notebook = json.loads(content[0])
+    cells = []
+    for number, cell in enumerate(notebook["cells"], start=1):
+        cells.append(cell)
+
+        def warn(text: str, number: int = number) -> None:
+            logger.warning("cell %d %s", number, text, location=docname, type="distill")
+
+        bundles = [output["data"] for output in cell.get("outputs", []) if "data" in output]
+        image = cell["metadata"].get("mystnb", {}).get("image", {})
+        if any(set(IMAGES) & set(data) for data in bundles) and not image.get("alt", "").strip():
+            warn("shows a figure without alt text; set metadata.mystnb.image.alt")
+        charts = [data for data in bundles if any(map(VEGALITE.fullmatch, data))]
+        if len(charts) > 1:
+            warn("shows more than one live chart; give each a cell of its own")
+        for data in charts[:1]:
+            if not set(IMAGES) & set(data):
+                warn("shows a live chart without a picture to fall back on")
+            cells.append(take_specification(data, f"chart-{number}"))
+    notebook["cells"] = cells
+    content[0] = json.dumps(notebook)
+
+
+def take_specification(data: dict[str, Any], identity: str) -> dict[str, Any]:
+    """Move a chart's specification out of its output into a Markdown cell of its own.
+
+    The picture stays behind as an ordinary figure, with caption and number; ``charts.js`` draws
+    over it. A second output in the same cell would become a second figure.
+    """
+    mime = next(filter(VEGALITE.fullmatch, data))
+    text = json.dumps(data.pop(mime)).replace("<", "\\u003c")
+    script = f'<script type="application/json" class="chart-spec">{text}</script>'
+    return {"cell_type": "markdown", "id": identity, "metadata": {}, "source": script}
+
+
+def list_modules(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Fill the API page with the public modules that exist."""
+    if docname != "book/api":
+        return
+    found = importlib.util.find_spec("distill_helpers")
+    assert found is not None and found.submodule_search_locations
+    folder = Path(found.submodule_search_locations[0])
+    names = sorted(path.stem for path in folder.glob("[!_]*.py"))
+    sections = [
+        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: distill_helpers.{name}\n   :members:\n```\n"
+        for name in names
+    ]
+    content[0] = API_MARK.sub(lambda _: "\n".join(sections), content[0])
+
+
+def add_chart_scripts(
+    app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Load Vega on the pages that hold a live chart, and on no others."""
+    if 'class="chart-spec"' in context.get("body", ""):
+        app.add_js_file("vega.js")
+        app.add_js_file("charts.js")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect the functions above to the events of a build."""
+    app.connect("config-inited", set_theme_options, priority=900)
+    app.connect("builder-inited", copy_scripts)
+    app.connect("source-read", prepare_notebook)
+    app.connect("source-read", list_modules)
+    app.connect("html-page-context", add_chart_scripts)
+    app.add_css_file("book.css")
+    app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, wanted or not
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
