@@ -1,0 +1,1088 @@
+"""Intervals, tests and verdicts.
+
+Replicates are nested: `S` sets (teacher sets, or training sets) with `K` students each, shape
+``(S, K)``, or ``(S,)`` for one value a set. Students of one set share its teachers, so the sets
+are what is independent: every interval here is computed on the `S` set means, and speaks about
+new sets. Pairing is by position: entry ``[s, k]`` of two arms has the same initialisation and the
+same batches.
+
+An interval is a test turned inside out: it holds the references that the test does not reject. So
+each `Estimate` carries its test, and the verdicts use the same test as the interval that the
+reader sees.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.stats import binom
+
+__all__ = [
+    "Claim",
+    "Estimate",
+    "McNemar",
+    "PairedProportions",
+    "RatioEstimate",
+    "Verdict",
+    "covariance_of_test_sample",
+    "gap_recovered",
+    "gap_recovered_one_run",
+    "mcnemar",
+    "mean_estimate",
+    "nadeau_bengio",
+    "paired_gain",
+    "pairing_correlation",
+    "verdicts",
+]
+
+Array = NDArray[np.float64]
+
+
+# Estimates ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval and the test behind it.
+
+    Attributes
+    ----------
+    value : float
+        The estimate.
+    low, high : float
+        Ends of the interval; infinite where the data set no bound.
+    level : float
+        Confidence level of the interval, 0.95 for 95 %.
+    n : int
+        Number of independent clusters it rests on (sets, or test samples of one run).
+    standard_error : float
+        Standard error of `value`, in the same unit.
+    degrees_of_freedom : float
+        Of the t distribution behind the interval; infinite for the normal one, NaN where no
+        p-value exists (bootstrap).
+    unit : str
+        Printed after the numbers; empty for a plain number.
+
+    Examples
+    --------
+    >>> gain = paired_gain([0.972, 0.975, 0.971], [0.965, 0.966, 0.966])
+    >>> print(gain)
+    0.0070 [0.0020, 0.0120]
+    >>> gain.contains(0), round(gain.p_greater(0), 3)
+    (False, 0.013)
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float
+    n: int
+    standard_error: float
+    degrees_of_freedom: float
+    unit: str = ""
+
+    @property
+    def bounded(self) -> bool:
+        """Whether both ends of the interval are finite."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
+
+    def contains(self, value: float) -> bool:
+        """Whether the data are compatible with `value` at this level."""
+        return self.low <= value <= self.high
+
+    def statistic(self, reference: float = 0.0) -> float:
+        """Return (value - reference) / standard error, the statistic that the interval inverts."""
+        return _ratio_or_inf(self.value - reference, self.standard_error)
+
+    def p_greater(self, reference: float = 0.0) -> float:
+        """One-sided p-value for "the truth is greater than `reference`"."""
+        return _upper_tail(self.statistic(reference), self.degrees_of_freedom)
+
+    def p_less(self, reference: float = 0.0) -> float:
+        """One-sided p-value for "the truth is less than `reference`"."""
+        return _upper_tail(-self.statistic(reference), self.degrees_of_freedom)
+
+    def __str__(self) -> str:
+        """Return "value [low, high] unit" with no more digits than the interval supports."""
+        decimals = _decimals(self.low, self.high)
+        low, high = _fixed(self.low, decimals), _fixed(self.high, decimals)
+        return f"{_fixed(self.value, decimals)} [{low}, {high}] {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RatioEstimate(Estimate):
+    """A ratio of two means with its Fieller region.
+
+    `region` says what the data allow:
+
+    - ``"bounded"``: the values between `low` and `high`;
+    - ``"exclusive"``: every value *outside* `excluded`, for the denominator may be zero;
+      `low` and `high` are infinite;
+    - ``"whole line"``: every value; `low` and `high` are infinite.
+
+    `standard_error` is the delta method's, for information: neither interval nor p-value uses it.
+
+    Attributes
+    ----------
+    numerator, denominator : float
+        The two means.
+    covariance : tuple of float
+        Variance of the numerator, variance of the denominator, and their covariance.
+    region : str
+        See above.
+    excluded : tuple of float or None
+        The open interval that an ``"exclusive"`` region leaves out.
+    """
+
+    numerator: float
+    denominator: float
+    covariance: tuple[float, float, float]
+    region: Literal["bounded", "exclusive", "whole line"]
+    excluded: tuple[float, float] | None = None
+
+    def contains(self, value: float) -> bool:
+        """Whether the data are compatible with a ratio of `value` at this level."""
+        if self.excluded is not None:
+            return not self.excluded[0] < value < self.excluded[1]
+        return super().contains(value)
+
+    def statistic(self, reference: float = 0.0) -> float:
+        """Return Fieller's statistic, (numerator - reference x denominator) / standard error."""
+        var_n, var_d, cov = self.covariance
+        variance = var_n - 2 * reference * cov + reference**2 * var_d
+        return _ratio_or_inf(
+            self.numerator - reference * self.denominator, math.sqrt(max(variance, 0.0))
+        )
+
+    def p_greater(self, reference: float = 0.0) -> float:
+        """One-sided p-value for "the ratio is greater than `reference`, over a positive gap".
+
+        Two things must be shown, numerator > reference x denominator and denominator > 0, so it is
+        the larger of the two p-values (an intersection-union test).
+        """
+        return max(super().p_greater(reference), self._p_denominator())
+
+    def p_less(self, reference: float = 0.0) -> float:
+        """One-sided p-value for "the ratio is less than `reference`, over a positive gap"."""
+        return max(super().p_less(reference), self._p_denominator())
+
+    def _p_denominator(self) -> float:
+        statistic = _ratio_or_inf(self.denominator, math.sqrt(self.covariance[1]))
+        return _upper_tail(statistic, self.degrees_of_freedom)
+
+    def __str__(self) -> str:
+        """Return the interval, or say in words that it is unbounded."""
+        if self.region == "bounded":
+            return super().__str__()
+        if self.excluded is None:
+            return f"{self.value:.2g} [unbounded: any value] {self.unit}".rstrip()
+        decimals = _decimals(*self.excluded)
+        value, low, high = (_fixed(number, decimals) for number in (self.value, *self.excluded))
+        return f"{value} [unbounded: any value but {low} to {high}] {self.unit}".rstrip()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairedProportions(Estimate):
+    """A difference of two paired proportions with Tango's score interval (see `mcnemar`)."""
+
+    only_a: int
+    only_b: int
+
+    def statistic(self, reference: float = 0.0) -> float:
+        """Return Tango's score statistic for a true difference of `reference`."""
+        return _tango(reference, self.only_a, self.only_b, self.n)
+
+
+# Means and gains ------------------------------------------------------------------------------
+
+
+def mean_estimate(
+    values: ArrayLike, *, level: float = 0.95, test_variance: float = 0.0, unit: str = ""
+) -> Estimate:
+    r"""Estimate the mean over sets, with a cluster t interval.
+
+    With the set means :math:`\bar y_s` and their variance :math:`s^2` (divisor `S` - 1),
+
+    .. math:: \bar y \pm t_{S-1} \sqrt{s^2 / S + v}
+
+    The spread of students inside a set needs no term of its own: it is part of :math:`s^2`.
+    All sets judged on the same `N` test samples share the luck of that sample, which :math:`s^2`
+    cannot see; `test_variance` (:math:`v`, from `covariance_of_test_sample`) adds it. The degrees
+    of freedom stay `S` - 1, which errs on the wide side.
+
+    Derived in chapter 00.
+
+    Parameters
+    ----------
+    values : array_like, shape (S,) or (S, K)
+        One value a set, or one a student. At least two sets.
+    level : float
+        Confidence level.
+    test_variance : float
+        Variance that all sets share through the test sample, in squared units of `values`; 0 where
+        the interval is to speak about this test sample, or each set has its own.
+    unit : str
+        Unit of `values`.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        Fewer than two sets, values that are not finite, a level outside (0, 1).
+
+    Examples
+    --------
+    >>> print(mean_estimate([[97.1, 97.3], [97.4, 97.4], [97.0, 97.2]], unit="%"))
+    97.23 [96.85, 97.61] %
+    """
+    _check_level(level)
+    means = _set_means(values, "values")
+    variance = float(means.var(ddof=1)) / means.size + _check_variance(test_variance)
+    value, error = float(means.mean()), math.sqrt(variance)
+    half = _quantile(level, means.size - 1) * error
+    return Estimate(
+        value, value - half, value + half, level, means.size, error, means.size - 1, unit
+    )
+
+
+def paired_gain(
+    treated: ArrayLike,
+    control: ArrayLike,
+    *,
+    level: float = 0.95,
+    test_variance: float = 0.0,
+    unit: str = "",
+) -> Estimate:
+    """Estimate the mean of treated - control, with a paired cluster t interval over sets.
+
+    Differences are taken student by student, averaged in each set, and the `S` set means go to
+    `mean_estimate`. With ``(S,)`` this is the paired t test. See `pairing_correlation` for what
+    pairing bought.
+
+    Derived in chapter 00.
+
+    Parameters
+    ----------
+    treated, control : array_like, both (S,) or both (S, K)
+        The two arms, paired by position. Where the same control students serve several sets, the
+        interval is conditional on them: give each set its own.
+    level, test_variance, unit
+        As in `mean_estimate`; here the variance is that of the difference.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, per cent mixed with fractions, or what `mean_estimate` refuses.
+
+    Examples
+    --------
+    >>> control = [[2.0, 4.0], [2.0, 4.0], [3.0, 4.0]]
+    >>> print(paired_gain([[3.0, 5.0], [4.0, 6.0], [5.0, 5.0]], control))
+    1.5 [0.3, 2.7]
+    """
+    first, second = _pair(treated, control)
+    return mean_estimate(first - second, level=level, test_variance=test_variance, unit=unit)
+
+
+def pairing_correlation(
+    treated: ArrayLike, control: ArrayLike, *, among: Literal["sets", "students"] = "sets"
+) -> float:
+    r"""Correlation of two paired arms: what pairing bought.
+
+    Among the set means (``"sets"``, the default) it is what narrows the interval of `paired_gain`:
+    :math:`Var(t - c) = Var(t) + Var(c) - 2 \rho \, sd(t) \, sd(c)`, so with equal spreads pairing
+    saves the share :math:`\rho` of the variance, and a negative one costs. Among ``"students"`` it
+    is pooled within sets, after each set's means are taken away: what a common initialisation and
+    common batches give.
+
+    Parameters
+    ----------
+    treated, control : array_like, both (S,) or both (S, K)
+        The two arms.
+    among : {"sets", "students"}
+        The level at which to correlate.
+
+    Returns
+    -------
+    float
+        Between -1 and 1; NaN where an arm does not vary (as with one student a set).
+
+    Examples
+    --------
+    >>> round(pairing_correlation([1.0, 2.0, 4.0], [1.0, 3.0, 4.0]), 3)
+    0.929
+    """
+    first, second = _pair(treated, control)
+    if among not in ("sets", "students"):
+        raise ValueError(f'among is {among!r}; it must be "sets" or "students".')
+    x, y = (a.reshape(len(a), -1) for a in (first, second))
+    if among == "sets":
+        x, y = x.mean(axis=1), y.mean(axis=1)
+        x, y = x - x.mean(), y - y.mean()
+    else:
+        x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
+    scale = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
+    return float((x * y).sum()) / scale if scale > 0 else math.nan
+
+
+def covariance_of_test_sample(*per_sample: ArrayLike) -> Array:
+    r"""Covariance of means over a finite test sample.
+
+    Sets that are judged on the same `N` test samples share the luck of that sample; no spread
+    between sets shows it. For each arm give its value on every sample (correct or not, or a
+    probability of being correct), averaged over the arm's networks. The result is
+
+    .. math:: V_{ij} = \frac{1}{N (N - 1)} \sum_n (a_{in} - \bar a_i)(a_{jn} - \bar a_j)
+
+    For a gain, give one argument, the difference of the two arms, and pass ``V[0, 0]`` as
+    `test_variance`; for the gap recovered give student, baseline, ensemble, and pass it whole.
+    The networks' own noise on each sample is in it too, divided by `N` and by the networks'
+    number, so that part is counted twice where it is added to a spread between sets: an error on
+    the wide side, and small.
+
+    Parameters
+    ----------
+    *per_sample : array_like, each (N,)
+        One arm each, on the same samples in the same order.
+
+    Returns
+    -------
+    ndarray, shape (arms, arms)
+
+    Examples
+    --------
+    >>> covariance_of_test_sample([1, 0, 1, 1]).round(4)
+    array([[0.0625]])
+    """
+    if not per_sample:
+        raise ValueError("covariance_of_test_sample got no arms; give one (N,) array an arm.")
+    arms = [_array(a, f"arm {i}", (1,)) for i, a in enumerate(per_sample)]
+    sizes = {a.size for a in arms}
+    if len(sizes) > 1 or min(sizes) < 2:
+        raise ValueError(
+            f"the arms have {sorted(sizes)} samples; give each the same two or more samples."
+        )
+    return np.atleast_2d(np.cov(np.stack(arms), ddof=1)) / arms[0].size
+
+
+# Gap recovered --------------------------------------------------------------------------------
+
+
+def gap_recovered(
+    student: ArrayLike,
+    baseline: ArrayLike,
+    ensemble: ArrayLike,
+    *,
+    method: Literal["fieller", "bootstrap"] = "fieller",
+    level: float = 0.95,
+    test_covariance: ArrayLike | None = None,
+    num_resamples: int = 9999,
+    seed: int = 0,
+) -> RatioEstimate:
+    r"""Share of the gap between baseline and ensemble that the student closes, over sets.
+
+    .. math:: \rho = \frac{E[student] - E[baseline]}{E[ensemble] - E[baseline]}
+
+    a ratio of means, never a mean of ratios. With the set means of the numerator
+    :math:`\bar a`, of the denominator :math:`\bar b` and the covariance matrix :math:`V` of both,
+    Fieller's region holds every :math:`\rho` that the t test on
+    :math:`a_s - \rho b_s` does not reject:
+
+    .. math:: (\bar a - \rho \bar b)^2 \le q^2 (V_{aa} - 2 \rho V_{ab} + \rho^2 V_{bb})
+
+    It is exact for normal set means. Where :math:`\bar b^2 \le q^2 V_{bb}`, the denominator is not
+    separated from zero, and the region is unbounded: all but an interval, or the whole line. That
+    is the honest answer; no method whose intervals are always bounded can keep its level there.
+
+    :math:`q` is the t quantile with `S` - 1 degrees of freedom (``"fieller"``), or the quantile of
+    :math:`|T|` over resampled sets (``"bootstrap"``), a bootstrap t put into the same inequality
+    (von Luxburg & Franz 2009), for set means far from normal. It resamples sets whole: their means
+    already hold the spread of the students inside them, and drawing students again would count it
+    twice.
+
+    Derived in chapter 00.
+
+    Parameters
+    ----------
+    student, baseline : array_like, shape (S, K) or (S,)
+        Any score, larger or smaller better; the two may differ in K. Every set needs baselines of
+        its own: where all share the same ones, the interval is conditional on those.
+    ensemble : array_like, shape (S,)
+        The score of each set's ensemble.
+    method : {"fieller", "bootstrap"}
+        Where the quantile comes from. The bootstrap needs five sets, and gives no p-value.
+    level : float
+        Confidence level.
+    test_covariance : array_like, shape (3, 3), optional
+        Covariance of student, baseline and ensemble that the test sample brings to all sets alike
+        (see `covariance_of_test_sample`).
+    num_resamples, seed : int
+        For the bootstrap.
+
+    Returns
+    -------
+    RatioEstimate
+
+    Raises
+    ------
+    ValueError
+        Numbers of sets that differ, too few of them, values that are not finite, per cent mixed
+        with fractions.
+
+    References
+    ----------
+    E. C. Fieller (1954), Some problems in interval estimation, JRSS B 16, 175-185.
+    V. H. Franz (2007), Ratios: a short guide to confidence limits and proper use, arXiv 0710.2024.
+    U. von Luxburg, V. H. Franz (2009), A geometric approach to confidence sets for ratios,
+    Statistica Sinica 19, 1095-1117, arXiv 0711.0198.
+
+    Examples
+    --------
+    >>> student, baseline = [97.2, 97.0, 97.4, 97.1], [96.5, 96.6, 96.6, 96.4]
+    >>> print(gap_recovered(student, baseline, [97.8, 97.7, 97.9, 97.8]))
+    0.51 [0.34, 0.65]
+    >>> print(gap_recovered(student, baseline, [96.6, 96.5, 96.9, 96.4]))
+    6.5 [unbounded: any value but -2.2 to 1.6]
+    """
+    _check_level(level)
+    arms = {"student": student, "baseline": baseline, "ensemble": ensemble}
+    means = {name: _set_means(value, name) for name, value in arms.items()}
+    if np.ndim(ensemble) != 1:
+        raise ValueError(f"ensemble has shape {np.shape(ensemble)}; give one value a set, (S,).")
+    _check_same_scale(means)
+    sizes = {name: m.size for name, m in means.items()}
+    if len(set(sizes.values())) > 1:
+        raise ValueError(f"the numbers of sets differ, {sizes}; the first axis must be the sets.")
+    size = sizes["student"]
+    a, b = means["student"] - means["baseline"], means["ensemble"] - means["baseline"]
+    covariance = np.cov(a, b, ddof=1) / size
+    if test_covariance is not None:
+        shared = _array(test_covariance, "test_covariance", (2,))
+        if shared.shape != (3, 3):
+            raise ValueError(
+                f"test_covariance has shape {shared.shape}; it must be (3, 3), in the order "
+                "student, baseline, ensemble."
+            )
+        contrast = np.array([[1.0, -1.0, 0.0], [0.0, -1.0, 1.0]])
+        covariance = covariance + contrast @ shared @ contrast.T
+    freedom: float
+    if method == "fieller":
+        quantile, freedom = _quantile(level, size - 1), size - 1
+    elif method == "bootstrap":
+        quantile, freedom = _bootstrap_quantile(a, b, level, num_resamples, seed), math.nan
+    else:
+        raise ValueError(f'method is {method!r}; it must be "fieller" or "bootstrap".')
+    return _fieller(float(a.mean()), float(b.mean()), covariance, quantile, level, size, freedom)
+
+
+def gap_recovered_one_run(
+    student_correct: ArrayLike,
+    baseline_correct: ArrayLike,
+    ensemble_correct: ArrayLike,
+    *,
+    level: float = 0.95,
+) -> RatioEstimate:
+    """Estimate the gap recovered from one student, one baseline and one ensemble.
+
+    Fieller's region with the `N` test samples as the clusters: the covariance of the paired
+    per-sample differences takes the place of the one between sets. It speaks about *these* three
+    trained models on new samples; what another seed or another teacher set would give, it cannot
+    see. On few samples it is often unbounded.
+
+    Derived in chapter 00.
+
+    Parameters
+    ----------
+    student_correct, baseline_correct, ensemble_correct : array_like of bool or 0/1, shape (N,)
+        Whether each model is right on each sample, same order. Probabilities of being right (under
+        an exact posterior) do as well.
+    level : float
+        Confidence level.
+
+    Returns
+    -------
+    RatioEstimate
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, or values outside 0 to 1.
+
+    Examples
+    --------
+    The article's three accuracies on 1,000 samples, with the least disagreement they allow:
+
+    >>> right = [np.arange(1000) < k for k in (972, 965, 978)]
+    >>> print(gap_recovered_one_run(*right))
+    0.54 [0.22, 0.86]
+    """
+    _check_level(level)
+    arms = {
+        "student_correct": student_correct,
+        "baseline_correct": baseline_correct,
+        "ensemble_correct": ensemble_correct,
+    }
+    columns = [_array(value, name, (1,)) for name, value in arms.items()]
+    for name, column in zip(arms, columns, strict=True):
+        _check_correct(column, name)
+    sizes = [c.size for c in columns]
+    if len(set(sizes)) > 1 or sizes[0] < 2:
+        raise ValueError(f"the arms have {sizes} samples; give all three the same two or more.")
+    student, baseline, ensemble = columns
+    a, b = student - baseline, ensemble - baseline
+    n = sizes[0]
+    return _fieller(
+        float(a.mean()), float(b.mean()), np.cov(a, b) / n, _quantile(level, n - 1), level, n, n - 1
+    )
+
+
+def _fieller(
+    a: float, b: float, covariance: Array, q: float, level: float, n: int, freedom: float
+) -> RatioEstimate:
+    """Solve Fieller's inequality: ``lead r^2 - 2 mid r + tail <= 0``."""
+    vaa, vbb, vab = float(covariance[0, 0]), float(covariance[1, 1]), float(covariance[0, 1])
+    value = a / b if b else math.nan
+    error = math.sqrt(max(vaa - 2 * value * vab + value**2 * vbb, 0.0)) / abs(b) if b else math.inf
+    low, high = -math.inf, math.inf
+    region: Literal["bounded", "exclusive", "whole line"] = "whole line"
+    excluded = None
+    if math.isfinite(q):
+        lead, mid = b * b - q * q * vbb, a * b - q * q * vab
+        # mid^2 - lead * tail, multiplied out so that nothing large cancels
+        spread = a * a * vbb + b * b * vaa - 2 * a * b * vab - q * q * (vaa * vbb - vab * vab)
+        root = q * math.sqrt(max(spread, 0.0))
+        if lead > 0:
+            region, low, high = "bounded", (mid - root) / lead, (mid + root) / lead
+        elif lead < 0 and root > 0:
+            region, excluded = "exclusive", ((mid + root) / lead, (mid - root) / lead)
+    return RatioEstimate(
+        value,
+        low,
+        high,
+        level,
+        n,
+        error,
+        freedom,
+        numerator=a,
+        denominator=b,
+        covariance=(vaa, vbb, vab),
+        region=region,
+        excluded=excluded,
+    )
+
+
+def _bootstrap_quantile(a: Array, b: Array, level: float, num_resamples: int, seed: int) -> float:
+    """Return the quantile of |T| for the mean of a - ratio * b over resampled sets."""
+    if a.size < 5:
+        raise ValueError(f'there are {a.size} sets; the bootstrap needs 5, use method="fieller".')
+    if num_resamples < 100:
+        raise ValueError(f"num_resamples is {num_resamples}; it must be 100 or more.")
+    residual = b.mean() * a - a.mean() * b  # the ratio cleared of its denominator; mean zero
+    if not residual.any():
+        return _quantile(level, a.size - 1)  # nothing varies; any quantile gives the same point
+    rows = np.random.default_rng(seed).integers(0, a.size, size=(num_resamples, a.size))
+    drawn = residual[rows]
+    # a resample of one set alone has no spread: it counts as infinitely far out
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = np.abs(drawn.mean(axis=1)) / (drawn.std(axis=1, ddof=1) / math.sqrt(a.size))
+    statistic = np.sort(np.where(np.isnan(statistic), np.inf, statistic))
+    return float(statistic[min(math.ceil(level * (num_resamples + 1)), num_resamples) - 1])
+
+
+# One run --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """McNemar's test on two models' paired predictions; see `mcnemar`.
+
+    Attributes
+    ----------
+    only_a, only_b : int
+        Samples that A alone, and B alone, got right.
+    n : int
+        Samples in all.
+    p : float
+        Two-sided mid-p value.
+    difference : PairedProportions
+        Accuracy of A minus accuracy of B, a fraction, with Tango's interval.
+    """
+
+    only_a: int
+    only_b: int
+    n: int
+    p: float
+    difference: PairedProportions
+
+
+def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike, *, level: float = 0.95) -> McNemar:
+    r"""Compare two models on the same test samples.
+
+    Only the samples on which exactly one model is right tell them apart: `b` where A alone is, `c`
+    where B alone is. If the models are equally good, `b` is binomial(`b` + `c`, 1/2), and the
+    two-sided mid-p value is
+
+    .. math:: p = 2 \left[ P(X \le \min(b, c)) - \tfrac12 P(X = \min(b, c)) \right]
+
+    (:math:`1 - \tfrac12 P(X = b)` where `b` = `c`; 1 where no sample tells them apart).
+
+    The difference (`b` - `c`) / `N` has Tango's score interval: the differences :math:`\delta` with
+    :math:`|b - c - N \delta| \le z \sqrt{N (2 \tilde q + \delta (1 - \delta))}`, where
+    :math:`\tilde q` is the likeliest rate of `c` given :math:`\delta`. It speaks about these two
+    trained models, not about the methods that made them. The p-value and the interval come from
+    different tests (binomial and score) and can disagree at the edge.
+
+    Derived in chapter 00.
+
+    Parameters
+    ----------
+    correct_a, correct_b : array_like of bool or 0/1, shape (N,)
+        Whether each model is right on each sample, same order.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    McNemar
+
+    Raises
+    ------
+    ValueError
+        Shapes that differ, or values other than 0 and 1.
+
+    References
+    ----------
+    M. W. Fagerland, S. Lydersen, P. Laake (2013), The McNemar test for binary matched-pairs data:
+    mid-p and asymptotic are better than exact conditional, BMC Med. Res. Methodol. 13:91.
+    T. Tango (1998), Equivalence test and confidence interval for the difference in proportions for
+    the paired-sample design, Statistics in Medicine 17, 891-908.
+
+    Examples
+    --------
+    Airway hyper-responsiveness of 21 children, as in Fagerland et al.:
+
+    >>> before, after = [1] * 2 + [0] * 19, [1, 0] + [1] * 7 + [0] * 12
+    >>> result = mcnemar(before, after)
+    >>> result.only_a, result.only_b, round(result.p, 4)
+    (1, 7, 0.0391)
+    """
+    _check_level(level)
+    a, b = _array(correct_a, "correct_a", (1,)), _array(correct_b, "correct_b", (1,))
+    for column, name in ((a, "correct_a"), (b, "correct_b")):
+        _check_correct(column, name)
+        if not np.isin(column, (0.0, 1.0)).all():
+            raise ValueError(f"{name} holds values other than 0 and 1; McNemar counts samples.")
+    if a.size != b.size or a.size == 0:
+        raise ValueError(f"the models have {a.size} and {b.size} samples; give both the same ones.")
+    n, only_a, only_b = a.size, int((a > b).sum()), int((b > a).sum())
+    discordant, least = only_a + only_b, min(only_a, only_b)
+    p = 2 * binom.cdf(least, discordant, 0.5) - binom.pmf(least, discordant, 0.5)
+    if only_a == only_b:  # both tails hold the observed table
+        p = 1 - 0.5 * binom.pmf(least, discordant, 0.5) if discordant else 1.0
+    value = (only_a - only_b) / n
+    z = _quantile(level, math.inf)
+
+    def excess(delta: float, target: float) -> float:
+        return _tango(delta, only_a, only_b, n) - target
+
+    # the statistic falls from +inf at -1 to -inf at 1
+    edge = 1 - 1e-12
+    low = -1.0 if value == -1 else brentq(excess, -edge, value, args=(z,), xtol=1e-12)
+    high = 1.0 if value == 1 else brentq(excess, value, edge, args=(-z,), xtol=1e-12)
+    error = math.sqrt(max(discordant - (only_a - only_b) ** 2 / n, 0.0)) / n
+    difference = PairedProportions(
+        value, low, high, level, n, error, math.inf, only_a=only_a, only_b=only_b
+    )
+    return McNemar(only_a, only_b, n, float(p), difference)
+
+
+def _tango(delta: float, only_a: int, only_b: int, n: int) -> float:
+    """Tango's score statistic; `q` is the likeliest rate of "B alone" under `delta`."""
+    mid = -only_a - only_b + (2 * n - only_a + only_b) * delta
+    tail = -only_b * delta * (1 - delta)
+    root = math.sqrt(max(mid * mid - 8 * n * tail, 0.0))
+    # the larger root, in the form that does not cancel
+    q = (root - mid) / (4 * n) if mid <= 0 else -2 * tail / (root + mid)
+    variance = n * max(2 * q + delta * (1 - delta), 0.0)
+    return _ratio_or_inf(only_a - only_b - n * delta, math.sqrt(variance))
+
+
+def nadeau_bengio(
+    differences: ArrayLike,
+    train_size: int,
+    test_size: int,
+    *,
+    level: float = 0.95,
+    unit: str = "",
+) -> Estimate:
+    r"""Estimate a mean difference from repeated cross-validation.
+
+    The corrected resampled t interval. The `J` differences share training samples, so their plain
+    variance over `J` is far too small. Nadeau and Bengio take their correlation to be :math:`n_2 / (n_1 + n_2)`, which gives
+
+    .. math:: \bar d \pm t_{J-1} \sqrt{\left(\frac1J + \frac{n_2}{n_1}\right) s^2}
+
+    That correlation is an assumption: the interval is exact for normal differences that have it,
+    and close where it is close. More repeats do not shrink it below :math:`n_2 / n_1`.
+
+    Parameters
+    ----------
+    differences : array_like, shape (J,)
+        One difference a fold, all repeats together.
+    train_size, test_size : int
+        Samples in the training part and in the held-out part of one fold.
+    level : float
+        Confidence level.
+    unit : str
+        Unit of `differences`.
+
+    Returns
+    -------
+    Estimate
+        Its `n` is `J`.
+
+    References
+    ----------
+    C. Nadeau, Y. Bengio (2003), Inference for the generalization error, Machine Learning 52,
+    239-281.
+
+    Examples
+    --------
+    >>> print(nadeau_bengio([0.8, 0.2, 0.5, 0.6, 0.4], 1437, 360, unit="points"))
+    0.50 [0.08, 0.92] points
+    """
+    _check_level(level)
+    values = _array(differences, "differences", (1,))
+    if values.size < 2:
+        raise ValueError(f"differences holds {values.size}; give two folds or more.")
+    for name, size in (("train_size", train_size), ("test_size", test_size)):
+        if size < 1:
+            raise ValueError(f"{name} is {size}; it must be 1 or more, the samples of one fold.")
+    count, value = values.size, float(values.mean())
+    error = math.sqrt((1 / count + test_size / train_size) * float(values.var(ddof=1)))
+    half = _quantile(level, count - 1) * error
+    return Estimate(value, value - half, value + half, level, count, error, count - 1, unit)
+
+
+# Verdicts -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A prediction, written before the run, and the estimate that judges it.
+
+    Attributes
+    ----------
+    name : str
+        Short name of the claim.
+    estimate : Estimate
+        What was measured.
+    prediction : {"greater", "less", "equal"}
+        Where the truth should lie, seen from `reference`.
+    margin : float
+        Smallest effect of interest, 0 or more, in the unit of the estimate. An ``"equal"`` claim
+        needs one above 0: exact equality cannot be shown.
+    reference : float
+        What the estimate is held against.
+    """
+
+    name: str
+    estimate: Estimate
+    prediction: Literal["greater", "less", "equal"]
+    margin: float
+    reference: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a claim that cannot be judged."""
+        if self.prediction not in ("greater", "less", "equal"):
+            raise ValueError(
+                f'prediction of {self.name!r} is {self.prediction!r}; it must be "greater", "less" '
+                'or "equal".'
+            )
+        if not (math.isfinite(self.margin) and self.margin >= 0):
+            raise ValueError(f"margin of {self.name!r} is {self.margin}; it must be 0 or more.")
+        if self.prediction == "equal" and self.margin == 0:
+            raise ValueError(
+                f"margin of {self.name!r} is 0; an equal claim needs one above 0, for exact "
+                "equality cannot be shown."
+            )
+        if not math.isfinite(self.reference):
+            raise ValueError(f"reference of {self.name!r} is {self.reference}; it must be finite.")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the run says of a claim; see `verdicts`.
+
+    Attributes
+    ----------
+    name : str
+        Name of the claim.
+    verdict : {"holds", "wrong", "no difference", "not shown"}
+        The verdict, after Holm's correction.
+    p, p_holm : float
+        p-value of the verdict (of "holds", where nothing is shown), alone and after Holm. The
+        verdict stands where `p_holm` is at most 1 - level.
+    small : bool
+        Whether a claim that holds is also shown to be smaller than its margin.
+    words : str
+        One sentence for the reader.
+    """
+
+    name: str
+    verdict: Literal["holds", "wrong", "no difference", "not shown"]
+    p: float
+    p_holm: float
+    small: bool
+    words: str
+
+
+def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
+    r"""Judge a chapter's claims, with Holm's correction over all of them.
+
+    With the truth :math:`\theta` seen from the reference, margin :math:`m` and
+    :math:`\alpha` = 1 - level, a claim that predicts ``"greater"``
+
+    - **holds** where the interval lies above the reference (twice the one-sided p of
+      :math:`\theta > 0` is at most :math:`\alpha`);
+    - is **wrong** where the interval lies below :math:`-m` (twice the one-sided p of
+      :math:`\theta < -m`);
+    - shows **no difference** where two one-sided tests at :math:`\alpha` put the truth within
+      :math:`\pm m` (the larger p; the 1 - 2 :math:`\alpha` interval, 90 % for 95 %, lies within the
+      margins; Schuirmann 1987);
+    - is **not shown** otherwise.
+
+    ``"less"`` is the mirror image. ``"equal"`` holds where the two one-sided tests pass, and is
+    wrong where the interval lies beyond the margin on either side. A tiny effect can be both
+    greater than zero and within the margins: it *holds*, `small` is set, and the words say that it
+    is smaller than what would matter.
+
+    **What the correction does.** For every true value the chance that a claim gets some false
+    verdict with a p of at most `a` is at most `a`: of two false verdicts that are possible at once,
+    either each is one-sided at `a` / 2, or both lie in one rejection at `a` of a margin. So a
+    claim has one p-value, the smallest of its possible verdicts', and Holm (1979) runs over
+    claims: sort them; the i-th smallest of `n` must be at most :math:`\alpha / (n - i + 1)`; at the
+    first that is not, this claim and all after it are *not shown*. A claim that passes takes the
+    first of holds, wrong, no difference whose own p meets its threshold. Then the chance that a
+    chapter holds one false verdict or more is at most :math:`\alpha`. *Not shown* asserts nothing
+    and is never false. Holm's proof covers false rejections under any dependence; that a claim may
+    also be decided in the wrong direction is covered by proof for independent claims (Shaffer
+    1980), and for claims that share a control arm by the simulation in the tests.
+
+    The printed interval is the plain one, so it can exclude the reference where the verdict after
+    Holm is not shown; the words say so.
+
+    Parameters
+    ----------
+    claims : sequence of Claim
+        Every claim of the chapter, each judged at the same level.
+
+    Returns
+    -------
+    list of Verdict
+        In the order of `claims`.
+
+    Raises
+    ------
+    ValueError
+        Levels that differ, names that repeat, or an estimate without a p-value (a bootstrap).
+
+    References
+    ----------
+    S. Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6,
+    65-70. D. J. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power
+    approach, J. Pharmacokinet. Biopharm. 15, 657-680. J. P. Shaffer (1980), Control of directional
+    errors with stagewise multiple test procedures, Ann. Statist. 8, 1342-1347.
+
+    Examples
+    --------
+    >>> clear = mean_estimate([0.6, 0.8, 0.7, 0.9], unit="points")
+    >>> faint = mean_estimate([-0.1, 0.1, 0.3, 0.0], unit="points")
+    >>> for v in verdicts([Claim("soft targets help", clear, "greater", 0.2),
+    ...                    Claim("so does T = 3", faint, "greater", 0.2)]):
+    ...     print(v.words)
+    holds: 0.75 [0.54, 0.96] points is greater than 0
+    not shown: 0.07 [-0.20, 0.35] points
+    """
+    if len({claim.name for claim in claims}) < len(claims):
+        raise ValueError("two claims have one name; give each its own.")
+    levels = {claim.estimate.level for claim in claims}
+    if len(levels) > 1:
+        raise ValueError(f"the claims have levels {sorted(levels)}; judge a chapter at one level.")
+    tables = [_p_values(claim) for claim in claims]
+    best = [min(table.values()) for table in tables]
+    judged: dict[int, Verdict] = {}
+    reached = 0.0  # Holm's adjusted p of the claims so far
+    for step, i in enumerate(sorted(range(len(claims)), key=best.__getitem__)):
+        claim, factor, alpha = claims[i], len(claims) - step, 1 - claims[i].estimate.level
+        adjusted = {name: min(1.0, max(reached, factor * p)) for name, p in tables[i].items()}
+        reached = max(reached, factor * best[i])
+        passed = [name for name, p in adjusted.items() if _at_most(p, alpha)]
+        alone = [name for name, p in tables[i].items() if _at_most(p, alpha)]
+        small = len(passed) == 2 and passed[0] == "holds"
+        chosen = passed[0] if passed else "not shown"
+        shown = passed[0] if passed else "holds"
+        judged[i] = Verdict(
+            claim.name,
+            chosen,  # type: ignore[arg-type]
+            tables[i][shown],
+            adjusted[shown],
+            small,
+            _words(claim, chosen, small, alone, len(claims)),
+        )
+    return [judged[i] for i in range(len(claims))]
+
+
+def _p_values(claim: Claim) -> dict[str, float]:
+    """Return the p-value of each verdict that the claim can get, in the order they are taken."""
+    e, r, m = claim.estimate, claim.reference, claim.margin
+    within = max(e.p_greater(r - m), e.p_less(r + m)) if m > 0 else 1.0
+    if claim.prediction == "equal":
+        return {"holds": within, "wrong": min(1.0, 2 * min(e.p_greater(r + m), e.p_less(r - m)))}
+    if claim.prediction == "greater":
+        holds, wrong = e.p_greater(r), e.p_less(r - m)
+    else:
+        holds, wrong = e.p_less(r), e.p_greater(r + m)
+    return {
+        "holds": min(1.0, 2 * holds),
+        "wrong": min(1.0, 2 * wrong),
+        "no difference": within,
+    }
+
+
+def _words(claim: Claim, verdict: str, small: bool, alone: list[str], count: int) -> str:
+    e, r, m = claim.estimate, claim.reference, claim.margin
+    within = f"within {m:g} of {r:g}"
+    if verdict == "not shown":
+        if alone:
+            return f'not shown: {e}; alone it would be "{alone[0]}", among {count} claims it is not'
+        return f"not shown: {e}"
+    if verdict == "no difference" or (verdict == "holds" and claim.prediction == "equal"):
+        return f"{verdict}: {e} is {within}"
+    if verdict == "holds":
+        if small:
+            return (
+                f"holds, but smaller than what would matter: {e} is {claim.prediction} than "
+                f"{r:g}, and {within}"
+            )
+        return f"holds: {e} is {claim.prediction} than {r:g}"
+    if claim.prediction == "equal":
+        return f"wrong: {e} is more than {m:g} from {r:g}"
+    side, limit = ("less", r - m) if claim.prediction == "greater" else ("greater", r + m)
+    return f"wrong: {e} is {side} than {limit:g}"
+
+
+# Small things ---------------------------------------------------------------------------------
+
+
+def _quantile(level: float, freedom: float) -> float:
+    """Two-sided quantile of the t distribution; `freedom` may be infinite."""
+    p = (1 + level) / 2
+    return float(ndtri(p) if math.isinf(freedom) else stdtrit(freedom, p))
+
+
+def _upper_tail(statistic: float, freedom: float) -> float:
+    if math.isnan(freedom):
+        raise ValueError('a bootstrap has no p-value; use method="fieller" to judge a claim.')
+    return float(ndtr(-statistic) if math.isinf(freedom) else stdtr(freedom, -statistic))
+
+
+def _at_most(p: float, alpha: float) -> bool:
+    return p <= alpha * (1 + 1e-12)  # 1 - 0.95 is a little more than 0.05
+
+
+def _ratio_or_inf(top: float, bottom: float) -> float:
+    if bottom > 0:
+        return top / bottom
+    return math.copysign(math.inf, top) if top else 0.0
+
+
+def _decimals(low: float, high: float) -> int:
+    """Fewest decimals that move no end by more than a tenth of the half-width; at most six."""
+    half = (high - low) / 2
+    if not (half > 0 and math.isfinite(half)):
+        return 6
+    return min(6, -math.floor(math.log10(half / 5)))
+
+
+def _fixed(value: float, decimals: int) -> str:
+    rounded = round(value, decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
+    return f"{rounded:,.{max(decimals, 0)}f}"
+
+
+def _array(value: ArrayLike, name: str, dimensions: tuple[int, ...]) -> Array:
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"{name} is not an array of numbers; give a rectangular one.") from None
+    if array.ndim not in dimensions:
+        wanted = " or ".join({1: "one axis", 2: "two axes"}[d] for d in dimensions)
+        raise ValueError(f"{name} has shape {array.shape}; it must have {wanted}.")
+    bad = int((~np.isfinite(array)).sum())
+    if bad:
+        raise ValueError(f"{name} holds {bad} values that are not finite; find the run that broke.")
+    return array
+
+
+def _set_means(value: ArrayLike, name: str) -> Array:
+    array = _array(value, name, (1, 2))
+    if array.size == 0 or len(array) < 2:
+        raise ValueError(
+            f"{name} has shape {array.shape}; the first axis must hold two sets or more, for one "
+            "set says nothing about another."
+        )
+    return array if array.ndim == 1 else array.mean(axis=1)
+
+
+def _pair(treated: ArrayLike, control: ArrayLike) -> tuple[Array, Array]:
+    first, second = _array(treated, "treated", (1, 2)), _array(control, "control", (1, 2))
+    if first.shape != second.shape:
+        raise ValueError(
+            f"treated has shape {first.shape} and control {second.shape}; paired arms need the "
+            "same sets and students in the same places."
+        )
+    _set_means(first, "treated")
+    _check_same_scale({"treated": first, "control": second})
+    return first, second
+
+
+def _check_same_scale(arms: dict[str, Array]) -> None:
+    fractions = [n for n, a in arms.items() if ((a >= 0) & (a <= 1)).all()]
+    percents = [n for n, a in arms.items() if ((a >= 20) & (a <= 100)).all()]
+    if fractions and percents:
+        raise ValueError(
+            f"{percents[0]} looks like per cent and {fractions[0]} like a fraction; give all arms "
+            "in one unit."
+        )
+
+
+def _check_correct(column: Array, name: str) -> None:
+    if ((column < 0) | (column > 1)).any():
+        raise ValueError(
+            f"{name} holds values outside 0 to 1; give for each sample whether the model is right."
+        )
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must lie between 0 and 1. Use 0.95 for 95 %.")
+
+
+def _check_variance(value: float) -> float:
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"test_variance is {value}; it must be a finite number of 0 or more.")
+    return float(value)
