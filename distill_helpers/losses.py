@@ -1,0 +1,274 @@
+"""The distillation objective and its two parts.
+
+A batch of logits is ``(B, C)``, or ``(M, B, C)`` for a stack of M students that are trained at
+once. Each function returns the mean over the batch: a scalar, or one value a member ``(M,)``.
+
+`distillation_loss` checks its arguments. Its parts `tempered_kl` and `cross_entropy` run once a
+training step: they look at shapes alone, and know their gradient in closed form.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from distill_helpers import _checks
+
+
+def distillation_loss(
+    student_logits: Tensor,
+    soft_targets: Tensor,
+    labels: Tensor,
+    *,
+    temperature: _checks.Numbers,
+    alpha: _checks.Numbers,
+) -> Tensor:
+    r"""Weigh soft targets against hard labels.
+
+    .. math::
+
+        L = \alpha\, T^2\, \mathrm{KL}\bigl(p \,\|\, \mathrm{softmax}(z / T)\bigr)
+            + (1 - \alpha)\, \mathrm{CE}(z, y)
+
+    with the student's logits :math:`z`, the soft targets :math:`p` (made at the same temperature
+    :math:`T`) and the labels :math:`y`. Gradients reach the student alone.
+
+    Parameters
+    ----------
+    student_logits
+        Raw outputs, ``(B, C)`` or ``(M, B, C)``. Log-probabilities are logits too.
+    soft_targets
+        Probabilities, ``(B, C)``, or one set a member ``(M, B, C)``.
+    labels
+        Class numbers, ``(B,)``, or one set a member ``(M, B)``.
+    temperature
+        A finite number above 0, or one a member.
+    alpha
+        The weight of the distillation term, from 0 to 1, or one a member.
+
+    Returns
+    -------
+    Tensor
+        The loss in nats, in the logits' dtype: ``()`` or ``(M,)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If a value or a shape is out of bounds, or probabilities and logits are mixed up.
+
+    See Also
+    --------
+    distill_helpers.soft_targets.soft_targets : Makes soft targets from a teacher's logits.
+
+    Notes
+    -----
+    Hinton, Vinyals and Dean (2015), section 2, with alpha on the distillation term and the factor
+    :math:`T^2` always present. Derived in chapter 03; the factor in chapter 04.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z = torch.tensor([[2.0, -1.0], [0.5, 0.0]])
+    >>> p = torch.tensor([[0.9, 0.1], [0.4, 0.6]])
+    >>> y = torch.tensor([0, 1])
+    >>> distillation_loss(z, p, y, temperature=3.0, alpha=0.7)
+    tensor(0.5580)
+
+    Two members at once, each with its own temperature:
+
+    >>> distillation_loss(torch.stack([z, -z]), p, y, temperature=[1.0, 3.0], alpha=0.7)
+    tensor([0.1970, 3.3480])
+    """
+    student_logits = _checks.logits(student_logits, "student_logits")
+    soft_targets = _checks.probabilities(soft_targets, "soft_targets")
+    labels = _checks.labels(labels, student_logits.shape[-1], "labels")
+    num_members = student_logits.shape[0] if student_logits.ndim == 3 else None
+    temperature = _checks.temperature(temperature, num_members)
+    alpha = _checks.alpha(alpha, num_members)
+
+    # Half precision would overflow to inf, and 0 * inf is NaN.
+    z = student_logits.to(torch.promote_types(student_logits.dtype, torch.float32))
+    soft = tempered_kl(z, soft_targets, temperature)
+    hard = cross_entropy(z, labels)
+    return (alpha * soft + (1 - alpha) * hard).to(student_logits.dtype)
+
+
+def tempered_kl(
+    student_logits: Tensor, soft_targets: Tensor, temperature: float | Tensor
+) -> Tensor:
+    r"""Compute the distillation term, with its factor :math:`T^2`.
+
+    .. math::
+
+        \frac{T^2}{B} \sum_{b,c} p_{bc} \log \frac{p_{bc}}{q_{bc}}, \qquad
+        q = \mathrm{softmax}(z / T), \qquad
+        \frac{\partial}{\partial z_{bc}} = \frac{T}{B} (q_{bc} - p_{bc})
+
+    Cheap: shapes are checked, values are not.
+
+    Parameters
+    ----------
+    student_logits
+        Raw outputs, ``(B, C)`` or ``(M, B, C)``.
+    soft_targets
+        Probabilities, ``(B, C)``, or one set a member ``(M, B, C)``. Each row is divided by its
+        sum, for :math:`T^2` would magnify what rounding left over.
+    temperature
+        A number above 0, or a tensor ``(M,)``.
+
+    Returns
+    -------
+    Tensor
+        In nats times :math:`T^2`, in the logits' dtype: ``()`` or ``(M,)``. Computed in float64,
+        so exact to about :math:`10^{-16} T^2`, and never negative. It can be differentiated once.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+
+    Notes
+    -----
+    Hinton, Vinyals and Dean (2015), section 2. Derived in chapter 03. For a large :math:`T` and
+    logits of zero mean it nears :math:`\frac{1}{2C} \sum_c (z_c - v_c)^2` with the teacher's
+    logits :math:`v` (chapter 04).
+
+    Examples
+    --------
+    >>> import torch
+    >>> z = torch.tensor([[1.0, -1.0]])
+    >>> v = torch.tensor([[2.0, -2.0]], dtype=torch.float64)
+    >>> tempered_kl(z, torch.softmax(v / 1e4, -1), 1e4)
+    tensor(0.5000)
+    """
+    _check_shapes(student_logits, soft_targets.shape[:-1], "soft_targets")
+    if soft_targets.shape[-1] != student_logits.shape[-1]:
+        raise ValueError(
+            f"soft_targets has {soft_targets.shape[-1]} classes and student_logits has "
+            f"{student_logits.shape[-1]}; they must have the same. Take them from one task."
+        )
+    with torch.no_grad():
+        scale: float | Tensor = temperature
+        if isinstance(temperature, Tensor):
+            if temperature.ndim and temperature.shape != student_logits.shape[:-2]:
+                raise ValueError(
+                    f"temperature has shape {tuple(temperature.shape)} and student_logits "
+                    f"{tuple(student_logits.shape)}; it must be one number or one a member, (M,). "
+                    f"Repeat or cut it to fit."
+                )
+            temperature = temperature.to(student_logits.device, torch.float64)
+            scale = temperature.unsqueeze(-1)  # beside (M, B)
+        z = _classes_first(student_logits, torch.float64)
+        p = _classes_first(soft_targets, torch.float64)
+        p = p / p.sum(0)
+        if p.ndim < z.ndim:
+            p = p.unsqueeze(1)  # shared by the members
+        log_q = torch.log_softmax(z / scale, 0)
+        # A class of probability 0 adds 0: the clamp keeps its log finite.
+        terms = p.clamp_min(torch.finfo(torch.float64).tiny).log_().sub(log_q).mul_(p)
+        batch = student_logits.shape[-2]
+        value = terms.sum((0, -1)).mul_(temperature * temperature / batch).clamp_min_(0)
+        value = value.to(student_logits.dtype)
+        if not student_logits.requires_grad:
+            return value
+        gradient = log_q.exp_().sub_(p).mul_(scale / batch)
+    return _with_gradient(student_logits, value, gradient)
+
+
+def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    r"""Compute the hard-label term.
+
+    .. math::
+
+        -\frac{1}{B} \sum_b \log \mathrm{softmax}(z_b)_{y_b}
+
+    Cheap: shapes are checked, values are not.
+
+    Parameters
+    ----------
+    logits
+        Raw outputs, ``(B, C)`` or ``(M, B, C)``.
+    labels
+        Class numbers as int64, ``(B,)``, or one set a member ``(M, B)``.
+
+    Returns
+    -------
+    Tensor
+        In nats, in the logits' dtype: ``()`` or ``(M,)``. It can be differentiated once.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit.
+
+    Notes
+    -----
+    Equals `torch.nn.functional.cross_entropy`, member by member. Derived in chapter 03.
+
+    Examples
+    --------
+    >>> import torch
+    >>> cross_entropy(torch.zeros(3, 4, 10), torch.tensor([0, 1, 2, 3]))
+    tensor([2.3026, 2.3026, 2.3026])
+    """
+    _check_shapes(logits, labels.shape, "labels")
+    with torch.no_grad():
+        z = _classes_first(logits, torch.promote_types(logits.dtype, torch.float32))
+        log_q = torch.log_softmax(z, 0)
+        index = labels.expand(logits.shape[:-1]).unsqueeze(0)
+        batch = logits.shape[-2]
+        value = log_q.gather(0, index).sum((0, -1)).mul_(-1 / batch).to(logits.dtype)
+        if not logits.requires_grad:
+            return value
+        gradient = log_q.exp_()
+        gradient.scatter_add_(0, index, gradient.new_full((), -1.0).expand(index.shape))
+        gradient.mul_(1 / batch)
+    return _with_gradient(logits, value, gradient)
+
+
+def _check_shapes(logits: Tensor, shape: torch.Size, name: str) -> None:
+    """Let through targets of shape ``(B,)`` or ``(M, B)``, classes left aside."""
+    if logits.ndim not in (2, 3):
+        raise ValueError(
+            f"logits have shape {tuple(logits.shape)}; they must be (B, C), or (M, B, C) with "
+            f"members first. Add or drop an axis."
+        )
+    if shape != logits.shape[:-1] and shape != logits.shape[-2:-1]:
+        raise ValueError(
+            f"{name} is for {tuple(shape)} samples and the logits are for "
+            f"{tuple(logits.shape[:-1])}; they must be the same, or without the members. "
+            f"Index both with the same rows."
+        )
+
+
+def _classes_first(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a copy ``(C, ..., B)``; torch's softmax is 4 to 8 times faster along a first axis."""
+    return x.movedim(-1, 0).to(dtype).contiguous()
+
+
+class _WithGradient(torch.autograd.Function):
+    """A value whose gradient is known already."""
+
+    @staticmethod
+    def forward(logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        return value.clone()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(inputs[2])
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * upstream[..., None, None], None, None
+
+
+def _with_gradient(logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    gradient = gradient.movedim(0, -1).to(logits.dtype).contiguous()
+    return _WithGradient.apply(logits, value, gradient)
