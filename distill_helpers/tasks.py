@@ -1,8 +1,8 @@
 """Tasks: data to train and test on and, where it is known, the exact law behind them.
 
-A `Task` holds a training and a test part, standardised on the training part alone. For the article's
-data and for `gaussian_mixture_task` it also holds the law, a `GaussianMixtureLaw`: from it come the
-exact posterior P(y | x), the Bayes classifier, and fresh samples without end.
+A `Task` holds a training and a test part, standardised on the training part alone. For the
+article's data and for `gaussian_mixture_task` it also holds the law, a `GaussianMixtureLaw`: from
+it come the exact posterior P(y | x), the Bayes classifier, and fresh samples without end.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import math
 import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from scipy.optimize import brentq
-from scipy.special import logsumexp, ndtri, softmax
+from scipy.special import ndtri
 from sklearn.datasets import load_digits, make_classification
 from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.preprocessing import StandardScaler
@@ -28,7 +29,23 @@ IntArray = npt.NDArray[np.int64]
 
 # One stream of random numbers a purpose: equal seeds in two of them share nothing.
 _SAMPLE, _FRESH_DATA, _MIXTURE, _SEARCH, _BAYES_ERROR = range(5)
-_CHUNK = 1 << 15  # rows at a time: the working arrays stay in the processor's cache
+_CHUNK = 1 << 12  # rows at a time: the working arrays stay in the processor's cache
+
+
+def _by_chunks(function: Callable[[Array], Array], x: Array) -> Array:
+    """Apply a row-wise function to a chunk of rows at a time."""
+    starts = range(0, max(len(x), 1), _CHUNK)
+    return np.concatenate([function(x[start : start + _CHUNK]) for start in starts])
+
+
+def _check_rows(x: Array, num_features: int) -> None:
+    if x.ndim != 2 or x.shape[1] != num_features:
+        raise ValueError(
+            f"x has shape {x.shape}; it must be (N, {num_features}). "
+            "Give one row a sample, x[None] for a single one."
+        )
+    if not np.isfinite(x).all():
+        raise ValueError("x holds NaN or infinity; it must be finite. Drop or mend those rows.")
 
 
 def _rng(seed: int, purpose: int) -> np.random.Generator:
@@ -162,33 +179,28 @@ class GaussianMixtureLaw:
             If x has another shape, or values that are not finite.
         """
         x = np.asarray(x, dtype=np.float64)
-        if x.ndim != 2 or x.shape[1] != self.num_features:
-            raise ValueError(
-                f"x has shape {x.shape}; it must be (N, {self.num_features}). "
-                "Give one row a sample, x[None] for a single one."
-            )
-        if not np.isfinite(x).all():
-            raise ValueError("x holds NaN or infinity; it must be finite. Drop or mend those rows.")
-        out = np.empty((len(x), self.num_classes))
-        for start in range(0, len(x), _CHUNK):
-            rows = slice(start, start + _CHUNK)
-            out[rows] = self._log_posterior(x[rows, self.informative])
-        return out
-
-    def _log_posterior(self, u: Array) -> Array:
+        _check_rows(x, self.num_features)
+        unmixing = np.linalg.inv(self.mixing)
+        log_det = np.linalg.slogdet(self.mixing)[1]
         with np.errstate(divide="ignore"):  # log 0 = -inf is what is meant
             log_weights = np.log(self.weights)
             log_kept, log_noise = np.log(1 - self.label_noise), np.log(self.label_noise)
-        joint = np.empty((len(u), len(self.weights)))
-        for k, (centroid, mixing) in enumerate(zip(self.centroids, self.mixing, strict=True)):
-            z = np.linalg.solve(mixing.T, (u - centroid).T)  # (d, N)
-            log_det = np.linalg.slogdet(mixing)[1]
-            joint[:, k] = log_weights[k] - log_det - 0.5 * np.einsum("dn,dn->n", z, z)
-        by_class = np.stack(
-            [logsumexp(joint[:, self.labels == j], axis=1) for j in range(self.num_classes)], axis=1
-        )
-        by_class -= logsumexp(by_class, axis=1, keepdims=True)
-        return np.logaddexp(log_kept + by_class, log_noise - math.log(self.num_classes))
+        cluster_offset = log_weights - log_det
+        noise_floor = log_noise - math.log(self.num_classes)
+
+        def of_rows(rows: Array) -> Array:
+            u = rows[:, self.informative].T  # (d, N)
+            joint = np.empty((len(self.weights), len(rows)))  # log of weight times density
+            for k, centroid in enumerate(self.centroids):
+                z = unmixing[k].T @ (u - centroid[:, None])
+                joint[k] = cluster_offset[k] - 0.5 * np.einsum("dn,dn->n", z, z)
+            logits = np.stack(
+                [np.logaddexp.reduce(joint[self.labels == j]) for j in range(self.num_classes)]
+            )
+            logits -= np.logaddexp.reduce(logits)
+            return np.logaddexp(log_kept + logits, noise_floor).T
+
+        return _by_chunks(of_rows, x)
 
     def posterior(self, x: npt.ArrayLike) -> Array:
         """Return P(y | x); its argmax is the Bayes classifier. See `log_posterior`.
@@ -224,25 +236,25 @@ class GaussianMixtureLaw:
         return self._draw(n, _rng(_seed("seed", seed), _SAMPLE))
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[Array, IntArray]:
+        sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
+        x, y = zip(*(self._draw_chunk(size, rng) for size in sizes), strict=True)
+        return np.concatenate(x), np.concatenate(y)
+
+    def _draw_chunk(self, n: int, rng: np.random.Generator) -> tuple[Array, IntArray]:
         d, num_redundant = self.redundant.shape
         position = np.argsort(self.order)  # column i of (u, uB, noise) goes to position[i]
-        x = np.empty((n, self.num_features))
-        y = np.empty(n, dtype=np.int64)
         cumulative = np.cumsum(self.weights)
-        for start in range(0, n, _CHUNK):
-            rows = slice(start, min(start + _CHUNK, n))
-            size = rows.stop - start
-            cluster = np.searchsorted(cumulative, rng.random(size) * cumulative[-1], side="right")
-            u = rng.standard_normal((size, d))
-            for k, (centroid, mixing) in enumerate(zip(self.centroids, self.mixing, strict=True)):
-                here = np.flatnonzero(cluster == k)
-                u[here] = u[here] @ mixing + centroid
-            x[rows, position[:d]] = u
-            x[rows, position[d : d + num_redundant]] = u @ self.redundant
-            x[rows, position[d + num_redundant :]] = rng.standard_normal((size, self.num_noise))
-            redraw = rng.random(size) < self.label_noise
-            anew = rng.integers(self.num_classes, size=size)
-            y[rows] = np.where(redraw, anew, self.labels[cluster])
+        cluster = np.searchsorted(cumulative, rng.random(n) * cumulative[-1], side="right")
+        u = rng.standard_normal((n, d))
+        for k, (centroid, mixing) in enumerate(zip(self.centroids, self.mixing, strict=True)):
+            here = np.flatnonzero(cluster == k)
+            u[here] = u[here] @ mixing + centroid
+        x = np.empty((n, self.num_features))
+        x[:, position[:d]] = u
+        x[:, position[d : d + num_redundant]] = u @ self.redundant
+        x[:, position[d + num_redundant :]] = rng.standard_normal((n, self.num_noise))
+        redraw = rng.random(n) < self.label_noise
+        y = np.where(redraw, rng.integers(self.num_classes, size=n), self.labels[cluster])
         return x, y
 
     def bayes_error(self, n: int = 1_000_000, seed: int = 0) -> tuple[float, float]:
@@ -267,11 +279,10 @@ class GaussianMixtureLaw:
         """
         n = _whole("n", n, 2, "100,000 or more is sensible.")
         rng = _rng(_seed("seed", seed), _BAYES_ERROR)
-        loss = np.empty(n)
-        for start in range(0, n, _CHUNK):
-            stop = min(start + _CHUNK, n)
-            x, _ = self._draw(stop - start, rng)
-            loss[start:stop] = 1 - self.posterior(x).max(axis=1)
+        sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
+        loss = np.concatenate(
+            [1 - self.posterior(self._draw_chunk(size, rng)[0]).max(axis=1) for size in sizes]
+        )
         return float(loss.mean()), float(loss.std(ddof=1) / math.sqrt(n))
 
 
@@ -360,8 +371,8 @@ def replay_make_classification(
     num_clusters = num_classes * per_class
     if num_clusters > 2**d:
         raise ValueError(
-            f"n_classes * n_clusters_per_class is {num_clusters}; it must be at most 2**n_informative"
-            f" = {2**d}, one vertex a cluster. Raise n_informative."
+            f"n_classes * n_clusters_per_class is {num_clusters}; it must be at most "
+            f"2**n_informative = {2**d}, one vertex a cluster. Raise n_informative."
         )
     flip_y = _fraction("flip_y", flip_y, "The article has 0.01.")
     class_sep = _number("class_sep", class_sep, "that is finite", math.isfinite, "Use 1.0.")
@@ -484,14 +495,24 @@ class Task:
         Returns
         -------
         Tensor of float32, shape (N, D)
+
+        Raises
+        ------
+        ValueError
+            If raw has another shape, or values that are not finite.
         """
-        x = (np.asarray(raw, dtype=np.float64) - self.mean) / self.scale
-        return torch.from_numpy(x.astype(np.float32))
+        raw = np.asarray(raw, dtype=np.float64)
+        _check_rows(raw, len(self.mean))
+        return torch.from_numpy(
+            _by_chunks(lambda part: ((part - self.mean) / self.scale).astype(np.float32), raw)
+        )
 
     def log_posterior(self, x: Tensor) -> Tensor:
         """Return log P(y | x), the logits of the exact posterior. See `posterior`."""
         law = self._known_law()
-        raw = x.detach().cpu().double().numpy() * self.scale + self.mean
+        rows = x.detach().cpu().numpy()
+        _check_rows(rows, len(self.mean))
+        raw = _by_chunks(lambda part: part * self.scale + self.mean, rows)
         return torch.from_numpy(law.log_posterior(raw))
 
     def posterior(self, x: Tensor) -> Tensor:
@@ -540,8 +561,8 @@ class Task:
         raw, y = self._known_law().sample(n, seed)
         return self.standardise(raw), torch.from_numpy(y)
 
-    def with_fresh_data(self, seed: int) -> Task:
-        """Return a task of the same law and sizes with new training and test parts.
+    def with_fresh_data(self, seed: int, *, num_train: int | None = None) -> Task:
+        """Return a task of the same law with new training and test parts.
 
         Both parts are drawn independently, and standardised on the new training part.
 
@@ -549,6 +570,8 @@ class Task:
         ----------
         seed : int
             One training set a seed; none of them shares draws with `sample`.
+        num_train : int, optional
+            Size of the training part; as large as this one's where None.
 
         Returns
         -------
@@ -561,8 +584,11 @@ class Task:
             If the law is unknown.
         """
         rng = _rng(_seed("seed", seed), _FRESH_DATA)
+        size = len(self.y_train)
+        if num_train is not None:
+            size = _whole("num_train", num_train, 1, "The article has 4000.")
         name = f"{self.name}, training set {seed}"
-        return _draw_task(self._known_law(), len(self.y_train), len(self.y_test), rng, name)
+        return _draw_task(self._known_law(), size, len(self.y_test), rng, name)
 
     def folds(self, k: int, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
         """Split the training part into k folds, each with the same share of every class.
@@ -609,12 +635,22 @@ def _make_task(
     law: GaussianMixtureLaw | None = None,
 ) -> Task:
     scaler = StandardScaler().fit(train[0])
-    parts = [
-        torch.from_numpy(part)
-        for x, y in (train, test)
-        for part in (scaler.transform(x).astype(np.float32), y.astype(np.int64))
-    ]
-    return Task(name, len(classes), *parts, classes, scaler.mean_, scaler.scale_, law)
+    x_train, x_test = (
+        torch.from_numpy(scaler.transform(x).astype(np.float32)) for x in (train[0], test[0])
+    )
+    y_train, y_test = (torch.from_numpy(y.astype(np.int64)) for y in (train[1], test[1]))
+    return Task(
+        name=name,
+        num_classes=len(classes),
+        x_train=x_train,
+        y_train=y_train,
+        x_test=x_test,
+        y_test=y_test,
+        classes=classes,
+        mean=scaler.mean_,
+        scale=scaler.scale_,
+        law=law,
+    )
 
 
 def _draw_task(
@@ -659,9 +695,10 @@ def article_task(random_state: int = 42) -> Task:
     True
     """
     seed = _seed("random_state", random_state)
-    settings = {"n_samples": 5000, "n_features": 20, "n_informative": 10, "n_redundant": 5}
-    X, y = make_classification(**settings, random_state=seed)
-    replayed_X, replayed_y, law = replay_make_classification(**settings, random_state=seed)
+    X, y = make_classification(5000, 20, n_informative=10, n_redundant=5, random_state=seed)
+    replayed_X, replayed_y, law = replay_make_classification(
+        5000, 20, n_informative=10, n_redundant=5, random_state=seed
+    )
     # A tolerance, since a BLAS may round by memory alignment; the tests ask for equal bits.
     if not (np.array_equal(y, replayed_y) and np.allclose(X, replayed_X, rtol=1e-9, atol=1e-9)):
         raise RuntimeError(
@@ -671,3 +708,273 @@ def article_task(random_state: int = 42) -> Task:
     x_train, x_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=seed)
     name = "article" if seed == 42 else f"article, random_state {seed}"
     return _make_task(name, (x_train, y_train), (x_test, y_test), (0, 1), law)
+
+
+def digits_task(random_state: int = 0) -> Task:
+    """Return scikit-learn's 1,797 digits of 8 x 8 pixels: 1,437 to train on, 360 to test on.
+
+    Ten classes; the split is stratified. The law is unknown.
+
+    Parameters
+    ----------
+    random_state : int
+        Seeds the split.
+
+    Returns
+    -------
+    Task
+
+    Examples
+    --------
+    >>> task = digits_task()
+    >>> task.x_train.shape, task.num_classes
+    (torch.Size([1437, 64]), 10)
+    """
+    digits = load_digits()
+    return task_from_arrays(digits.data, digits.target, random_state=random_state, name="digits")
+
+
+def _radius(centres: Array, num_classes: int, overlap: float, random_state: int) -> float:
+    """Return by what factor to move the centres apart so that the Bayes error is `overlap`.
+
+    Unit-variance clusters with equal weights; cluster k belongs to class k mod C.
+    """
+    if len(centres) == 2:  # two clusters a distance r apart: the Bayes error is Phi(-r / 2)
+        return float(-2 * ndtri(overlap) / np.linalg.norm(centres[0] - centres[1]))
+    rng = _rng(random_state, _SEARCH)
+    n = 1 << 17
+    cluster = np.arange(n) % len(centres)
+    inner = (centres @ centres.T)[cluster]  # of the drawn cluster's centre with every centre
+    noise = rng.standard_normal((n, centres.shape[1])) @ centres.T
+    squares = 0.5 * (centres**2).sum(axis=1)
+
+    def excess(radius: float) -> float:
+        # The same draws at every radius, so that this is a smooth function of it.
+        joint = radius**2 * (inner - squares) + radius * noise
+        joint = np.exp(joint - joint.max(axis=1, keepdims=True))
+        by_class = joint.reshape(n, -1, num_classes).sum(axis=1)
+        return float(1 - (by_class.max(axis=1) / by_class.sum(axis=1)).mean() - overlap)
+
+    far = 1.0
+    while excess(far) > 0:
+        far *= 2
+    return float(brentq(excess, 0, far, rtol=1e-5))
+
+
+def gaussian_mixture_task(
+    num_classes: int = 2,
+    dimension: int = 10,
+    overlap: float = 0.1,
+    label_noise: float = 0.0,
+    *,
+    clusters_per_class: int = 1,
+    num_train: int = 4000,
+    num_test: int = 1000,
+    random_state: int = 0,
+) -> Task:
+    r"""Return a task of Gaussian clusters whose Bayes error is chosen.
+
+    Every class has `clusters_per_class` clusters with unit covariance and equal weights. The
+    centres are drawn from a normal law and moved apart by one factor, so that the best classifier
+    errs on a share `overlap` of the samples. For two classes of one cluster each that factor is
+    exact: centres :math:`\delta` apart give a Bayes error of :math:`\Phi(-\delta / 2)`. Otherwise
+    it is found on 131,072 samples, which leaves a standard error below 0.001.
+
+    With probability :math:`\eta` = `label_noise` a label is drawn anew, uniformly over the C
+    classes. The Bayes classifier stays the same, and its error becomes
+    :math:`(1 - \eta) \cdot` `overlap` :math:`+ \, \eta (C - 1) / C`.
+
+    Parameters
+    ----------
+    num_classes : int
+        C, 2 or more.
+    dimension : int
+        D, 1 or more; all features are informative.
+    overlap : float
+        Bayes error before label noise, above 0 and below 1 - 1 / C.
+    label_noise : float
+        :math:`\eta`, from 0 to 1.
+    clusters_per_class : int
+        With 1 the Bayes classifier is linear.
+    num_train, num_test : int
+        Sizes of the two parts, drawn independently.
+    random_state : int
+        Seeds the centres and the samples.
+
+    Returns
+    -------
+    Task
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type or out of range.
+
+    Examples
+    --------
+    >>> task = gaussian_mixture_task(num_classes=2, overlap=0.2)
+    >>> error, standard_error = task.law.bayes_error(n=100_000)
+    >>> abs(error - 0.2) < 4 * standard_error
+    True
+    """
+    num_classes = _whole("num_classes", num_classes, 2, "Use 2 for two classes.")
+    dimension = _whole("dimension", dimension, 1, "The default is 10.")
+    highest = 1 - 1 / num_classes
+    overlap = _number(
+        "overlap",
+        overlap,
+        f"above 0 and below {highest:.3g}, the error of guessing among {num_classes} classes",
+        lambda v: 0 < v < highest,
+        "Use 0.1 for a Bayes error of 10 %.",
+    )
+    label_noise = _fraction("label_noise", label_noise, "Use 0 for clean labels.")
+    per_class = _whole("clusters_per_class", clusters_per_class, 1, "Use 1 for a linear boundary.")
+    num_train = _whole("num_train", num_train, 1, "The default is 4000.")
+    num_test = _whole("num_test", num_test, 1, "The default is 1000.")
+    random_state = _seed("random_state", random_state)
+
+    num_clusters = num_classes * per_class
+    rng = _rng(random_state, _MIXTURE)
+    centres = rng.standard_normal((num_clusters, dimension))
+    law = GaussianMixtureLaw(
+        num_classes=num_classes,
+        weights=np.full(num_clusters, 1 / num_clusters),
+        labels=np.arange(num_clusters) % num_classes,
+        centroids=centres * _radius(centres, num_classes, overlap, random_state),
+        mixing=np.stack([np.eye(dimension)] * num_clusters),
+        redundant=np.zeros((dimension, 0)),
+        num_noise=0,
+        order=np.arange(dimension),
+        label_noise=label_noise,
+    )
+    name = f"Gaussian mixture, {num_classes} classes, overlap {overlap:g}"
+    if label_noise:
+        name += f", label noise {label_noise:g}"
+    return _draw_task(law, num_train, num_test, rng, name)
+
+
+def _array(value: object) -> npt.NDArray[Any]:
+    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+
+
+def _checked_features(x: object) -> Array:
+    raw = _array(x)
+    if raw.dtype.kind not in "biuf":
+        raise TypeError(
+            f"x has dtype {raw.dtype}; it must be numbers. "
+            "Encode text columns as numbers, then x.astype(float)."
+        )
+    if raw.ndim != 2 or 0 in raw.shape:
+        raise ValueError(
+            f"x has shape {raw.shape}; it must be (samples, features), neither of them 0. "
+            "Use x.reshape(len(x), -1)."
+        )
+    values = raw.astype(np.float64)
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        row, column = bad[0]
+        raise ValueError(
+            f"x is {values[row, column]} at row {row}, column {column}, the first of {len(bad)} "
+            "such values; all must be finite. Drop those rows or fill them in."
+        )
+    return values
+
+
+def _checked_labels(y: object, num_samples: int) -> npt.NDArray[Any]:
+    labels = _array(y)
+    if labels.shape != (num_samples,):
+        raise ValueError(
+            f"y has shape {labels.shape}; it must be ({num_samples},), one label for each row of x."
+            " Use y.ravel() for a column, y.argmax(1) for one-hot labels."
+        )
+    bad: Sequence[object] = []
+    if labels.dtype.kind == "f":
+        bad = labels[~(np.isfinite(labels) & (labels == np.round(labels)))].tolist()
+    elif labels.dtype.kind == "O":
+        kind = str if isinstance(labels[0], str) else (int, np.integer)
+        bad = [label for label in labels if not isinstance(label, kind)]
+    elif labels.dtype.kind not in "biuUS":
+        bad = labels[:1].tolist()
+    if len(bad):
+        raise ValueError(
+            f"y holds {bad[0]}; labels must be all text or all whole numbers, none missing. "
+            "Drop rows without a label, and sort a continuous target into classes first."
+        )
+    return labels.astype(np.int64) if labels.dtype.kind == "f" else labels
+
+
+def task_from_arrays(
+    x: npt.ArrayLike | Tensor,
+    y: npt.ArrayLike | Tensor,
+    *,
+    test_size: float = 0.2,
+    random_state: int = 0,
+    name: str = "your data",
+) -> Task:
+    """Return a task made of your own samples and labels, with a stratified split.
+
+    Parameters
+    ----------
+    x : array_like, shape (N, D)
+        Finite numbers.
+    y : array_like, shape (N,)
+        Text or whole numbers. They become 0 to C - 1 in sorted order; `Task.classes` remembers
+        them.
+    test_size : float
+        Share of the test part, above 0 and below 1.
+    random_state : int
+        Seeds the split.
+    name : str
+        What to call it.
+
+    Returns
+    -------
+    Task
+        Its law is unknown.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If x is not numeric or not finite, shapes do not match, labels are missing or continuous,
+        there is one class alone, or a class is too small to be in both parts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(40.0).reshape(20, 2)
+    >>> task = task_from_arrays(x, ["cat"] * 10 + ["dog"] * 10, name="pets")
+    >>> task
+    Task(name='pets', num_classes=2)
+    >>> task.classes
+    ('cat', 'dog')
+    >>> torch.bincount(task.y_train).tolist(), torch.bincount(task.y_test).tolist()
+    ([8, 8], [2, 2])
+    """
+    features = _checked_features(x)
+    labels = _checked_labels(y, len(features))
+    share = _number("test_size", test_size, "above 0, below 1", lambda v: 0 < v < 1, "Use 0.2.")
+    seed = _seed("random_state", random_state)
+    classes, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class alone, {classes.tolist()[0]!r}; two or more are needed. "
+            "Add samples of another class."
+        )
+    least = max(2, math.ceil(round(1 / share, 9)), math.ceil(round(1 / (1 - share), 9)))
+    rarest = int(counts.argmin())
+    if counts[rarest] < least:
+        raise ValueError(
+            f"class {classes.tolist()[rarest]!r} has {counts[rarest]} samples; with test_size "
+            f"{share:g} each class needs {least} or more. Merge or drop rare classes."
+        )
+    x_train, x_test, y_train, y_test = train_test_split(
+        features, codes, test_size=share, random_state=seed, stratify=codes
+    )
+    with np.errstate(over="ignore"):
+        task = _make_task(name, (x_train, y_train), (x_test, y_test), tuple(classes.tolist()))
+    if not (np.isfinite(task.scale).all() and task.x_test.isfinite().all()):
+        raise ValueError(
+            f"x reaches {np.abs(features).max():.3g}; its columns are too far apart for float32 "
+            "after standardising. Rescale or clip the outliers."
+        )
+    return task
