@@ -303,7 +303,7 @@ def _assigned(source: str) -> set[str]:
 
 
 def _plain(number: float) -> str:
-    return f"{number:,.0f}" if number == int(number) else f"{number:g}"
+    return f"{number:,.0f}" if float(number).is_integer() else f"{number:g}"
 
 
 def _shown(value: Any, longest: int = 40) -> str:

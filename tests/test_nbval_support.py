@@ -239,7 +239,7 @@ def test_nbval_on_small_notebooks(tmp_path, xdist):
     run = subprocess.run(
         [
             sys.executable,
-            *"-m pytest --nbval --nbval-current-env -rA -q".split(),
+            *["-m", "pytest", "--nbval", "--nbval-current-env", "-rA", "-q"],
             *f"-p nbval_support -p no:cacheprovider {xdist} .".split(),
         ],
         cwd=tmp_path,
@@ -247,7 +247,7 @@ def test_nbval_on_small_notebooks(tmp_path, xdist):
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=300,
     )
     for name, (_, expected, line) in NOTEBOOKS.items():
         outcome = {

@@ -1,0 +1,261 @@
+"""The check that opens every run: what it accepts, puts back, refuses, and how it says so."""
+
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from collections import OrderedDict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distill_helpers import parameters
+from distill_helpers.parameters import CHAPTERS, Parameter, ParameterError, at_defaults, check
+
+
+def run(**changes):
+    return {name: entry.default for name, entry in CHAPTERS["00"].items()} | changes
+
+
+def refusal(**changes):
+    """The one line that a single fault is answered with."""
+    namespace = run(**changes)
+    before = dict(namespace)
+    with pytest.raises(ParameterError) as error:
+        check("00", namespace)
+    assert namespace == before or any(value != value for value in changes.values())
+    (line,) = str(error.value).splitlines()
+    return line
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_defaults_of_every_chapter_pass_and_stay(chapter):
+    namespace = {name: entry.default for name, entry in CHAPTERS[chapter].items()}
+    before = dict(namespace)
+    assert check(chapter, namespace) is None
+    assert namespace == before
+    assert {n: type(v) for n, v in namespace.items()} == {
+        name: entry.kind for name, entry in CHAPTERS[chapter].items()
+    }
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_every_parameter_says_what_it_is(chapter):
+    for name, entry in CHAPTERS[chapter].items():
+        assert name.isidentifier() and not name.startswith("_")
+        assert entry.help and "\n" not in entry.help
+        assert "inf" not in entry.rule
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("random_state", [0, 2**32 - 1], [-1, 2**32]),
+        ("temperature", [1e-12, 1e4], [0.0, -1.0, 10_000.5]),
+        ("alpha", [0.0, 1.0], [-1e-12, 1.0000001]),
+        ("ensemble_size", [2, 64], [1, 65]),
+        ("student_hidden", [[1], [1024] * 4], [[], [0], [1025], [64] * 5]),
+        ("num_teacher_sets", [2, 100], [1, 101]),
+        ("num_seeds", [2, 200], [1, 201]),
+        ("num_test", [1_000, 5_000_000], [999, 5_000_001]),
+        ("epochs", [1, 500], [0, 501]),
+    ],
+)
+def test_ranges_of_chapter_00(name, inside, outside):
+    for value in inside:
+        namespace = run(**{name: value})
+        check("00", namespace)
+        assert namespace[name] == value
+    for value in outside:
+        line = refusal(**{name: value})
+        assert line.startswith(f"{name} is {value!r}; it must be {CHAPTERS['00'][name].rule}. ")
+
+
+@given(st.floats(allow_nan=True, allow_infinity=True))
+def test_a_float_passes_exactly_where_it_is_in_range(value):
+    namespace = run(alpha=value)
+    if 0 <= value <= 1:
+        check("00", namespace)
+        assert namespace["alpha"] == value
+    else:
+        with pytest.raises(ParameterError):
+            check("00", namespace)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", ["temperature", "alpha", "num_seeds"])
+def test_nan_and_infinity_are_refused(name, value):
+    assert refusal(**{name: value}).startswith(f"{name} is {value}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("temperature", 3, 3.0),
+        ("temperature", np.float64(3), 3.0),
+        ("temperature", np.float32(3), 3.0),
+        ("temperature", np.int64(3), 3.0),
+        ("alpha", 1, 1.0),
+        ("num_seeds", np.int64(3), 3),
+        ("student_hidden", (8, np.int32(4)), [8, 4]),
+    ],
+)
+def test_accepted_values_are_put_back_as_plain_ones(name, value, expected):
+    namespace = run(**{name: value})
+    check("00", namespace)
+    assert namespace[name] == expected
+    assert type(namespace[name]) is type(expected)
+    if isinstance(expected, list):
+        assert [type(entry) for entry in namespace[name]] == [int, int]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kind"),
+    [
+        ("temperature", True, "a truth value"),
+        ("num_seeds", True, "a truth value"),
+        ("num_seeds", 3.0, "a number with a decimal point"),
+        ("temperature", None, "nothing"),
+        ("temperature", [3.0], "a list"),
+        ("temperature", "warm", "a string"),
+        ("temperature", 3j, "of type complex"),
+        ("student_hidden", 64, "a whole number"),
+        ("student_hidden", {64: 32}, "of type dict"),
+        ("num_seeds", np.bool_(True), "of type bool"),
+    ],
+)
+def test_a_wrong_type_is_named(name, value, kind):
+    assert f"is {value!r}, {kind}" in refusal(**{name: value})
+
+
+@pytest.mark.parametrize("value", [[True], [64.0], ["64"], [64, None], "64"])
+def test_entries_of_a_list_are_strict_too(value):
+    assert refusal(student_hidden=value).startswith(f"student_hidden is {value!r}")
+
+
+def test_the_way_out_fits_the_fault():
+    assert refusal(temperature=0) == (
+        "temperature is 0; it must be a finite number above 0 and at most 10,000. "
+        "Use 1 for plain probabilities, 2 to 5 to soften."
+    )
+    assert refusal(temperature="3").endswith("Leave out the quotes: temperature = 3.")
+    assert refusal(temperature="warm").endswith("2 to 5 to soften.")
+    assert "-y 'student_hidden: [8, 4]'" in refusal(student_hidden="[8, 4]")
+    assert refusal(num_seeds=3.0).endswith("Write 3.")
+    assert refusal(num_seeds=1.0).endswith("The default is 20.")
+    assert refusal(num_seeds=3.5).endswith("The default is 20.")
+    assert refusal(num_seeds=1).endswith("from 2 to 200 (students). The default is 20.")
+
+
+def test_a_long_value_is_cut():
+    line = refusal(num_test=10**400)
+    assert len(line) < 200 and "000..." in line
+    assert refusal(temperature=10**400)
+
+
+def test_a_missing_parameter_is_named_with_its_default():
+    namespace = run()
+    del namespace["alpha"]
+    with pytest.raises(ParameterError, match=r"alpha is missing.*Add alpha = 0\.7"):
+        check("00", namespace)
+
+
+def test_a_misspelt_name_is_told_the_nearest_one():
+    assert refusal(temprature=4.0) == (
+        "temprature is no parameter of chapter 00; rename it to temperature."
+    )
+    assert refusal(num_seed=4).endswith("rename it to num_seeds.")
+    assert refusal(zzz=None).endswith("its parameters are " + ", ".join(CHAPTERS["00"]) + ".")
+
+
+def test_what_a_notebook_holds_besides_is_left_alone():
+    check(
+        "00",
+        run(
+            __name__="__main__",
+            _private=1,
+            _i1="x",
+            In=["", "x"],
+            Out={1: 2},
+            math=math,
+            check=check,
+            Parameter=Parameter,
+            task=object(),
+        ),
+    )
+
+
+def test_all_faults_are_told_at_once_a_line_each_in_the_table_s_order():
+    namespace = run(alpha=1.5, temperature=0, zzz=1)
+    with pytest.raises(ParameterError) as error:
+        check("00", namespace)
+    lines = str(error.value).splitlines()
+    assert [line.split()[0] for line in lines] == ["temperature", "alpha", "zzz"]
+    assert error.value._render_traceback_() == [f"ParameterError: {line}" for line in lines]
+    assert isinstance(error.value, ValueError)
+
+
+def test_nothing_is_put_back_where_anything_is_wrong():
+    namespace = run(temperature=3, alpha=2)
+    with pytest.raises(ParameterError):
+        check("00", namespace)
+    assert type(namespace["temperature"]) is int
+
+
+PARAMETERS = "\n".join(f"{name} = {entry.default!r}" for name, entry in CHAPTERS["00"].items())
+
+
+@pytest.mark.parametrize(
+    ("cells", "unknown"),
+    [
+        ([PARAMETERS, "# Parameters\nzzz = 1", "check"], ["zzz"]),
+        ([PARAMETERS + "\nzzz: int = 1", "check"], ["zzz"]),
+        ([PARAMETERS, "check", "zzz = 1", "check"], []),  # the check run again in a full kernel
+        ([PARAMETERS, "check", "zzz = 1", PARAMETERS, "check"], []),
+        (["zzz = 1", PARAMETERS, "%magic", "check"], []),
+        (["zzz = 1", "check"], ["zzz"]),  # no parameters cell in sight: every name counts
+        ([PARAMETERS, "import os; zzz = 1", "check"], []),
+    ],
+)
+def test_in_a_notebook_only_the_cells_of_parameters_count(cells, unknown):
+    namespace = run(zzz=1, In=["", *cells])
+    try:
+        check("00", namespace)
+        found = []
+    except ParameterError as error:
+        found = [line.split()[0] for line in str(error).splitlines()]
+    assert found == unknown
+
+
+def test_an_unknown_chapter_is_told_where_to_enter_it():
+    for function in (check, at_defaults):
+        with pytest.raises(ValueError, match=r"chapter is '99'; it must be one of 00"):
+            function("99", {})
+
+
+def test_at_defaults():
+    assert at_defaults("00", run(anything_else=3))
+    assert not at_defaults("00", run(num_seeds=2))
+
+
+def test_choices(monkeypatch):
+    table = OrderedDict(pooling=Parameter(str, "logits", choices=("logits", "probabilities")))
+    monkeypatch.setitem(parameters.CHAPTERS, "98", table)
+    namespace = {"pooling": "probabilities"}
+    check("98", namespace)
+    assert namespace == {"pooling": "probabilities"}
+    for value in ("mean", 1, ["logits"]):
+        with pytest.raises(ParameterError, match="must be one of 'logits', 'probabilities'"):
+            check("98", {"pooling": value})
+
+
+def test_importing_it_loads_the_standard_library_alone():
+    code = (
+        "import sys; import distill_helpers.parameters; "
+        "print(sorted({'torch', 'numpy', 'IPython', 'sklearn'} & set(sys.modules)))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"

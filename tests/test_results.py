@@ -1,0 +1,421 @@
+"""How results leave a notebook, are read again, and are written in sentences and tables."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from unittest import mock
+
+import nbformat
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+from distill_helpers import results
+from distill_helpers.results import (
+    MIME,
+    VERDICTS,
+    escape,
+    number,
+    percent,
+    points,
+    prose,
+    read,
+    record,
+    result,
+    table,
+    validate,
+    verdict,
+)
+
+
+@dataclass
+class Estimate:
+    """As much of `statistics.Estimate` as results look at."""
+
+    value: float = 0.538
+    low: float = 0.495
+    high: float = 0.581
+    level: float = 0.95
+    n: int = 10
+    unit: str = ""
+
+
+def bundle(function, *args, **kwargs):
+    with mock.patch("IPython.display.display") as display:
+        assert function(*args, **kwargs) is None
+    display.assert_called_once()
+    assert display.call_args.kwargs == {"raw": True}
+    return display.call_args.args[0]
+
+
+def a_verdict(claim="claim", word="holds"):
+    return verdict(claim, word, source="source", prediction="prediction", result="result")
+
+
+def a_notebook(*payloads):
+    cells = [new_markdown_cell("text")]
+    for payload in payloads:
+        data = {MIME: payload, "text/plain": "table"}
+        outputs = [new_output("stream", text="x"), new_output("display_data", data)]
+        cells.append(new_code_cell("record()", outputs=outputs))
+    return new_notebook(cells=cells)
+
+
+def a_payload(*names, chapter="00", claims=()):
+    return {
+        "schema": 1,
+        "chapter": chapter,
+        "results": [result(name, 1) for name in names],
+        "verdicts": [a_verdict(claim) for claim in claims],
+    }
+
+
+# -- result --------------------------------------------------------------------------------------
+
+
+def test_a_result_has_the_schema_s_keys_and_plain_numbers():
+    made = result("gap", Estimate(np.float64(0.538), n=np.int64(10)), unit="%")
+    assert made == {
+        "name": "gap",
+        "value": 53.8,
+        "low": 49.5,
+        "high": 58.1,
+        "level": 0.95,
+        "n": 10,
+        "unit": "%",
+    }
+    assert {type(made[key]) for key in ("value", "low", "high", "level")} == {float}
+    assert type(made["n"]) is int
+
+
+def test_a_plain_number_has_no_interval_unless_one_is_given():
+    made = result("parameters", 3490)
+    assert [made[key] for key in ("low", "high", "level", "n", "unit")] == [None] * 4 + [""]
+    made = result("teacher", 0.978, unit="%", low=0.972, high=0.984, n=1000)
+    assert (made["value"], made["low"], made["high"], made["level"]) == (97.8, 97.2, 98.4, None)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "unit", "stored"),
+    [
+        (Estimate(), "", (0.538, "")),
+        (Estimate(), "points", (53.8, "points")),
+        (Estimate(53.8, 49.5, 58.1, unit="%"), "", (53.8, "%")),
+        (Estimate(53.8, 49.5, 58.1, unit="%"), "%", (53.8, "%")),
+        (Estimate(2, 1, 3), "s", (2, "s")),
+    ],
+)
+def test_an_estimate_s_own_unit_is_kept_and_a_fraction_turned_into_percent(estimate, unit, stored):
+    made = result("gap", estimate, unit=unit)
+    assert (made["value"], made["unit"]) == stored
+    assert made["low"] / made["value"] == pytest.approx(estimate.low / estimate.value, rel=1e-5)
+    assert made["high"] / made["value"] == pytest.approx(estimate.high / estimate.value, rel=1e-5)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False, min_value=-1e300, max_value=1e300))
+def test_six_significant_digits(value):
+    stored = result("x", value)["value"]
+    assert len(Decimal(repr(stored)).normalize().as_tuple().digits) <= 6
+    assert stored == pytest.approx(value, rel=5.1e-6)
+    assert math.copysign(1, stored) == 1 or stored < 0  # no -0.0
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "stored"),
+    [
+        (-math.inf, math.inf, (None, None)),
+        (-math.inf, 0.6, (None, 0.6)),
+        (0.5, math.inf, (0.5, None)),
+    ],
+)
+def test_an_infinite_end_is_stored_as_null_and_json_stays_finite(low, high, stored):
+    made = result("gap", Estimate(low=low, high=high))
+    assert (made["low"], made["high"]) == stored
+    assert made["level"] == 0.95
+    json.dumps(made, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "words", "arguments", "keywords"),
+    [
+        (ValueError, "value of result 'gap' is nan; it must be finite", ["gap", math.nan], {}),
+        (ValueError, "is inf; it must be finite", ["gap", math.inf], {}),
+        (TypeError, "is 'x'; it must be a number", ["gap", "x"], {}),
+        (TypeError, "is None; it must be a number", ["gap", None], {}),
+        (ValueError, "name is ''", ["", 1], {}),
+        (ValueError, "name is 3", [3, 1], {}),
+        (ValueError, "low end of result 'gap' is nan", ["gap", 1], {"low": math.nan}),
+        (TypeError, "high end of result 'gap' is 'x'", ["gap", 1], {"high": "x"}),
+        (ValueError, "low 3 above high 2; swap them", ["gap", 1], {"low": 3, "high": 2}),
+        (ValueError, "level 95; it must be between", ["gap", 1], {"level": 95}),
+        (ValueError, "give a fraction, such as 0.978", ["gap", 97.8], {"unit": "%"}),
+        (ValueError, "give a fraction", ["gap", -70], {"unit": "points"}),
+        (ValueError, "its estimate '%'; give only", ["gap", Estimate(unit="%")], {"unit": "s"}),
+    ],
+)
+def test_a_bad_result_is_refused_in_one_line(error, words, arguments, keywords):
+    with pytest.raises(error) as caught:
+        result(*arguments, **keywords)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+# -- verdict and record ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", VERDICTS)
+def test_every_verdict_word_is_taken(word):
+    assert a_verdict(word=word) == {
+        "claim": "claim",
+        "source": "source",
+        "prediction": "prediction",
+        "result": "result",
+        "verdict": word,
+    }
+
+
+@pytest.mark.parametrize("part", ["source", "prediction", "result"])
+@pytest.mark.parametrize("text", ["", " ", None])
+def test_a_verdict_without_a_part_is_refused(part, text):
+    parts = {"source": "s", "prediction": "p", "result": "r"} | {part: text}
+    with pytest.raises(ValueError, match=f"the {part} of the verdict on 'claim' is {text!r}"):
+        verdict("claim", "holds", **parts)
+
+
+def test_an_unknown_verdict_word_is_refused():
+    with pytest.raises(ValueError, match=r"is 'true'; it must be one of holds, holds with"):
+        a_verdict(word="true")
+
+
+def test_record_displays_json_beside_tables_of_the_same():
+    shown = bundle(
+        record, "00", [result("gap | $", Estimate(), unit="%"), result("n", 3)], [a_verdict()]
+    )
+    assert set(shown) == {MIME, "text/markdown", "text/plain"}
+    assert json.loads(json.dumps(shown[MIME], allow_nan=False)) == shown[MIME]
+    assert shown[MIME] == {
+        "schema": 1,
+        "chapter": "00",
+        "results": [result("gap | $", Estimate(), unit="%"), result("n", 3)],
+        "verdicts": [a_verdict()],
+    }
+    assert shown["text/markdown"] == (
+        "| result | value | interval | n |\n"
+        "| :--- | ---: | ---: | ---: |\n"
+        "| gap \\| \\$ | 54 % | 50 to 58 (95 %) | 10 |\n"
+        "| n | 3 |  |  |\n"
+        "\n"
+        "| claim | source | prediction | result | verdict |\n"
+        "| :--- | :--- | :--- | :--- | :--- |\n"
+        "| claim | source | prediction | result | holds |"
+    )
+    assert shown["text/plain"].splitlines()[:4] == [
+        "result   value         interval   n",
+        "-------  -----  ---------------  --",
+        "gap | $   54 %  50 to 58 (95 %)  10",
+        "n            3",
+    ]
+
+
+def test_record_leaves_out_an_empty_table():
+    assert "claim" not in bundle(record, "00", [result("n", 3)])["text/markdown"]
+    assert "interval" not in bundle(record, "00", verdicts=[a_verdict()])["text/markdown"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "level", "words"),
+    [
+        (-math.inf, math.inf, 0.95, "unbounded (95 %)"),
+        (-math.inf, 0.6, 0.95, "at most 0.60 (95 %)"),
+        (0.5, math.inf, 0.9, "at least 0.50 (90 %)"),
+        (0.5, 0.6, None, "0.50 to 0.60 (tolerance)"),
+    ],
+)
+def test_an_interval_is_said_in_words(low, high, level, words):
+    entry = result("gap", 0.55, low=low, high=high, level=level)
+    assert f"| {words} |" in bundle(record, "00", [entry])["text/markdown"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("00",), "records nothing"),
+        (("0", [result("n", 3)]), "chapter is '0'; it must be two digits"),
+        ((0, [result("n", 3)]), "chapter is 0;"),
+        (("00", [result("n", 3), result("n", 4)]), "records 'n' 2 times; give each its own name"),
+        (("00", [], [a_verdict(), a_verdict()]), "give each its own claim"),
+        (("00", [{"name": "n"}]), "make it with result"),
+        (("00", [result("n", 3) | {"value": math.nan}]), "must be finite"),
+        (("00", [result("n", 3) | {"high": math.inf}]), "high of result 'n' is inf"),
+        (("00", [], [a_verdict() | {"verdict": "true"}]), "make it with verdict"),
+        (("00", [], [{"claim": "c"}]), "make it with verdict"),
+    ],
+)
+def test_record_refuses_in_one_line(arguments, words):
+    with pytest.raises(ValueError) as caught:
+        record(*arguments)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "payload", [None, [], {}, {"schema": 2}, a_payload("n") | {"more": 1}, {"schema": 1}]
+)
+def test_validate_refuses_what_is_no_results_output(payload):
+    with pytest.raises(ValueError, match="a results output"):
+        validate(payload)
+
+
+# -- read ----------------------------------------------------------------------------------------
+
+
+def test_read_joins_all_outputs_of_a_notebook_from_disk(tmp_path):
+    made = a_notebook(a_payload("a", "b"), a_payload("c", claims=["d"]))
+    path = tmp_path / "made.ipynb"
+    nbformat.write(made, path)
+    for source in (path, str(path), made):
+        whole = read(source)
+        assert [entry["name"] for entry in whole["results"]] == ["a", "b", "c"]
+        assert [entry["claim"] for entry in whole["verdicts"]] == ["d"]
+        assert (whole["schema"], whole["chapter"]) == (1, "00")
+        assert type(whole["results"][0]) is dict
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        (a_notebook(), "holds no results"),
+        (a_notebook(a_payload("a"), a_payload("a")), "records 'a' 2 times"),
+        (a_notebook(a_payload("a"), a_payload("b", chapter="01")), "chapters 00 and 01"),
+        (a_notebook({"schema": 2}), "schema 1"),
+    ],
+)
+def test_read_refuses(made, words):
+    with pytest.raises(ValueError, match=words):
+        read(made)
+
+
+# -- numbers in sentences --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("half", "decimals"),
+    [
+        (0.0999, 2),  # rounds up to 0.10
+        (0.1, 2),
+        (0.354, 2),
+        (0.356, 1),
+        (0.94, 1),
+        (1.0, 1),
+        (3.5, 1),
+        (3.6, 0),
+        (9.4, 0),
+        (12, 0),
+        (400, 0),
+    ],
+)
+def test_an_interval_keeps_the_digits_its_half_width_supports(half, decimals):
+    text = number(Estimate(50, 50 - half, 50 + half), interval=False)
+    assert text == f"{50:.{decimals}f}"
+
+
+def test_a_one_sided_interval_supports_digits_too():
+    assert number(Estimate(50, 49, math.inf), interval=False) == "50.0"
+    assert number(Estimate(50, -math.inf, 90), interval=False) == "50"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (3490, "3,490"),
+        (559_896, "559,896"),
+        (0.25798, "0.258"),
+        (0.03237, "0.03237"),
+        (13.3685, "13.37"),
+        (0, "0"),
+        (-1.5, "-1.5"),
+        (1e-5, "0.00001"),
+        (1e-12, "0"),
+        (-1e-12, "0"),
+    ],
+)
+def test_a_bare_number_keeps_four_digits(value, text):
+    assert number(value) == text
+
+
+def test_sentences():
+    assert percent(Estimate()) == "54 % (95 % interval: 50 to 58)"
+    assert percent(Estimate(), decimals=1) == "53.8 % (95 % interval: 49.5 to 58.1)"
+    assert percent(Estimate(), interval=False) == "54 %"
+    assert percent(Estimate(53.8, 49.5, 58.1, unit="%"), interval=False) == "54 %"
+    assert points(Estimate(0.007, 0.0042, 0.0098)) == "0.70 points (95 % interval: 0.42 to 0.98)"
+    assert percent(Estimate(high=math.inf, level=0.9)) == "54 % (90 % interval: at least 50)"
+    assert percent(Estimate(low=-math.inf, high=math.inf)) == "53.8 % (95 % interval: unbounded)"
+    assert number(Estimate(2.5, 2.1, 2.9, unit="s"), interval=False) == "2.5 s"
+    assert percent(0.978) == "97.8 %"
+    with pytest.raises(ValueError, match="give only one"):
+        percent(Estimate(unit="points"))
+
+
+def test_prose_is_markdown_with_itself_as_plain_text():
+    text = f"The student recovers {percent(Estimate())}."
+    assert bundle(prose, text) == {"text/markdown": text, "text/plain": text}
+
+
+# -- tables --------------------------------------------------------------------------------------
+
+
+def test_a_table_in_markdown_and_in_plain_text():
+    shown = bundle(table, [["a|b", "1.5", None], ["$c~\nd", "-10 %", ""]], ["x", "y", "z"])
+    assert shown == {
+        "text/markdown": (
+            "| x | y | z |\n| :--- | ---: | :--- |\n| a\\|b | 1.5 |  |\n| \\$c\\~ d | -10 % |  |"
+        ),
+        "text/plain": "x          y  z\n-----  -----  -\na|b      1.5\n$c~ d  -10 %",
+    }
+
+
+def test_a_ragged_table_is_refused():
+    with pytest.raises(ValueError, match=r"has 1 cells, \['a'\]; it must have 2"):
+        table([["a", "b"], ["a"]], ["x", "y"])
+
+
+def test_escape():
+    assert escape("a|b $5 ~x~ *kept*") == "a\\|b \\$5 \\~x\\~ *kept*"
+
+
+# -- the machine -----------------------------------------------------------------------------------
+
+
+def test_the_fingerprint_names_machine_pins_and_settings(monkeypatch):
+    monkeypatch.setenv("MKL_CBWR", "AVX2")
+    monkeypatch.delenv("ATEN_CPU_CAPABILITY")
+    found = results.fingerprint()
+    assert found == results.fingerprint()
+    assert found["MKL_CBWR"] == "AVX2"
+    assert found["ATEN_CPU_CAPABILITY"] == "unset"
+    assert found["numpy"] == np.__version__
+    assert {"platform", "cpu", "python", "torch", "scikit-learn"} <= found.keys()
+    assert all(isinstance(value, str) and value for value in found.values())
+
+
+def test_a_missing_package_and_an_unreadable_processor_do_not_stop_it(monkeypatch):
+    monkeypatch.setattr(results, "_PINS", ("no-such-package-here",))
+    monkeypatch.setattr(results.Path, "read_text", mock.Mock(side_effect=OSError))
+    monkeypatch.setattr(results.platform, "processor", lambda: "Intel64 Family 6, GenuineIntel")
+    found = results.fingerprint()
+    assert (found["no-such-package-here"], found["cpu"]) == ("missing", "GenuineIntel")
+    monkeypatch.setattr(results.platform, "processor", lambda: "")
+    assert results.fingerprint()["cpu"] == "unknown"
+
+
+def test_stamp_keeps_other_metadata():
+    made = new_notebook(metadata={"other": 3})
+    results.stamp(made)
+    assert made.metadata["distill"]["fingerprint"] == results.fingerprint()
+    assert made.metadata["other"] == 3
