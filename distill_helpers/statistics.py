@@ -335,16 +335,20 @@ def pairing_correlation(
         x, y = x - x.mean(), y - y.mean()
     else:
         x, y = x - x.mean(axis=1, keepdims=True), y - y.mean(axis=1, keepdims=True)
-    scale = math.sqrt(float((x * x).sum()) * float((y * y).sum()))
-    return float((x * y).sum()) / scale if scale > 0 else math.nan
+    for arm, residual in ((first, x), (second, y)):
+        if np.abs(residual).max() <= 1e-12 * np.abs(arm).max():  # what rounding leaves of no spread
+            return math.nan
+    return float((x * y).sum() / np.sqrt((x * x).sum() * (y * y).sum()))
 
 
 def covariance_of_test_sample(*per_sample: ArrayLike) -> Array:
     r"""Covariance of means over a finite test sample.
 
     Sets that are judged on the same `N` test samples share the luck of that sample; no spread
-    between sets shows it. For each arm give its value on every sample (correct or not, or a
-    probability of being correct), averaged over the arm's networks. The result is
+    between sets shows it. Where the law is known, fresh test samples for each set are better: then
+    the spread between sets holds it, and nothing needs to be added. Otherwise, for each arm give
+    its value on every sample (correct or not, or a probability of being correct), averaged over the
+    arm's networks. The result is
 
     .. math:: V_{ij} = \frac{1}{N (N - 1)} \sum_n (a_{in} - \bar a_i)(a_{jn} - \bar a_j)
 
@@ -881,11 +885,10 @@ def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
     first of holds, wrong, no difference whose own p meets its threshold. *Not shown* asserts
     nothing and is never false.
 
-    The aim: at most the share :math:`\alpha` of chapters holds a false verdict. Holm's proof gives
-    this under any dependence, as long as the claims decided so far were decided rightly because
-    nothing else was possible. Where a claim near zero could have gone either way, that step is
-    proven for independent two-sided tests only (Shaffer 1980; Finner 1999); for margins, and for
-    arms that share a control, the simulations in the tests show it.
+    So at most the share :math:`\alpha` of chapters should hold a false verdict. Holm's proof is
+    about rejections, under any dependence. That a rejected claim also goes the right way is proven
+    for independent two-sided tests (Shaffer 1980; Finner 1999); for margins, and for arms that
+    share a control, it is not proven, and the simulations in the tests show it.
 
     The printed interval is the plain one, so it can exclude the reference where the verdict after
     Holm is not shown; the words say so.

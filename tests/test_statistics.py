@@ -49,12 +49,13 @@ def nested_arms(
     """
     rng = np.random.default_rng(seed)
     outer, inner = (REPLICATES, sets, 1), (REPLICATES, sets, students)
-    set_effect = 0.2 * rng.normal(size=outer) + skew * (1 - rng.exponential(size=outer))
+    set_effect = 0.2 * rng.normal(size=outer)
+    bad_luck = skew * (1 - rng.exponential(size=outer))  # of the small networks alone
     pair_effect = 0.2 * rng.normal(size=inner)
 
     def arm(share: float) -> np.ndarray:
         own = 0.1 * rng.normal(size=outer) + 0.25 * rng.normal(size=inner)
-        return 96.5 + share * set_effect + pair_effect + own
+        return 96.5 + share * (set_effect + bad_luck) + pair_effect + own
 
     ensemble = 96.5 + gap + 1.2 * set_effect[..., 0] + 0.1 * rng.normal(size=(REPLICATES, sets))
     return arm(1.0) + gain, arm(0.5), ensemble
@@ -88,6 +89,7 @@ def test_students_taken_as_independent_would_not_cover() -> None:
     assert share(naive, 97.2) < 0.80
 
 
+@settings(max_examples=50)
 @given(
     st.integers(2, 12).flatmap(
         lambda n: st.tuples(*[arrays(np.float64, n, elements=st.floats(-50, 15))] * 2)
@@ -160,7 +162,9 @@ def test_pairing_correlation_at_both_levels() -> None:
     flat = treated.mean(axis=1), control.mean(axis=1)
     assert pairing_correlation(*flat) == pytest.approx(np.corrcoef(*flat)[0, 1])
     assert math.isnan(pairing_correlation(*flat, among="students"))
-    assert math.isnan(pairing_correlation([1.0, 1.0], [1.0, 2.0]))
+    assert math.isnan(pairing_correlation([0.1] * 3, [1.0, 2.0, 4.0]))  # a mean that rounds
+    assert math.isnan(pairing_correlation([1.0, 2.0, 4.0], [0.1] * 3))
+    assert pairing_correlation([1.0, 1.0 + 1e-9], [3.0, 2.0]) == pytest.approx(-1)
 
 
 def test_pairing_correlation_explains_the_width() -> None:
@@ -249,8 +253,8 @@ def test_cluster_bootstrap_covers() -> None:
 
 def test_cluster_bootstrap_mends_skew() -> None:
     """On skewed set means it keeps the level where the t quantile loses two points."""
-    skewed = list(zip(*nested_arms(10, 5, skew=0.6, seed=31), strict=True))[:1500]
-    boot = [gap_recovered(*r, method="bootstrap", num_resamples=199) for r in skewed]
+    skewed = list(zip(*nested_arms(10, 5, skew=0.6, seed=31), strict=True))
+    boot = [gap_recovered(*r, method="bootstrap", num_resamples=199) for r in skewed[:2000]]
     fieller = [gap_recovered(*r) for r in skewed]
     assert share(fieller, 0.7 / 1.3) + 0.01 < share(boot, 0.7 / 1.3)
     assert abs(share(boot, 0.7 / 1.3) - 0.95) < 0.02
@@ -741,7 +745,6 @@ FAMILIES: dict[str, tuple[list[float], list[float], list[str], float]] = {
     "no effect, shared control": ([0.0] * 4, [0.0] * 4, ["less"] * 4, 0.5),
     "just beyond the margin": ([EDGE] * 4, [0.8] * 4, ["equal"] * 4, 0.0),
     "just beyond, wrong side": ([-EDGE] * 4, [0.8] * 4, ["greater"] * 4, 0.5),
-    "at the margin": ([-0.8] * 4, [0.8] * 4, ["greater"] * 4, 0.0),
     "sure claims beside an empty one": ([4.0] * 3 + [0.0], [0.0] * 4, ["greater"] * 4, 0.5),
     "faint claims beside an empty one": ([0.3] * 3 + [0.0], [0.0] * 4, ["greater"] * 4, 0.9),
     "of all kinds": ([0.0, 0.5, EDGE, -0.8], [0.0, 0.8, 0.8, 0.8], ["greater", "less"] * 2, 0.5),
