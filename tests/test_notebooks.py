@@ -29,8 +29,10 @@ FOLDED = ("remove-input", "hide-input", "hide-cell", "remove-cell")
 
 
 def kernel(nb, path):
-    name = nb.metadata.get("kernelspec", {}).get("name")
-    return [] if name == "python3" else [f"the kernelspec is {name!r}; it must be 'python3'"]
+    spec = nb.metadata.get("kernelspec", {})
+    if (spec.get("name"), spec.get("language")) == ("python3", "python"):
+        return []
+    return [f"the kernelspec is {spec}; it must have name 'python3' and language 'python'"]
 
 
 def title(nb, path):
@@ -426,7 +428,11 @@ def payload(change):
 
 
 BREAKS = {
-    kernel: [lambda nb: nb.metadata.pop("kernelspec")],
+    kernel: [
+        lambda nb: nb.metadata.pop("kernelspec"),
+        lambda nb: nb.metadata.kernelspec.update(name="venv"),
+        lambda nb: nb.metadata.kernelspec.pop("language"),
+    ],
     title: [source(0, "# The claim"), source(0, "00 The claim")],
     parameters_cell: [
         tag(3, "parameters"),
