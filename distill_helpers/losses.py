@@ -247,28 +247,26 @@ def _check_shapes(logits: Tensor, shape: torch.Size, name: str) -> None:
 
 
 def _classes_first(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return a copy ``(C, ..., B)``; torch's softmax is 4 to 8 times faster along a first axis."""
-    return x.movedim(-1, 0).to(dtype).contiguous()
+    """Return ``(C, ..., B)``; torch's softmax is several times faster along a first axis."""
+    return x.movedim(-1, 0).to(dtype, memory_format=torch.contiguous_format)
+
+
+def _with_gradient(logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    """Return the value, tied to the logits by its gradient ``(C, ..., B)``."""
+    gradient = gradient.movedim(0, -1).to(logits.dtype, memory_format=torch.contiguous_format)
+    return _WithGradient.apply(logits, value, gradient)
 
 
 class _WithGradient(torch.autograd.Function):
-    """A value whose gradient is known already."""
+    """A value whose gradient is known already: fewer kernels than autograd's, and exact."""
 
     @staticmethod
-    def forward(logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
         return value.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor], output: Tensor) -> None:
-        ctx.save_for_backward(inputs[2])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * upstream[..., None, None], None, None
-
-
-def _with_gradient(logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-    gradient = gradient.movedim(0, -1).to(logits.dtype).contiguous()
-    return _WithGradient.apply(logits, value, gradient)
