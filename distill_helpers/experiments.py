@@ -1,0 +1,470 @@
+"""Recipes that several chapters share: teacher ensembles, and students taught in many ways.
+
+The defaults are the article's: its teacher, its student, its optimiser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill_helpers import cache, metrics
+from distill_helpers.networks import Stack
+from distill_helpers.soft_targets import soft_targets
+from distill_helpers.tasks import Task
+from distill_helpers.training import Distillation, HardLabels, fit
+
+TEACHER_HIDDEN = (256, 128, 64)
+TEACHER_DROPOUT = (0.3, 0.3, 0.0)
+STUDENT_HIDDEN = (64, 32)
+
+
+def member_seeds(random_state: int, role: str, set_index: int, count: int) -> list[int]:
+    """Make the seeds of one set of networks; no two roles or sets share any by design.
+
+    Parameters
+    ----------
+    random_state : int
+        The chapter's.
+    role : str
+        ``"teacher"`` or ``"student"``.
+    set_index : int
+        Which set, from 0.
+    count : int
+        How many; the first of a longer list are the same.
+
+    Examples
+    --------
+    >>> member_seeds(42, "teacher", 0, 3) == member_seeds(42, "teacher", 0, 5)[:3]
+    True
+    """
+    sequence = np.random.SeedSequence([random_state, *role.encode(), set_index])
+    return [int(seed) for seed in sequence.generate_state(count)]
+
+
+def train_teachers(
+    task: Task,
+    *,
+    ensemble_size: int = 12,
+    epochs: int = 30,
+    random_state: int = 42,
+    set_index: int = 0,
+    rows: Tensor | None = None,
+) -> Stack:
+    """Train one ensemble of the article's teachers; cached.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    ensemble_size, epochs : int
+        Members, and passes over the data.
+    random_state, set_index : int
+        Give the members' seeds (see `member_seeds`).
+    rows : Tensor, optional
+        Training rows to use, ``(n,)`` (see `distill_helpers.training.fit`).
+
+    Returns
+    -------
+    Stack
+        `ensemble_size` members.
+    """
+    seeds = member_seeds(random_state, "teacher", set_index, ensemble_size)
+    stack = Stack.build(
+        (task.x_train.shape[1], *TEACHER_HIDDEN, task.num_classes),
+        seeds=seeds,
+        dropout=TEACHER_DROPOUT,
+    )
+
+    def compute() -> dict[str, Tensor]:
+        fit(stack, task, HardLabels(task.y_train), epochs=epochs, seeds=seeds, rows=rows)
+        return dict(stack.state_dict())
+
+    arguments = {
+        "x": task.x_train,
+        "y": task.y_train,
+        "seeds": seeds,
+        "epochs": epochs,
+        "rows": rows,
+    }
+    stack.load_state_dict(cache.load_or_compute("teachers", arguments, compute))
+    return stack
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """What can be tuned in an arm; the defaults are the article's, and 0.1 for smoothing.
+
+    Attributes
+    ----------
+    temperature, alpha : float
+        Of the distillation objective.
+    smoothing : float
+        Share of the label given to all classes alike, for the label-smoothing arm.
+    learning_rate, weight_decay : float
+        Of Adam.
+    """
+
+    temperature: float = 3.0
+    alpha: float = 0.7
+    smoothing: float = 0.1
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+
+
+def draw_knobs(count: int, seed: int) -> list[Knobs]:
+    """Draw settings for a random search; the first are the defaults.
+
+    Log-uniform: learning rate 3e-4 to 1e-2, weight decay 1e-5 to 1e-2, temperature 1 to 10,
+    smoothing 0.01 to 0.5. Uniform: alpha 0.3 to 1.
+
+    Examples
+    --------
+    >>> draw_knobs(2, seed=0)[0] == Knobs()
+    True
+    """
+    rng = np.random.default_rng(seed)
+
+    def log_uniform(low: float, high: float) -> float:
+        return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+    drawn = [
+        Knobs(
+            temperature=log_uniform(1, 10),
+            alpha=float(rng.uniform(0.3, 1)),
+            smoothing=log_uniform(0.01, 0.5),
+            learning_rate=log_uniform(3e-4, 1e-2),
+            weight_decay=log_uniform(1e-5, 1e-2),
+        )
+        for _ in range(count - 1)
+    ]
+    return [Knobs(), *drawn]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to teach a student: an arm of an experiment.
+
+    Attributes
+    ----------
+    soft_targets : Tensor
+        ``(N, C)``, one a training row.
+    temperature, alpha : float
+        Of the objective. Plain cross-entropy to any targets is temperature 1 and alpha 1.
+    learning_rate, weight_decay : float
+        Of Adam.
+    """
+
+    soft_targets: Tensor
+    temperature: float = 1.0
+    alpha: float = 1.0
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+
+
+def smoothed_labels(labels: Tensor, num_classes: int, smoothing: float = 0.0) -> Tensor:
+    """Give every class an equal share of `smoothing`, and the rest to the label.
+
+    Examples
+    --------
+    >>> smoothed_labels(torch.tensor([0, 1]), 2, 0.2)
+    tensor([[0.9000, 0.1000],
+            [0.1000, 0.9000]])
+    """
+    if not 0.0 <= smoothing <= 1.0:
+        raise ValueError(f"smoothing is {smoothing}; it is a share from 0 (one-hot) to 1 (uniform)")
+    one_hot = torch.nn.functional.one_hot(labels, num_classes).to(torch.float32)
+    return (1 - smoothing) * one_hot + smoothing / num_classes
+
+
+def permute_within_class(targets: Tensor, labels: Tensor, seed: int) -> Tensor:
+    """Deal the soft targets out anew among the samples of one label.
+
+    What a target says of *its* sample is lost; how sure the teacher is of a class on average, and
+    how that varies, stays.
+
+    Parameters
+    ----------
+    targets : Tensor
+        ``(N, C)``.
+    labels : Tensor
+        ``(N,)``; only rows of equal label are exchanged.
+    seed : int
+        Of the permutation.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    dealt = targets.clone()
+    for label in labels.unique():
+        rows = torch.nonzero(labels == label).flatten()
+        dealt[rows] = targets[rows[torch.randperm(len(rows), generator=generator)]]
+    return dealt
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the arms of a ladder are made from.
+
+    Attributes
+    ----------
+    task : Task
+        Its training labels; its posterior where the law is known.
+    teacher_logits : Tensor
+        Of the ensemble on the training inputs, ``(M, N, C)``.
+    seed : int
+        Of the permuted arm.
+    """
+
+    task: Task
+    teacher_logits: Tensor
+    seed: int = 0
+
+    def pooled(self, temperature: float) -> Tensor:
+        """The ensemble's soft targets."""
+        return soft_targets(self.teacher_logits, temperature)
+
+    def one_hot(self, labels: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
+        """The labels, or other classes, as targets."""
+        chosen = self.task.y_train if labels is None else labels
+        return smoothed_labels(chosen, self.task.num_classes, smoothing)
+
+    def matched_smoothing(self, temperature: float) -> float:
+        """The smoothing that gives every label what the ensemble gives it on average."""
+        given = self.pooled(temperature).gather(1, self.task.y_train.unsqueeze(1)).mean().item()
+        return (1 - given) * self.task.num_classes / (self.task.num_classes - 1)
+
+    def bayes_argmax(self) -> Tensor:
+        """The most probable class of each training row, by the exact posterior."""
+        return self.task.log_posterior(self.task.x_train).argmax(1)
+
+    def posterior(self, temperature: float) -> Tensor:
+        """The exact posterior as a teacher."""
+        return soft_targets(self.task.log_posterior(self.task.x_train), temperature).float()
+
+
+Rung = Callable[[Lesson, Knobs], Arm]
+
+
+def _through_same_loss(targets: Callable[[Lesson, Knobs], Tensor]) -> Rung:
+    """Make a rung that puts targets where the article puts the ensemble's."""
+
+    def rung(lesson: Lesson, knobs: Knobs) -> Arm:
+        return _arm(targets(lesson, knobs), knobs, knobs.temperature, knobs.alpha)
+
+    return rung
+
+
+def _arm(targets: Tensor, knobs: Knobs, temperature: float, alpha: float) -> Arm:
+    return Arm(targets, temperature, alpha, knobs.learning_rate, knobs.weight_decay)
+
+
+LADDER: dict[str, Rung] = {
+    "hard labels": lambda s, k: _arm(s.one_hot(), k, 1.0, 1.0),
+    "one-hot labels, same loss": _through_same_loss(lambda s, k: s.one_hot()),
+    "label smoothing": lambda s, k: _arm(s.one_hot(smoothing=k.smoothing), k, 1.0, 1.0),
+    "constant smoothing, same loss": _through_same_loss(
+        lambda s, k: s.one_hot(smoothing=s.matched_smoothing(k.temperature))
+    ),
+    "ensemble's argmax, same loss": _through_same_loss(
+        lambda s, k: s.one_hot(s.pooled(1.0).argmax(1))
+    ),
+    "ensemble, permuted": _through_same_loss(
+        lambda s, k: permute_within_class(s.pooled(k.temperature), s.task.y_train, s.seed)
+    ),
+    "one teacher": _through_same_loss(
+        lambda s, k: soft_targets(s.teacher_logits[0], k.temperature)
+    ),
+    "ensemble": _through_same_loss(lambda s, k: s.pooled(k.temperature)),
+    "ensemble, T = 1": lambda s, k: _arm(s.pooled(1.0), k, 1.0, k.alpha),
+    "ensemble, alpha = 1": lambda s, k: _arm(s.pooled(k.temperature), k, k.temperature, 1.0),
+    "ensemble, T = 1, alpha = 1": lambda s, k: _arm(s.pooled(1.0), k, 1.0, 1.0),
+    "oracle: Bayes argmax": _through_same_loss(lambda s, k: s.one_hot(s.bayes_argmax())),
+    "oracle: Bayes argmax, smoothed": _through_same_loss(
+        lambda s, k: s.one_hot(s.bayes_argmax(), s.matched_smoothing(k.temperature))
+    ),
+    "oracle: posterior": _through_same_loss(lambda s, k: s.posterior(k.temperature)),
+    "oracle: posterior, T = 1, alpha = 1": lambda s, k: _arm(s.posterior(1.0), k, 1.0, 1.0),
+}
+"""The attribution ladder (chapter 00): what takes a distilled student's gain apart, rung by rung.
+
+"Same loss" is the article's objective, its T, T^2 and alpha, with other targets in the place of the
+ensemble's. Rungs that begin with "oracle" use the exact posterior.
+"""
+
+
+def ladder_arms(
+    lesson: Lesson, knobs: Knobs | None = None, names: Sequence[str] | None = None
+) -> dict[str, Arm]:
+    """Build the arms of the ladder; without the oracles where the law is not known.
+
+    Parameters
+    ----------
+    lesson : Lesson
+        Labels, teachers and posterior.
+    knobs : Knobs, optional
+        The article's where left out.
+    names : sequence of str, optional
+        Rungs of `LADDER`; all where left out.
+    """
+    known = [n for n in LADDER if lesson.task.has_law or not n.startswith("oracle")]
+    for name in names or ():
+        if name not in known:
+            raise ValueError(f"{name!r} is no rung of this ladder; it has {', '.join(known)}")
+    return {name: LADDER[name](lesson, knobs or Knobs()) for name in names or known}
+
+
+def train_students(
+    task: Task,
+    arms: Mapping[str, Arm],
+    *,
+    seeds: Sequence[int],
+    hidden: Sequence[int] = STUDENT_HIDDEN,
+    epochs: int = 50,
+    rows: Tensor | None = None,
+    progress: str | None = None,
+) -> dict[str, Stack]:
+    """Train one student for each arm and seed, all at once.
+
+    Students of equal seed start from the same weights and see the same batches, whatever their
+    arm: they are paired.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    arms : mapping of str to Arm
+        By name.
+    seeds : sequence of int
+        One student a seed and arm.
+    hidden : sequence of int
+        Hidden widths.
+    epochs : int
+        Passes over the data.
+    rows : Tensor, optional
+        Training rows to use, ``(n,)``.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    dict of str to Stack
+        ``len(seeds)`` members for each arm.
+    """
+    count = len(seeds)
+    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
+    every = list(seeds) * len(arms)
+    # Members of equal Adam settings side by side train fastest.
+    names = sorted(arms, key=lambda name: (arms[name].learning_rate, arms[name].weight_decay))
+    stack = Stack.build(sizes, seeds=list(seeds))[torch.arange(count).repeat(len(arms))]
+    chosen = [arms[name] for name in names for _ in range(count)]
+    objective = Distillation(
+        torch.stack([arm.soft_targets for arm in chosen]),
+        task.y_train,
+        temperature=[arm.temperature for arm in chosen],
+        alpha=[arm.alpha for arm in chosen],
+    )
+    fit(
+        stack,
+        task,
+        objective,
+        epochs=epochs,
+        learning_rate=[arm.learning_rate for arm in chosen],
+        weight_decay=[arm.weight_decay for arm in chosen],
+        seeds=every,
+        rows=rows,
+        progress=progress,
+    )
+    trained = {
+        name: stack[torch.arange(index * count, (index + 1) * count)]
+        for index, name in enumerate(names)
+    }
+    return {name: trained[name] for name in arms}
+
+
+@dataclass(frozen=True)
+class Scores:
+    """How well the members of a stack, or one ensemble, do on a test sample.
+
+    Attributes
+    ----------
+    accuracy, negative_log_likelihood : ndarray
+        ``(M,)``; a fraction, and nats.
+    """
+
+    accuracy: np.ndarray
+    negative_log_likelihood: np.ndarray
+
+
+def score(logits: Tensor, labels: Tensor) -> Scores:
+    """Score logits ``(M, N, C)`` or ``(N, C)`` against labels ``(N,)`` or a posterior ``(N, C)``."""
+    return Scores(
+        metrics.accuracy(logits, labels).numpy(),
+        metrics.negative_log_likelihood(logits, labels).numpy(),
+    )
+
+
+def run_ladder(
+    task: Task,
+    x: Tensor,
+    y: Tensor,
+    *,
+    set_index: int,
+    num_students: int,
+    knobs: Knobs | None = None,
+    names: Sequence[str] | None = None,
+    ensemble_size: int = 12,
+    hidden: Sequence[int] = STUDENT_HIDDEN,
+    teacher_epochs: int = 30,
+    student_epochs: int = 50,
+    random_state: int = 42,
+    progress: str | None = None,
+) -> dict[str, Scores]:
+    """Train one teacher set and its students on every rung, and score all on a test sample.
+
+    Parameters
+    ----------
+    task : Task
+        The training part is used.
+    x, y : Tensor
+        Test sample, ``(N, D)`` and ``(N,)``.
+    set_index : int
+        Which teacher set; its students' seeds are its own too, so that sets are independent.
+    num_students : int
+        Students on each rung, paired across rungs.
+    knobs, names : optional
+        See `ladder_arms`.
+    ensemble_size, hidden, teacher_epochs, student_epochs, random_state
+        The article's sizes, and the seeds' root.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    dict of str to Scores
+        ``(num_students,)`` each, by rung; with ``"the ensemble itself"`` (one score) and
+        ``"its members"`` (one a member).
+    """
+    teachers = train_teachers(
+        task,
+        ensemble_size=ensemble_size,
+        epochs=teacher_epochs,
+        random_state=random_state,
+        set_index=set_index,
+    )
+    lesson = Lesson(task, teachers.predict(task.x_train), seed=set_index)
+    stacks = train_students(
+        task,
+        ladder_arms(lesson, knobs, names),
+        seeds=member_seeds(random_state, "student", set_index, num_students),
+        hidden=hidden,
+        epochs=student_epochs,
+        progress=progress,
+    )
+    scores = {name: score(stack.predict(x), y) for name, stack in stacks.items()}
+    logits = teachers.predict(x)
+    scores["the ensemble itself"] = score(logits.mean(0, keepdim=True), y)
+    scores["its members"] = score(logits, y)
+    return scores

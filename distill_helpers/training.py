@@ -1,0 +1,452 @@
+"""Train a whole stack of networks as one tensor program.
+
+The loop is the ordinary one: shuffled batches, a loss, Adam. Only the member axis is new. Forward
+and backward pass are a few batched matrix products a step, written out, for at the book's sizes an
+autograd graph and its allocations would cost as much as the arithmetic.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from distill_helpers import _checks
+from distill_helpers.losses import cross_entropy, tempered_kl
+from distill_helpers.networks import Stack
+from distill_helpers.tasks import Task
+
+Objective = Callable[[Tensor, Tensor], Tensor]
+"""Maps logits ``(M, B, C)`` and training rows ``(M, B)`` to one loss a member ``(M,)``."""
+
+
+class HardLabels:
+    """The objective of an ordinary classifier: cross-entropy to the labels.
+
+    Parameters
+    ----------
+    labels : Tensor
+        Classes ``(N,)``, or ``(M, N)`` where each member has its own.
+
+    Examples
+    --------
+    >>> objective = HardLabels(torch.tensor([0, 1]))
+    >>> objective(torch.zeros(3, 1, 2), torch.tensor([[0], [1], [1]]))
+    tensor([0.6931, 0.6931, 0.6931])
+    """
+
+    def __init__(self, labels: Tensor) -> None:
+        self.labels = labels
+
+    def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Return one loss a member."""
+        return cross_entropy(logits, _take(self.labels, rows, 1))
+
+
+class Distillation:
+    """The objective of a student: soft targets at a temperature, and hard labels.
+
+    ``alpha * T^2 * KL(soft_targets || softmax(z / T)) + (1 - alpha) * CE(z, labels)``, with the
+    soft targets computed once (see `distill_helpers.losses.distillation_loss`; chapter 03).
+
+    Parameters
+    ----------
+    soft_targets : Tensor
+        ``(N, C)``, or ``(M, N, C)`` where each member has its own; at the same temperature.
+    labels : Tensor
+        Classes ``(N,)``, or ``(M, N)``.
+    temperature, alpha : float or sequence of float
+        One number, or one a member.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is not allowed; before anything trains.
+    """
+
+    def __init__(
+        self,
+        soft_targets: Tensor,
+        labels: Tensor,
+        *,
+        temperature: _checks.Numbers,
+        alpha: _checks.Numbers,
+    ) -> None:
+        self.soft_targets = _checks.probabilities(soft_targets, "soft_targets")
+        self.labels = _checks.labels(labels, soft_targets.shape[-1], "labels")
+        members = len(soft_targets) if soft_targets.dim() == 3 else None
+        self.temperature = _checks.temperature(temperature, _count(temperature, members))
+        self.alpha = _checks.alpha(alpha, _count(alpha, members))
+
+    def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Return one loss a member."""
+        soft = tempered_kl(logits, _take(self.soft_targets, rows, 2), self.temperature)
+        hard = cross_entropy(logits, _take(self.labels, rows, 1))
+        return self.alpha * soft + (1 - self.alpha) * hard
+
+
+@dataclass(frozen=True)
+class History:
+    """What a training run leaves beside the trained stack.
+
+    Attributes
+    ----------
+    loss : Tensor
+        ``(epochs, M)``: the mean over an epoch's batches of each member's loss, in nats.
+    """
+
+    loss: Tensor
+
+
+def fit(
+    stack: Stack,
+    task: Task | Sequence[Task],
+    objective: Objective,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    learning_rate: float | Sequence[float] = 1e-3,
+    weight_decay: float | Sequence[float] = 0.0,
+    seeds: Sequence[int],
+    rows: Tensor | None = None,
+    progress: str | None = None,
+) -> History:
+    """Train every member of a stack with Adam, in place.
+
+    Each member has its own order of batches and its own dropout masks, drawn from its seed alone:
+    it ends with the same weights whether it is trained alone or in any stack (up to the rounding
+    of float32), so a grid of settings or many teachers' students train as one.
+
+    Parameters
+    ----------
+    stack : Stack
+        M networks; changed in place.
+    task : Task or sequence of Task
+        The data; or one task a member (the same one may stand many times), of equal size.
+    objective : callable
+        `HardLabels`, `Distillation`, or any function from logits ``(M, B, C)`` and training rows
+        ``(M, B)`` to one loss a member ``(M,)``.
+    epochs : int
+        Passes over the training rows.
+    batch_size : int
+        Rows a step; an epoch's last batch may be smaller.
+    learning_rate, weight_decay : float or sequence of float
+        Of Adam (coupled weight decay, as ``torch.optim.Adam``); one number, or one a member.
+        Members with equal settings train fastest side by side.
+    seeds : sequence of int
+        One a member: batch order and dropout. Equal seeds see equal batches (paired members).
+    rows : Tensor, optional
+        Training rows to use, ``(n,)`` or one set a member ``(M, n)``, repeats allowed: folds and
+        bootstrap samples. All rows where it is left out.
+    progress : str, optional
+        Label of a progress bar, shown from the second second on; none where it is left out or
+        where ``DISTILL_PROGRESS`` is ``off``.
+
+    Returns
+    -------
+    History
+        Loss by epoch and member.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument does not fit the stack; before anything trains.
+
+    Warns
+    -----
+    RuntimeWarning
+        If a member's loss stops being finite.
+
+    Examples
+    --------
+    >>> from distill_helpers.tasks import gaussian_mixture_task
+    >>> task = gaussian_mixture_task(num_train=200, num_test=50)
+    >>> stack = Stack.build((task.x_train.shape[1], 8, 2), seeds=[0, 1])
+    >>> history = fit(stack, task, HardLabels(task.y_train), epochs=3, seeds=[0, 1])
+    >>> history.loss.shape
+    torch.Size([3, 2])
+    >>> bool((history.loss[-1] < history.loss[0]).all())
+    True
+    """
+    members = stack.num_members
+    tasks = [task] if isinstance(task, Task) else list(task)
+    x, first_row, num_rows = _gather_inputs(tasks, stack)
+    _check_whole("epochs", epochs)
+    _check_whole("batch_size", batch_size)
+    if len(seeds) != members:
+        raise ValueError(f"{len(seeds)} seeds for {members} members; give one a member")
+    rows = _check_rows(rows, members, num_rows)
+    weights = [weight.detach() for weight in stack.weights]
+    biases = [bias.detach() for bias in stack.biases]
+    for parameter in [*weights, *biases]:
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser = _adam(
+        [*weights, *biases],
+        _per_member("learning_rate", learning_rate, members, above_zero=True),
+        _per_member("weight_decay", weight_decay, members, above_zero=False),
+    )
+    orders = [_stream(seed, "order") for seed in seeds]
+    dropout = _Dropout(stack, seeds)
+    passes: dict[int, _Pass] = {}
+    losses = torch.zeros(epochs, members)
+    bar = tqdm(
+        range(epochs),
+        desc=progress,
+        unit="epoch",
+        delay=2,
+        leave=False,
+        disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
+    )
+    with torch.no_grad():
+        for epoch in bar:
+            shuffled = torch.stack([_shuffle(order, rows.shape[-1]) for order in orders])
+            taken = rows.expand(members, -1).gather(1, shuffled)
+            batches = taken.split(batch_size, dim=1)
+            for batch in batches:
+                size = batch.shape[1]
+                if size not in passes:
+                    passes[size] = _Pass(weights, biases, dropout.make_masks(size), size)
+                step = passes[size]
+                torch.index_select(x, 0, (batch + first_row).flatten(), out=step.inputs)
+                dropout.draw(step.masks)
+                logits = step.forward()
+                loss, gradient = _objective_gradient(objective, logits, batch)
+                step.backward(gradient, dropout.scales)
+                optimiser.step()
+                losses[epoch] += loss
+            losses[epoch] /= len(batches)
+            _warn_diverged(losses[epoch], epoch)
+    return History(losses)
+
+
+def batch_orders(seed: int, num_rows: int, epochs: int) -> Iterator[Tensor]:
+    """Yield the order in which a member with `seed` sees its rows, epoch by epoch.
+
+    For a plain loop over the batches that `fit` uses: ``order.split(batch_size)``.
+
+    Examples
+    --------
+    >>> [sorted(order.tolist()) for order in batch_orders(0, 3, 2)]
+    [[0, 1, 2], [0, 1, 2]]
+    """
+    stream = _stream(seed, "order")
+    for _ in range(epochs):
+        yield _shuffle(stream, num_rows)
+
+
+class _Pass:
+    """Forward and backward pass of all members for one batch size, in buffers made once.
+
+    Layers are held as ``(M, features, B)``, samples last: so the products stay wide where a layer
+    is narrow (two classes). Buffers, because fresh memory for each step costs as much as a product.
+    """
+
+    def __init__(
+        self, weights: list[Tensor], biases: list[Tensor], masks: list[Tensor | None], batch: int
+    ) -> None:
+        self.weights, self.biases, self.masks = weights, biases, masks
+        members = len(weights[0])
+        widths = [weights[0].shape[2], *(weight.shape[1] for weight in weights)]
+        self.inputs = torch.empty(members * batch, widths[0])
+        self.layers = [
+            self.inputs.view(members, batch, -1).transpose(1, 2),
+            *(torch.empty(members, width, batch) for width in widths[1:]),
+        ]
+        self.gradients = [torch.empty(members, width, batch) for width in widths[1:-1]]
+
+    def forward(self) -> Tensor:
+        """Compute the logits ``(M, C, B)`` of what lies in `inputs`, under `masks`."""
+        for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            z = self.layers[depth + 1]
+            torch.baddbmm(bias.unsqueeze(2), weight, self.layers[depth], out=z)
+            if depth < len(self.masks):
+                z.relu_()
+                mask = self.masks[depth]
+                if mask is not None:
+                    z.mul_(mask)
+        return self.layers[-1]
+
+    def backward(self, gradient: Tensor, scales: list[float]) -> None:
+        """Write the gradients of weights and biases, from the one for the logits ``(M, C, B)``."""
+        for depth in reversed(range(len(self.weights))):
+            below = self.layers[depth]
+            torch.bmm(gradient, below.transpose(1, 2), out=self.weights[depth].grad)
+            torch.sum(gradient, 2, out=self.biases[depth].grad)
+            if depth:
+                passed = self.gradients[depth - 1]
+                torch.bmm(self.weights[depth].transpose(1, 2), gradient, out=passed)
+                # A unit that ReLU or dropout put to zero passes nothing back.
+                torch.ops.aten.threshold_backward.grad_input(passed, below, 0, grad_input=passed)
+                if scales[depth - 1] != 1.0:
+                    passed.mul_(scales[depth - 1])
+                gradient = passed
+
+
+def _objective_gradient(
+    objective: Objective, logits: Tensor, rows: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of each member and its gradient for the logits ``(M, C, B)``."""
+    with torch.enable_grad():
+        z = logits.transpose(1, 2).detach().requires_grad_()
+        loss = objective(z, rows)
+        if loss.shape != z.shape[:1]:
+            raise ValueError(
+                f"the objective returned shape {tuple(loss.shape)}; it must return one loss a "
+                f"member, ({len(z)},), the mean over the batch"
+            )
+        (gradient,) = torch.autograd.grad(loss.sum(), z)
+    return loss.detach(), gradient.transpose(1, 2)
+
+
+class _Dropout:
+    """Each member's own stream of dropout masks; 16 bits a unit."""
+
+    def __init__(self, stack: Stack, seeds: Sequence[int]) -> None:
+        self.widths = stack.sizes[1:-1]
+        # torch's own dropout on a CPU costs more than the matrix products at these sizes.
+        self.thresholds = [round((1 - rate) * 2**16) for rate in stack.dropout]
+        self.scales = [2**16 / threshold for threshold in self.thresholds]
+        self.streams = [_stream(seed, "dropout") for seed in seeds] if any(stack.dropout) else []
+
+    def make_masks(self, batch: int) -> list[Tensor | None]:
+        """Make room for one mask ``(M, width, B)`` a hidden layer, None where nothing drops."""
+        return [
+            torch.empty(len(self.streams), width, batch) if threshold < 2**16 else None
+            for width, threshold in zip(self.widths, self.thresholds, strict=True)
+        ]
+
+    def draw(self, masks: list[Tensor | None]) -> None:
+        """Fill masks with 0, or with 1 / (1 - rate)."""
+        units = sum(mask[0].numel() for mask in masks if mask is not None)
+        if not units:
+            return
+        words = np.empty((len(self.streams), -(-units // 4)), np.uint64)
+        for row, stream in zip(words, self.streams, strict=True):
+            row[:] = stream.random_raw(len(row))
+        bits = words.view(np.uint16)
+        start = 0
+        for mask, threshold, scale in zip(masks, self.thresholds, self.scales, strict=True):
+            if mask is not None:
+                stop = start + mask[0].numel()
+                keep = bits[:, start:stop] < threshold
+                # By way of bytes: torch turns booleans into floats seven times slower.
+                mask.copy_(torch.from_numpy(keep.view(np.uint8)).view(mask.shape)).mul_(scale)
+                start = stop
+
+
+def _stream(seed: int, purpose: str) -> np.random.SFC64:
+    """Make the random stream that a member's seed gives for one purpose."""
+    return np.random.SFC64([seed, {"order": 0, "dropout": 1}[purpose]])
+
+
+def _shuffle(stream: np.random.SFC64, num_rows: int) -> Tensor:
+    return torch.from_numpy(np.random.Generator(stream).permutation(num_rows))
+
+
+def _take(values: Tensor, rows: Tensor, dims: int) -> Tensor:
+    """Take rows ``(M, B)`` of values shared by all members (`dims` axes) or one set a member."""
+    if values.dim() == dims:
+        return values[rows]
+    return values[torch.arange(len(rows)).unsqueeze(1), rows]
+
+
+def _count(value: object, members: int | None) -> int | None:
+    """How many members a setting speaks of: its own length, where it has one."""
+    return len(value) if isinstance(value, Sequence | np.ndarray | Tensor) else members
+
+
+def _adam(
+    parameters: list[Tensor], learning_rate: list[float], weight_decay: list[float]
+) -> torch.optim.Adam:
+    """One parameter group for each run of members with equal settings."""
+    settings = list(zip(learning_rate, weight_decay, strict=True))
+    starts = [i for i in range(len(settings)) if i == 0 or settings[i] != settings[i - 1]]
+    groups = []
+    for start, stop in zip(starts, [*starts[1:], len(settings)], strict=True):
+        members = [parameter[start:stop] for parameter in parameters]
+        for part, parameter in zip(members, parameters, strict=True):
+            assert parameter.grad is not None
+            part.grad = parameter.grad[start:stop]
+        rate, decay = settings[start]
+        groups.append({"params": members, "lr": rate, "weight_decay": decay})
+    return torch.optim.Adam(groups, fused=True)
+
+
+def _gather_inputs(tasks: list[Task], stack: Stack) -> tuple[Tensor, Tensor, int]:
+    """Return all inputs under one another, each member's first row ``(M, 1)``, rows a member."""
+    members = stack.num_members
+    if len(tasks) not in (1, members):
+        raise ValueError(f"{len(tasks)} tasks for {members} members; give one, or one a member")
+    distinct = list({id(task): task for task in tasks}.values())
+    num_rows, features = distinct[0].x_train.shape
+    for task in distinct:
+        if task.x_train.shape != (num_rows, stack.sizes[0]):
+            raise ValueError(
+                f"task {task.name} has training inputs {tuple(task.x_train.shape)}; all must be "
+                f"({num_rows}, {stack.sizes[0]}), the stack's features"
+            )
+        if task.num_classes != stack.sizes[-1]:
+            raise ValueError(
+                f"task {task.name} has {task.num_classes} classes, the stack {stack.sizes[-1]} "
+                "outputs; build the stack with sizes that end in the number of classes"
+            )
+    position = {id(task): index for index, task in enumerate(distinct)}
+    first_row = torch.tensor([position[id(task)] * num_rows for task in tasks])
+    x = torch.cat([task.x_train for task in distinct])
+    return x, first_row.expand(members).unsqueeze(1), num_rows
+
+
+def _check_rows(rows: Tensor | None, members: int, num_rows: int) -> Tensor:
+    if rows is None:
+        return torch.arange(num_rows)
+    if rows.dtype != torch.int64 or rows.dim() not in (1, 2) or rows.shape[-1] == 0:
+        raise ValueError(
+            f"rows is {rows.dtype} of shape {tuple(rows.shape)}; it must hold int64 row numbers, "
+            f"(n,) or ({members}, n)"
+        )
+    if rows.dim() == 2 and len(rows) != members:
+        raise ValueError(f"rows for {len(rows)} members, the stack has {members}; one set a member")
+    if rows.min() < 0 or rows.max() >= num_rows:
+        raise ValueError(
+            f"rows go from {rows.min()} to {rows.max()}; the training part has rows 0 to "
+            f"{num_rows - 1}"
+        )
+    return rows
+
+
+def _check_whole(name: str, value: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of 1 or more")
+
+
+def _per_member(
+    name: str, value: float | Sequence[float], members: int, *, above_zero: bool
+) -> list[float]:
+    values = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)] * members
+    if len(values) != members:
+        raise ValueError(
+            f"{name} has {len(values)} values for {members} members; give one number, or one a "
+            "member"
+        )
+    for v in values:
+        if not (np.isfinite(v) and (v > 0 if above_zero else v >= 0)):
+            rule = "above 0, such as 1e-3" if above_zero else "of 0 or more, such as 1e-4"
+            raise ValueError(f"{name} is {v}; it must be a finite number {rule}")
+    return values
+
+
+def _warn_diverged(loss: Tensor, epoch: int) -> None:
+    lost = torch.nonzero(~torch.isfinite(loss)).flatten().tolist()
+    if lost:
+        warnings.warn(
+            f"the loss of members {lost} is not finite in epoch {epoch + 1}; lower their "
+            "learning rate, or look at their data",
+            RuntimeWarning,
+            stacklevel=3,
+        )
