@@ -28,8 +28,8 @@ def set_theme_options(app: Sphinx, config: Any) -> None:
     """Set single options; naming them in ``_config.yml`` would drop all the others."""
     config.mathjax_path = "tex-svg.js"
     config.mathjax3_config = {"options": {"enableMenu": False}}
-    # The field in the sidebar opens the same dialog as the button in the header.
-    config.html_sidebars = {"**": ["navbar-logo.html", "sbt-sidebar-nav.html"]}
+    # A bar across the page for a second search box; the sidebar has the first.
+    config.html_theme_options["navbar_persistent"] = []
 
 
 def copy_scripts(app: Sphinx) -> None:

@@ -1,0 +1,212 @@
+"""The rendered book, opened from its folder with no network, as a reader would see it."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urldefrag, urlsplit
+
+import pytest
+from bs4 import BeautifulSoup
+
+HTML = Path("_build/html").resolve()
+PAGES = sorted(
+    path.relative_to(HTML).as_posix() for path in HTML.rglob("*.html") if "_static" not in path.parts
+)
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+# What axe is not asked about, because it is not our content: where or which rule, and why.
+NOT_OURS = {
+    "mjx-container": "MathJax's own markup (and most of a page's nodes)",
+    ".citation-list": "docutils gives a bibliography a list's role and its entries another",
+    "dt.sig dl": "Sphinx sets a long signature as a list of definitions without terms",
+}
+THEME_RULES = {
+    "label-content-name-mismatch": "the theme's search button is labelled apart from its text",
+    "region": "the theme's skip link and header buttons lie outside landmarks",
+}
+
+
+@cache
+def soup(page: str) -> BeautifulSoup:
+    return BeautifulSoup((HTML / page).read_text(encoding="utf-8"), "html.parser")
+
+
+@cache
+def anchors(page: str) -> frozenset[str]:
+    tags = soup(page).find_all(True)
+    names = {tag.get("id") for tag in tags} | {tag.get("name") for tag in tags if tag.name == "a"}
+    return frozenset(filter(None, names))
+
+
+def is_redirect(page: str) -> bool:
+    return soup(page).find("meta", attrs={"http-equiv": "Refresh"}) is not None
+
+
+CONTENT = [page for page in PAGES if not is_redirect(page)]
+LIVE = [page for page in CONTENT if soup(page).select("script.chart-spec")]
+
+
+def open_page(browser, page: str, **settings):
+    """Open ``page`` and return it with what it complained of and what it asked of the outside."""
+    context = browser.new_context(color_scheme="light", viewport=WIDE, **settings)
+    tab = context.new_page()
+    complaints: list[str] = []
+    tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda error: complaints.append(str(error)))
+    tab.on("requestfailed", lambda r: complaints.append(f"could not load {r.url}"))
+    tab.on(
+        "request",
+        lambda r: (
+            complaints.append(f"asked the outside for {r.url}")
+            if urlsplit(r.url).scheme not in ("file", "data", "blob")
+            else None
+        ),
+    )
+    tab.goto((HTML / page).as_uri(), wait_until="load")
+    return tab, complaints
+
+
+def settle(tab) -> None:
+    """Wait until the maths is set and the charts are drawn."""
+    tab.wait_for_function(
+        """() => (!window.MathJax || !window.MathJax.startup
+                  || !document.querySelector('.math') || document.querySelector('mjx-container'))
+              && document.querySelectorAll('.live-chart[data-drawn]').length
+                 === document.querySelectorAll('script.chart-spec').length""",
+        timeout=20_000,
+    )
+
+
+def axe(tab, *, colours: bool) -> list[str]:
+    """Return axe's complaints about our content, one line each; the costly colours on request."""
+    import axe_playwright_python
+
+    if not tab.evaluate("() => Boolean(window.axe)"):
+        tab.add_script_tag(path=Path(axe_playwright_python.__file__).with_name("axe.min.js"))
+    options = {"resultTypes": ["violations"], "preload": False}
+    if colours:
+        options["runOnly"] = ["color-contrast"]
+    else:
+        off = [*THEME_RULES, "color-contrast"]
+        options["rules"] = {rule: {"enabled": False} for rule in off}
+    # Of a module's entries on the API page, all coloured alike, the first is enough.
+    skipped = [*NOT_OURS, "dl.py ~ dl.py"] if colours else [*NOT_OURS]
+    found = tab.evaluate(
+        "([where, options]) => axe.run({exclude: where}, options)",
+        [[[selector] for selector in skipped], options],
+    )
+    return [
+        f"{fault['id']} ({fault['impact']}): {node['html'][:160]}"
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+def test_there_is_a_book_to_look_at():
+    assert CONTENT, "there is no book in _build/html; run: make book"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_internal_link_leads_somewhere(page):
+    dead = []
+    for tag, name in (("a", "href"), ("link", "href"), ("img", "src"), ("script", "src")):
+        for element in soup(page).find_all(tag):
+            link = element.get(name)
+            if not link or urlsplit(link).scheme or link.startswith("//"):
+                continue
+            path, anchor = urldefrag(link)
+            path = unquote(path.split("?")[0])
+            target = (HTML / page).parent.joinpath(path).resolve() if path else HTML / page
+            if not target.is_file():
+                dead.append(link)
+            elif anchor and target.suffix == ".html" and anchor not in ("", "top"):
+                if unquote(anchor) not in anchors(target.relative_to(HTML).as_posix()):
+                    dead.append(link)
+    assert not dead, f"{page} links to what is not there: {sorted(set(dead))}"
+
+
+@pytest.mark.parametrize("page", CONTENT)
+def test_page_stands_alone_light_and_dark_wide_and_on_a_phone(browser, page):
+    tab, complaints = open_page(browser, page)
+    settle(tab)
+    # A colour is judged where it ends, not on its way there.
+    tab.add_style_tag(content="* { transition: none !important; animation: none !important; }")
+    faults = []
+    for theme in ("light", "dark"):  # the theme changes the colours, the width all the rest
+        tab.emulate_media(color_scheme=theme)
+        tab.wait_for_function(f"() => document.documentElement.dataset.theme === '{theme}'")
+        faults += [f"{theme}: {line}" for line in axe(tab, colours=True)]
+    for name, size in (("wide", WIDE), ("phone", PHONE)):
+        tab.set_viewport_size(size)
+        tab.wait_for_timeout(350)  # the theme makes what scrolls focusable 300 ms after a resize
+        faults += [f"{name}: {line}" for line in axe(tab, colours=False)]
+        over = tab.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+        if over > 0:
+            faults.append(f"{name}: the page scrolls sideways by {over} pixels")
+    tab.context.close()
+    assert not complaints, "\n".join(complaints)
+    assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("page", LIVE)
+def test_slider_moves_the_live_chart(browser, page):
+    for size in (WIDE, PHONE):
+        tab, complaints = open_page(browser, page)
+        tab.set_viewport_size(size)
+        tab.reload()
+        settle(tab)
+        for chart in tab.query_selector_all(".live-chart"):
+            svg = chart.query_selector("svg")
+            assert svg is not None
+            box, room = svg.bounding_box(), chart.bounding_box()
+            assert box["width"] > 100 and box["height"] > 80
+            assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
+            before = svg.inner_html()
+            slider = chart.query_selector("input[type=range]")
+            assert slider is not None, f"{page}: a live chart without a slider"
+            slider.focus()
+            tab.keyboard.press("Home")
+            tab.wait_for_timeout(150)
+            assert chart.query_selector("svg").inner_html() != before, f"{page}: slider does nothing"
+        assert not complaints
+        tab.context.close()
+
+
+@pytest.mark.parametrize("page", LIVE)
+def test_without_scripts_the_picture_stands(browser, page):
+    tab, _ = open_page(browser, page, java_script_enabled=False)
+    for figure in tab.query_selector_all(".cell_output img"):
+        assert figure.is_visible()
+    tab.context.close()
+
+
+def test_search_works_from_a_folder(browser):
+    tab, complaints = open_page(browser, "search.html")
+    tab.goto((HTML / "search.html").as_uri() + "?q=softmax")
+    tab.wait_for_selector("#search-results li a", timeout=10_000)
+    assert not complaints
+    tab.context.close()
+
+
+if __name__ == "__main__":  # pictures of every page, to look at
+    from playwright.sync_api import sync_playwright
+
+    from conftest import FLAGS, chromium
+
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        driver = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        for page in CONTENT:
+            for theme in ("light", "dark"):
+                for name, size in (("wide", WIDE), ("phone", PHONE)):
+                    context = driver.new_context(color_scheme=theme, viewport=size)
+                    tab = context.new_page()
+                    tab.goto((HTML / page).as_uri())
+                    settle(tab)
+                    stem = page.removesuffix(".html").replace("/", "-")
+                    tab.screenshot(path=folder / f"{stem}-{name}-{theme}.png", full_page=True)
+                    context.close()
+        driver.close()
