@@ -115,7 +115,7 @@ class GaussianMixtureLaw:
     num_classes : int
         C.
     weights : ndarray, shape (K,)
-        The clusters' probabilities :math:`w_k`.
+        The clusters' probabilities :math:`w_k`; only their ratios matter.
     labels : ndarray of int64, shape (K,)
         The clusters' classes :math:`c_k`.
     centroids : ndarray, shape (K, d)

@@ -427,6 +427,15 @@ def test_sample_is_reproducible(n: int) -> None:
     assert y.shape == (n,) and y.dtype == torch.int64
 
 
+def test_only_the_ratios_of_the_weights_matter() -> None:
+    law = law_of(article())
+    doubled = replace(law, weights=law.weights * 2)
+    x, y = law.sample(1000, seed=0)
+    x_doubled, y_doubled = doubled.sample(1000, seed=0)
+    assert np.array_equal(x, x_doubled) and np.array_equal(y, y_doubled)
+    np.testing.assert_allclose(law.posterior(x), doubled.posterior(x), rtol=1e-12)
+
+
 def test_samples_are_scaled_by_the_training_part() -> None:
     task = article()
     raw, y = law_of(task).sample(5000, seed=9)
@@ -501,11 +510,16 @@ def test_fresh_data_is_another_training_set_of_the_same_law() -> None:
     assert not torch.isclose(first.x_train[:1000], first.x_test).any(dim=0).all()
     big = task.with_fresh_data(0, num_train=9000)
     assert len(big.x_train) == len(big.y_train) == 9000 and len(big.x_test) == 1000
-    raw_train = first.x_train.numpy() * first.scale + first.mean
-    raw_sample, _ = law_of(task).sample(5000, seed=0)
-    assert (
-        not np.isclose(raw_train[:, 0, None], raw_sample[None, :1000, 0], atol=1e-6).mean() > 0.01
-    )
+
+
+def test_no_two_purposes_share_their_draws() -> None:
+    task = article()
+    fresh = task.with_fresh_data(0)
+    raw, _ = law_of(task).sample(5000, seed=0)
+    raw_train = fresh.x_train.numpy() * fresh.scale + fresh.mean
+    assert np.abs(raw_train[:4000] - raw[:4000]).max(axis=1).min() > 0.1
+    error, _ = law_of(task).bayes_error(5000, seed=0)
+    assert error != pytest.approx((1 - law_of(task).posterior(raw).max(axis=1)).mean(), rel=1e-9)
 
 
 def test_tasks_of_one_law_share_their_raw_samples() -> None:
@@ -709,6 +723,17 @@ def test_every_class_is_in_both_parts(counts: list[int], test_size: float) -> No
 X, Y = xy()
 
 
+def lone_giant() -> np.ndarray:
+    """Put a constant in the training part and a value beyond float32 in the test part."""
+    x, y = X.copy(), Y
+    rows = np.arange(len(y))
+    marked = task_from_arrays(np.column_stack([rows, rows]), y)
+    test_row = round(float(marked.x_test[0, 0]) * marked.scale[0] + marked.mean[0])
+    x[:, 1] = 1.0
+    x[test_row, 1] = 1e60
+    return x
+
+
 def odd(value: Any) -> Any:
     """Hide a wrong type from mypy."""
     return value
@@ -733,6 +758,8 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
         (lambda: task_from_arrays(X[:, :0], Y), ValueError, r"x has shape \(40, 0\)"),
         (lambda: task_from_arrays(X[:0], Y[:0]), ValueError, r"x has shape \(0, 3\)"),
         (lambda: task_from_arrays(X * 1e300, Y), ValueError, "x reaches"),
+        # One far value that only one part can hold: the standardised test part overflows.
+        (lambda: task_from_arrays(lone_giant(), Y), ValueError, "x reaches 1e"),
         (lambda: task_from_arrays(X, Y[:-1]), ValueError, r"y has shape \(39,\)"),
         (lambda: task_from_arrays(X, np.eye(2)[Y]), ValueError, r"y.argmax\(1\) for one-hot"),
         (lambda: task_from_arrays(X, Y * 0.5), ValueError, "y holds 0.5"),
