@@ -113,6 +113,6 @@ def _key(name: str, arguments: Mapping[str, Any]) -> str:
 
 def _describe(value: Any) -> Any:
     if isinstance(value, Tensor):
-        content = value.detach().contiguous().cpu().numpy()
+        content = value.detach().contiguous().cpu().numpy().tobytes()
         return [str(value.dtype), list(value.shape), hashlib.sha256(content).hexdigest()]
     return value

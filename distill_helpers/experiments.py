@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -21,6 +22,8 @@ from distill_helpers.training import Distillation, HardLabels, fit
 TEACHER_HIDDEN = (256, 128, 64)
 TEACHER_DROPOUT = (0.3, 0.3, 0.0)
 STUDENT_HIDDEN = (64, 32)
+
+Name = TypeVar("Name")
 
 
 def member_seeds(random_state: int, role: str, set_index: int, count: int) -> list[int]:
@@ -157,6 +160,8 @@ class Arm:
         Of the objective. Plain cross-entropy to any targets is temperature 1 and alpha 1.
     learning_rate, weight_decay : float
         Of Adam.
+    rows : Tensor, optional
+        Training rows to use, ``(n,)``; all where left out. Equal in number across arms.
     """
 
     soft_targets: Tensor
@@ -164,6 +169,7 @@ class Arm:
     alpha: float = 1.0
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
+    rows: Tensor | None = None
 
 
 def smoothed_labels(labels: Tensor, num_classes: int, smoothing: float = 0.0) -> Tensor:
@@ -223,25 +229,25 @@ class Lesson:
     seed: int = 0
 
     def pooled(self, temperature: float) -> Tensor:
-        """The ensemble's soft targets."""
+        """Return the ensemble's soft targets."""
         return soft_targets(self.teacher_logits, temperature)
 
     def one_hot(self, labels: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
-        """The labels, or other classes, as targets."""
+        """Return the labels, or other classes, as targets."""
         chosen = self.task.y_train if labels is None else labels
         return smoothed_labels(chosen, self.task.num_classes, smoothing)
 
     def matched_smoothing(self, temperature: float) -> float:
-        """The smoothing that gives every label what the ensemble gives it on average."""
+        """Return the smoothing that gives every label what the ensemble gives it on average."""
         given = self.pooled(temperature).gather(1, self.task.y_train.unsqueeze(1)).mean().item()
         return (1 - given) * self.task.num_classes / (self.task.num_classes - 1)
 
     def bayes_argmax(self) -> Tensor:
-        """The most probable class of each training row, by the exact posterior."""
+        """Return the most probable class of each training row, by the exact posterior."""
         return self.task.log_posterior(self.task.x_train).argmax(1)
 
     def posterior(self, temperature: float) -> Tensor:
-        """The exact posterior as a teacher."""
+        """Return the exact posterior as a teacher."""
         return soft_targets(self.task.log_posterior(self.task.x_train), temperature).float()
 
 
@@ -318,14 +324,13 @@ def ladder_arms(
 
 def train_students(
     task: Task,
-    arms: Mapping[str, Arm],
+    arms: Mapping[Name, Arm],
     *,
     seeds: Sequence[int],
     hidden: Sequence[int] = STUDENT_HIDDEN,
     epochs: int = 50,
-    rows: Tensor | None = None,
     progress: str | None = None,
-) -> dict[str, Stack]:
+) -> dict[Name, Stack]:
     """Train one student for each arm and seed, all at once.
 
     Students of equal seed start from the same weights and see the same batches, whatever their
@@ -335,23 +340,21 @@ def train_students(
     ----------
     task : Task
         Its training part is used.
-    arms : mapping of str to Arm
-        By name.
+    arms : mapping of Arm
+        By name; any hashable will do.
     seeds : sequence of int
         One student a seed and arm.
     hidden : sequence of int
         Hidden widths.
     epochs : int
         Passes over the data.
-    rows : Tensor, optional
-        Training rows to use, ``(n,)``.
     progress : str, optional
         Label of a progress bar.
 
     Returns
     -------
-    dict of str to Stack
-        ``len(seeds)`` members for each arm.
+    dict of Stack
+        By the same names, ``len(seeds)`` members for each arm.
     """
     count = len(seeds)
     sizes = (task.x_train.shape[1], *hidden, task.num_classes)
@@ -366,6 +369,8 @@ def train_students(
         temperature=[arm.temperature for arm in chosen],
         alpha=[arm.alpha for arm in chosen],
     )
+    everything = torch.arange(len(task.y_train))
+    rows = [everything if arm.rows is None else arm.rows for arm in chosen]
     fit(
         stack,
         task,
@@ -374,7 +379,7 @@ def train_students(
         learning_rate=[arm.learning_rate for arm in chosen],
         weight_decay=[arm.weight_decay for arm in chosen],
         seeds=every,
-        rows=rows,
+        rows=torch.stack(rows),
         progress=progress,
     )
     trained = {
@@ -399,7 +404,7 @@ class Scores:
 
 
 def score(logits: Tensor, labels: Tensor) -> Scores:
-    """Score logits ``(M, N, C)`` or ``(N, C)`` against labels ``(N,)`` or a posterior ``(N, C)``."""
+    """Score logits ``(M, N, C)`` against labels ``(N,)`` or a posterior ``(N, C)``."""
     return Scores(
         metrics.accuracy(logits, labels).numpy(),
         metrics.negative_log_likelihood(logits, labels).numpy(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -40,7 +41,7 @@ def mlp(sizes: Sequence[int], dropout: float | Sequence[float] = 0.0) -> nn.Sequ
     """
     rates = _check_architecture(sizes, dropout)
     layers: list[nn.Module] = []
-    for depth, (fan_in, fan_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for depth, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
         layers.append(nn.Linear(fan_in, fan_out))
         if depth < len(rates):
             layers.append(nn.ReLU())

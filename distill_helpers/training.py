@@ -384,7 +384,7 @@ def _gather_inputs(tasks: list[Task], stack: Stack) -> tuple[Tensor, Tensor, int
     if len(tasks) not in (1, members):
         raise ValueError(f"{len(tasks)} tasks for {members} members; give one, or one a member")
     distinct = list({id(task): task for task in tasks}.values())
-    num_rows, features = distinct[0].x_train.shape
+    num_rows = len(distinct[0].x_train)
     for task in distinct:
         if task.x_train.shape != (num_rows, stack.sizes[0]):
             raise ValueError(

@@ -1,0 +1,154 @@
+"""Tables of studies that are too long for a chapter: written once, read by the chapter.
+
+A table is a CSV file that begins with comment lines: the command that makes it, a digest of the
+code, and the machine. The chapter runs a part of the study again and compares.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from distill_helpers import _machine
+
+Row = dict[str, Any]
+_CODE = ("tasks", "networks", "losses", "soft_targets", "metrics", "training", "experiments")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's table.
+
+    Attributes
+    ----------
+    rows : list of dict
+        Numbers are numbers again.
+    about : dict of str to str
+        ``command``, ``code`` and ``machine``.
+    """
+
+    rows: list[Row]
+    about: dict[str, str]
+
+    def columns(self, key: str, value: str, **where: Any) -> dict[str, list[Any]]:
+        """Gather the values of one column, in the order of the rows, by the values of another.
+
+        Examples
+        --------
+        >>> study = Study([{"arm": "a", "set": 0, "x": 1.0}, {"arm": "a", "set": 1, "x": 2.0}], {})
+        >>> study.columns("arm", "x")
+        {'a': [1.0, 2.0]}
+        """
+        found: dict[str, list[Any]] = {}
+        for row in self.rows:
+            if all(row[name] == wanted for name, wanted in where.items()):
+                found.setdefault(row[key], []).append(row[value])
+        return found
+
+
+def read(path: str | Path) -> Study:
+    """Read a study's table.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there; the message says how to make it.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing; `make studies` makes it anew")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line[2:].split(": ", 1) for line in lines if line.startswith("# ")]
+    table = csv.DictReader(line for line in lines if not line.startswith("# "))
+    rows = [{name: _number(cell) for name, cell in row.items()} for row in table]
+    return Study(rows, dict(comments))
+
+
+class Writer:
+    """Write a study replicate by replicate; a run that was stopped goes on where it was.
+
+    Parameters
+    ----------
+    path : path
+        Of the finished table. Until then rows go to ``NAME.part`` beside it, and an older table
+        stays as it is.
+    command : str
+        That makes it.
+    replicate : str
+        The column that numbers the replicates.
+    """
+
+    def __init__(self, path: str | Path, command: str, replicate: str) -> None:
+        self.path = Path(path)
+        self.part = self.path.with_suffix(self.path.suffix + ".part")
+        self.replicate = replicate
+        self.about = {
+            "command": command,
+            "code": code_digest(),
+            "machine": json.dumps(_machine.fingerprint(), sort_keys=True),
+        }
+        self.rows: list[Row] = []
+        if self.part.exists():
+            earlier = read(self.part)
+            if earlier.about == self.about:
+                self.rows = earlier.rows
+
+    def missing(self, count: int) -> Iterator[int]:
+        """Yield the replicates, of `count`, that are still to be run."""
+        done = {row[self.replicate] for row in self.rows}
+        yield from (index for index in range(count) if index not in done)
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Add the rows of one replicate, and save."""
+        self.rows.extend(rows)
+        _save(self.part, self.about, self.rows)
+
+    def finish(self) -> None:
+        """Put the table in its place."""
+        self.rows.sort(key=lambda row: row[self.replicate])
+        _save(self.part, self.about, self.rows)
+        os.replace(self.part, self.path)
+
+
+def code_digest() -> str:
+    """Digest of the code that a trained number comes from; words about the code do not count."""
+    digest = hashlib.sha256()
+    for name in _CODE:
+        tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
+                node, clean=False
+            ):
+                node.body = node.body[1:]
+        digest.update(ast.dump(tree).encode())
+    return digest.hexdigest()[:16]
+
+
+def _save(path: Path, about: dict[str, str], rows: Sequence[Row]) -> None:
+    draft = path.with_suffix(path.suffix + ".draft")
+    with draft.open("w", encoding="utf-8", newline="") as file:
+        for key, value in about.items():
+            file.write(f"# {key}: {value}\n")
+        table = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        table.writeheader()
+        table.writerows(
+            {key: f"{v:.9g}" if isinstance(v, float) else v for key, v in row.items()}
+            for row in rows
+        )
+    os.replace(draft, path)
+
+
+def _number(cell: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(cell)
+        except ValueError:
+            pass
+    return cell
