@@ -85,7 +85,9 @@ def faults_of_notebook(code: str) -> list[str]:
     for line in code.splitlines():
         if line.lstrip().startswith(("!", "%pip", "%conda")):
             faults.append(f"installs or runs a shell command: {line.strip()}")
-    plain = "\n".join(line for line in code.splitlines() if not line.lstrip().startswith(("!", "%")))
+    plain = "\n".join(
+        line for line in code.splitlines() if not line.lstrip().startswith(("!", "%"))
+    )
     tree = ast.parse(plain)
     for target, _ in imports(tree):
         if target.endswith(".*"):

@@ -62,8 +62,8 @@ def account(source: Path, part: Path, error: Exception) -> str:
                 where = f"cell {number}"
                 first = next((line for line in cell.source.splitlines() if line.strip()), "")
                 break
-    told = f"{source} failed in {where}" + (f", which begins: {first.strip()[:80]}" if first else "")
-    return f"{told}\n  {name}: {lines[0][:300]}"
+    begins = f", which begins: {first.strip()[:80]}" if first else ""
+    return f"{source} failed in {where}{begins}\n  {name}: {lines[0][:300]}"
 
 
 def store(executed: Path, source: Path) -> int:
