@@ -38,6 +38,8 @@ from distill_helpers.statistics import (
 REPLICATES = 4000
 TOLERANCE = 3.5 * math.sqrt(0.95 * 0.05 / REPLICATES)
 
+modest = settings(max_examples=50, deadline=None)  # a busy machine is no failure
+
 
 def nested_arms(
     sets: int, students: int, *, gain: float = 0.7, gap: float = 1.3, skew: float = 0.0, seed: int
@@ -89,7 +91,7 @@ def test_students_taken_as_independent_would_not_cover() -> None:
     assert share(naive, 97.2) < 0.80
 
 
-@settings(max_examples=50)
+@modest
 @given(
     st.integers(2, 12).flatmap(
         lambda n: st.tuples(*[arrays(np.float64, n, elements=st.floats(-50, 15))] * 2)
@@ -133,6 +135,7 @@ def test_two_sets_have_one_degree_of_freedom() -> None:
     assert estimate.high - 2 == pytest.approx(math.tan(0.95 * math.pi / 2))  # Cauchy quantile x 1
 
 
+@modest
 @given(
     arrays(np.float64, (2, 5, 3), elements=st.floats(-5, 5)),
     st.floats(0.01, 100),
@@ -184,6 +187,7 @@ def test_covariance_of_test_sample_is_that_of_the_means() -> None:
     centred = arms - arms.mean(axis=1, keepdims=True)
     np.testing.assert_allclose(ours, centred @ centred.T / (50 * 49))
     assert covariance_of_test_sample(arms[0]).shape == (1, 1)
+    np.testing.assert_allclose(covariance_of_test_sample([0, 1]), [[0.25]])
 
 
 def test_a_shared_test_sample_is_covered_only_with_its_variance() -> None:
@@ -366,7 +370,7 @@ def test_a_negative_gap_shows_nothing_about_recovery() -> None:
     assert gap.p_less(2) == 1
 
 
-@settings(max_examples=50)
+@modest
 @given(
     arrays(np.float64, (5, 4), elements=st.floats(0, 1)),
     arrays(np.float64, (5, 2), elements=st.floats(0, 1)),
@@ -432,6 +436,7 @@ def correctness(both: int, only_a: int, only_b: int, neither: int) -> tuple[np.n
     return np.repeat([1, 1, 0, 0], counts), np.repeat([1, 0, 1, 0], counts)
 
 
+@modest
 @given(st.integers(0, 60), st.integers(0, 60))
 def test_mid_p_is_the_sum_over_outcomes(only_a: int, only_b: int) -> None:
     """All outcomes less likely than the seen one, and half of those exactly as likely."""
@@ -496,6 +501,7 @@ def one_table(only_a: int, only_b: int, both: int) -> McNemar:
     return mcnemar(*correctness(both, only_a, only_b, 0))
 
 
+@modest
 @given(st.tuples(*[st.integers(0, 30)] * 4).filter(lambda c: sum(c) > 0))
 def test_mcnemar_is_antisymmetric(counts: tuple[int, int, int, int]) -> None:
     both, only_a, only_b, neither = counts
@@ -586,6 +592,7 @@ def test_verdict_of_one_claim(
     assert judge(value, prediction, margin) == expected
 
 
+@modest
 @given(
     st.floats(-3, 3),
     st.floats(0.01, 1),
@@ -618,8 +625,9 @@ def test_verdict_of_one_claim_is_the_interval_rule(
     assert (verdict.p <= 0.05) == (expected != "not shown")
 
 
-@given(st.lists(st.floats(0.0, 5.0), min_size=1, max_size=8), st.randoms())
-def test_holm_steps_down(statistics: list[float], shuffle: object) -> None:
+@modest
+@given(st.lists(st.floats(0.0, 5.0), min_size=1, max_size=8))
+def test_holm_steps_down(statistics: list[float]) -> None:
     """Against Holm's procedure as it is usually written, on plain two-sided p-values."""
     p = 2 * scipy_stats.t.sf(statistics, 9)
     order, adjusted, running = np.argsort(p, kind="stable"), np.empty(len(p)), 0.0
@@ -807,6 +815,7 @@ def test_text_of_unbounded_ratios() -> None:
     assert [exclusive.contains(v) for v in (-2.21, 0.0, 1.6, 9.0)] == [True, False, True, True]
 
 
+@modest
 @given(st.floats(-100, 100), st.floats(1e-4, 100))
 def test_rounding_moves_no_end_far(value: float, half: float) -> None:
     text = str(Estimate(value, value - half, value + half, 0.95, 10, half, 9))
