@@ -197,8 +197,8 @@ def main() -> None:
             task, set_index = article, index
         else:
             task, set_index = (article if index == 0 else article.with_fresh_data(index)), index
-        # The same test law, in this task's own standardisation.
-        x, y = task.sample(NUM_TEST, seed=1)
+        # Fresh draws for each replicate: so the spread between replicates holds their noise too.
+        x, y = task.sample(NUM_TEST, seed=index)
         if args.study == "tuned":
             rows = tuned_replicate(task, x, y, index, students, args.trials)
         else:
