@@ -62,8 +62,7 @@ def logits(value: Tensor, name: str = "logits") -> Tensor:
     single row of zeros and a one is let through: it may be either.
     """
     value = _scores(value, name)
-    several = value.shape[:-1].numel() > 1
-    if _look_like_probabilities(value).all() and (several or bool((value.frac() != 0).any())):
+    if _all_probabilities(value):
         raise ValueError(
             f"{name} looks like probabilities (every row is >= 0 and sums to 1); it must hold "
             f"logits. Pass the network's raw outputs, or torch.log of the probabilities."
@@ -189,6 +188,17 @@ def _look_like_probabilities(value: Tensor) -> Tensor:
     tolerance = max(1e-4, 2 * torch.finfo(value.dtype).eps)
     total = value.sum(-1, dtype=torch.float64)
     return (value.amin(-1) >= 0) & ((total - 1).abs() <= tolerance)
+
+
+def _all_probabilities(value: Tensor) -> bool:
+    """Tell whether every row is probabilities, looking at a few before looking at all."""
+    few = value[..., :8, :]
+    if not _look_like_probabilities(few).all():
+        return False
+    one_row = value.shape[:-1].numel() == 1
+    if one_row and not value.frac().any():
+        return False
+    return bool(_look_like_probabilities(value).all())
 
 
 def _dtype(value: Tensor) -> str:

@@ -1,0 +1,302 @@
+"""How good predictions are, and how alike.
+
+Every function takes logits, ``(N, C)`` or ``(M, N, C)`` for M members, and returns a float64
+tensor: a scalar, or one value a member ``(M,)``. Log-probabilities are logits too, so a pooled
+ensemble is judged by ``metrics.accuracy(probabilities.log(), labels)``.
+
+``labels`` are class numbers ``(N,)``, or the exact posterior ``(N, C)`` where a task knows it: the
+result is then the expectation over labels drawn from it, which has the same mean and less noise.
+Where two classes tie for the largest logit, the first is the prediction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from distill_helpers import _checks
+
+_BLOCK = 2**20
+"""Values that are held in float64 at once; large stacks are read block by block."""
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+    r"""Compute the share of samples whose largest logit is the label's.
+
+    With a posterior :math:`p` it is the mean of :math:`p(\arg\max_c z_c)`.
+
+    Parameters
+    ----------
+    logits
+        ``(N, C)`` or ``(M, N, C)``.
+    labels
+        Class numbers ``(N,)``, or the exact posterior ``(N, C)``.
+
+    Returns
+    -------
+    Tensor
+        A share from 0 to 1, float64, ``()`` or ``(M,)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If shapes do not fit, or a value is out of bounds.
+
+    Notes
+    -----
+    Used from chapter 00 on.
+
+    Examples
+    --------
+    >>> import torch
+    >>> logits = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
+    >>> accuracy(logits, torch.tensor([0, 0]))
+    tensor(0.5000, dtype=torch.float64)
+    >>> accuracy(logits, torch.tensor([[0.9, 0.1], [0.3, 0.7]], dtype=torch.float64))
+    tensor(0.8000, dtype=torch.float64)
+    """
+    return _mean(logits, labels, lambda z, p: p.gather(0, z.max(0, keepdim=True).indices).sum())
+
+
+def negative_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+    r"""Compute the mean of :math:`-\log \mathrm{softmax}(z)_y`, in nats.
+
+    With a posterior :math:`p` it is the mean of :math:`-\sum_c p_c \log \mathrm{softmax}(z)_c`.
+
+    Parameters
+    ----------
+    logits
+        ``(N, C)`` or ``(M, N, C)``.
+    labels
+        Class numbers ``(N,)``, or the exact posterior ``(N, C)``.
+
+    Returns
+    -------
+    Tensor
+        Nats, 0 or more, float64, ``()`` or ``(M,)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If shapes do not fit, or a value is out of bounds.
+
+    Notes
+    -----
+    A proper score: the exact posterior has the lowest expectation. Used from chapter 00 on.
+
+    Examples
+    --------
+    >>> import torch
+    >>> negative_log_likelihood(torch.zeros(3, 5, 2), torch.tensor([0, 1, 1, 0, 1]))
+    tensor([0.6931, 0.6931, 0.6931], dtype=torch.float64)
+    """
+    return _mean(logits, labels, lambda z, p: -(p * torch.log_softmax(z, 0)).sum())
+
+
+def brier_score(logits: Tensor, labels: Tensor) -> Tensor:
+    r"""Compute the mean squared distance of the probabilities from the labels, over all classes.
+
+    .. math::
+
+        \sum_c (q_c - [c = y])^2, \qquad
+        \sum_c (q_c - p_c)^2 + \sum_c p_c (1 - p_c)
+
+    with :math:`q = \mathrm{softmax}(z)`, for a label :math:`y` and for a posterior :math:`p`.
+    With two classes it is twice what some libraries call by this name.
+
+    Parameters
+    ----------
+    logits
+        ``(N, C)`` or ``(M, N, C)``.
+    labels
+        Class numbers ``(N,)``, or the exact posterior ``(N, C)``.
+
+    Returns
+    -------
+    Tensor
+        A number from 0 to 2, float64, ``()`` or ``(M,)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If shapes do not fit, or a value is out of bounds.
+
+    Notes
+    -----
+    Brier (1950). A proper score. Used from chapter 00 on.
+
+    Examples
+    --------
+    >>> import torch
+    >>> brier_score(torch.zeros(4, 2), torch.tensor([0, 1, 1, 0]))
+    tensor(0.5000, dtype=torch.float64)
+    """
+    return _mean(
+        logits,
+        labels,
+        lambda z, p: (torch.softmax(z, 0) - p).square().sum() + (p * (1 - p)).sum(),
+    )
+
+
+def expected_calibration_error(logits: Tensor, labels: Tensor, num_bins: int = 15) -> Tensor:
+    r"""Compute the gap between confidence and accuracy, over bins of equal width.
+
+    .. math::
+
+        \sum_{k=1}^{K} \frac{n_k}{N} \bigl| \mathrm{accuracy}_k - \mathrm{confidence}_k \bigr|
+
+    Confidence is the largest probability. Bin k holds the confidences in :math:`((k-1)/K, k/K]`:
+    a confidence on an edge belongs to the lower bin.
+
+    Parameters
+    ----------
+    logits
+        ``(N, C)`` or ``(M, N, C)``.
+    labels
+        Class numbers ``(N,)``, or the exact posterior ``(N, C)``: each bin's accuracy is then its
+        expectation.
+    num_bins
+        How many bins, 1 or more.
+
+    Returns
+    -------
+    Tensor
+        A number from 0 to 1, float64, ``()`` or ``(M,)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If shapes do not fit, or a value is out of bounds.
+
+    Notes
+    -----
+    Guo et al. (2017), equation 3. The absolute value biases it upwards: with labels, a perfectly
+    calibrated model scores about :math:`\sum_k \sqrt{2 n_k a_k (1 - a_k) / \pi} / N`, where
+    :math:`a_k` is the accuracy in bin k, and not 0. It grows with the number of bins and shrinks
+    with the square root of N. With a posterior that part is gone, so the two kinds do not compare.
+    Within a bin, errors of opposite sign cancel, which biases it downwards. Used in chapter 02.
+
+    Examples
+    --------
+    >>> import torch
+    >>> sure = torch.tensor([0.8, 0.2]).log().repeat(5, 1)
+    >>> expected_calibration_error(sure, torch.tensor([0, 0, 0, 1, 1])).round(decimals=4)
+    tensor(0.2000, dtype=torch.float64)
+    """
+    if isinstance(num_bins, bool) or not isinstance(num_bins, int):
+        raise TypeError(f"num_bins is {num_bins!r}; it must be an integer of 1 or more. Use 15.")
+    if num_bins < 1:
+        raise ValueError(f"num_bins is {num_bins}; it must be an integer of 1 or more. Use 15.")
+    logits, labels = _check(logits, labels)
+    inner_edges = torch.arange(1, num_bins, dtype=torch.float64) / num_bins
+    gaps = torch.zeros(*logits.shape[:-2], num_bins, dtype=torch.float64)
+    for m, z, p in _blocks(logits, labels):
+        confidence, predicted = torch.softmax(z, 0).max(0, keepdim=True)
+        gap = confidence - p.gather(0, predicted)
+        gaps[m].index_add_(0, torch.bucketize(confidence[0], inner_edges), gap[0])
+    return gaps.abs().sum(-1) / logits.shape[-2]
+
+
+def agreement(logits_a: Tensor, logits_b: Tensor) -> Tensor:
+    """Compute the share of samples on which both predict the same class.
+
+    Parameters
+    ----------
+    logits_a, logits_b
+        Each ``(N, C)`` or ``(M, N, C)``. One network is compared with every member of a stack, two
+        stacks member by member.
+
+    Returns
+    -------
+    Tensor
+        A share from 0 to 1, float64, ``()`` or ``(M,)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If shapes do not fit, or a value is out of bounds.
+
+    Notes
+    -----
+    "Average top-1 agreement" of Stanton et al. (2021), a measure of fidelity. Used in chapter 05.
+
+    Examples
+    --------
+    >>> import torch
+    >>> teacher = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
+    >>> agreement(torch.stack([teacher, -teacher]), teacher)
+    tensor([1., 0.], dtype=torch.float64)
+    """
+    a = _checks.logits(logits_a, "logits_a")
+    b = _checks.logits(logits_b, "logits_b")
+    if a.shape[-2:] != b.shape[-2:] or (a.ndim == b.ndim == 3 and len(a) != len(b)):
+        raise ValueError(
+            f"logits_a has shape {tuple(a.shape)} and logits_b {tuple(b.shape)}; they must be for "
+            f"the same samples, classes and members. Take both from the same rows; loop over members to compare all pairs."
+        )
+    if a.ndim < b.ndim:
+        a, b = b, a
+    if a.ndim == 2:
+        return (a.argmax(-1) == b.argmax(-1)).double().mean()
+    ones = b.argmax(-1).expand(a.shape[:-1])  # one member at a time spares memory
+    return torch.stack(
+        [(z.argmax(-1) == one).double().mean() for z, one in zip(a, ones, strict=True)]
+    )
+
+
+def _mean(logits: Tensor, labels: Tensor, score: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Return the mean over samples of a score that is summed over a block ``(C, n)``."""
+    logits, labels = _check(logits, labels)
+    total = torch.zeros(logits.shape[:-2], dtype=torch.float64)
+    for m, z, p in _blocks(logits, labels):
+        total[m] += score(z, p)
+    return total / logits.shape[-2]
+
+
+def _check(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    logits = _checks.logits(logits, "logits").detach()
+    if isinstance(labels, Tensor) and labels.is_floating_point() and labels.ndim > 1:
+        labels = _checks.probabilities(labels, "labels").detach()
+        expected = logits.shape[-2:]
+    else:
+        labels = _checks.labels(labels, logits.shape[-1], "labels")
+        expected = logits.shape[-2:-1]
+    if labels.shape != expected:
+        raise ValueError(
+            f"labels has shape {tuple(labels.shape)} and logits {tuple(logits.shape)}; labels must "
+            f"be {tuple(logits.shape[-2:-1])}, or the posterior {tuple(logits.shape[-2:])}. "
+            f"Take both from the same rows; argmax(-1) turns one-hot rows into labels."
+        )
+    return logits, labels
+
+
+def _blocks(logits: Tensor, labels: Tensor) -> Iterator[tuple[tuple[int, ...], Tensor, Tensor]]:
+    """Yield a member's index, and a block of its logits and of the posterior: float64 ``(C, n)``.
+
+    Labels are a posterior of zeros and ones. Classes come first because torch is faster so.
+    """
+    num_classes = logits.shape[-1]
+    members = [(m,) for m in range(len(logits))] if logits.ndim == 3 else [()]
+    for rows in torch.arange(logits.shape[-2]).split(max(1, _BLOCK // num_classes)):
+        block = slice(int(rows[0]), int(rows[-1]) + 1)
+        p = labels[block]
+        if labels.ndim == 1:
+            p = torch.nn.functional.one_hot(p, num_classes)
+        p = p.T.to(torch.float64, memory_format=torch.contiguous_format)
+        if labels.ndim == 2:
+            p = p / p.sum(0)
+        for m in members:
+            z = logits[m][block].T
+            yield m, z.to(torch.float64, memory_format=torch.contiguous_format), p

@@ -1,0 +1,472 @@
+"""The distillation loss against its closed forms, its limits and an independent implementation."""
+
+from __future__ import annotations
+
+import mpmath
+import numpy as np
+import pytest
+import strategies as own
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.autograd import gradcheck
+
+from distill_helpers.losses import cross_entropy, distillation_loss, tempered_kl
+
+few = settings(max_examples=40, deadline=None)
+
+
+def close(actual: Tensor, expected: Tensor, rtol: float = 1e-12, atol: float = 1e-14) -> None:
+    torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol)
+
+
+def example(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """Return student logits that want a gradient, soft targets and labels, all float64."""
+    g = torch.Generator().manual_seed(seed)
+    z = (2 * torch.randn(shape, generator=g, dtype=torch.float64)).requires_grad_()
+    p = torch.softmax(torch.randn(shape, generator=g, dtype=torch.float64), -1)
+    return z, p, torch.randint(shape[-1], shape[:-1], generator=g)
+
+
+def exact_kl(z: Tensor, p: Tensor, temperature: float) -> float:
+    """Compute T^2 KL of one batch with 60 digits, the soft targets divided by their sum."""
+    with mpmath.workdps(60):
+        total = mpmath.mpf(0)
+        for z_row, p_row in zip(z.tolist(), p.tolist(), strict=True):
+            tempered = [mpmath.mpf(v) / mpmath.mpf(temperature) for v in z_row]
+            top = max(tempered)
+            log_sum = top + mpmath.log(sum(mpmath.exp(v - top) for v in tempered))
+            norm = mpmath.fsum(p_row)
+            for v, w in zip(tempered, p_row, strict=True):
+                if w > 0:
+                    share = mpmath.mpf(w) / norm
+                    total += share * (mpmath.log(share) - v + log_sum)
+        return float(total * mpmath.mpf(temperature) ** 2 / len(z))
+
+
+# Identities
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0, 20.0])
+def test_alpha_1_is_torch_kl_div_with_batchmean(temperature: float) -> None:
+    z, p, y = example(7, 5)
+    expected = temperature**2 * F.kl_div(
+        F.log_softmax(z / temperature, -1), p, reduction="batchmean"
+    )
+    close(distillation_loss(z, p, y, temperature=temperature, alpha=1), expected)
+    close(tempered_kl(z, p, temperature), expected)
+
+
+def test_alpha_0_is_torch_cross_entropy() -> None:
+    z, p, y = example(7, 5)
+    close(distillation_loss(z, p, y, temperature=3, alpha=0), F.cross_entropy(z, y))
+    close(cross_entropy(z, y), F.cross_entropy(z, y))
+
+
+def test_alpha_weighs_the_soft_targets() -> None:
+    z, p, y = example(7, 5)
+    expected = 0.7 * tempered_kl(z, p, 3.0) + 0.3 * cross_entropy(z, y)
+    close(distillation_loss(z, p, y, temperature=3, alpha=0.7), expected)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_at_temperature_1_it_is_cross_entropy_to_the_mixed_label(alpha: float) -> None:
+    z, p, y = example(7, 5)
+    mixed = alpha * p + (1 - alpha) * F.one_hot(y, 5)
+    entropy = torch.special.entr(p).sum(-1).mean()
+    expected = F.cross_entropy(z, mixed) - alpha * entropy
+    close(distillation_loss(z, p, y, temperature=1, alpha=alpha), expected)
+
+
+def test_one_hot_soft_targets_at_temperature_1_are_hard_labels() -> None:
+    z, _, y = example(7, 5)
+    close(tempered_kl(z, F.one_hot(y, 5).double(), 1.0), cross_entropy(z, y))
+
+
+def test_a_student_that_equals_its_teacher_has_no_loss_and_no_gradient() -> None:
+    z, _, _ = example(50, 7)
+    for temperature in (0.5, 3.0, 1e4):
+        loss = tempered_kl(z, torch.softmax(z.detach() / temperature, -1), temperature)
+        assert 0 <= loss <= 1e-15 * temperature**2 + 1e-15
+        (gradient,) = torch.autograd.grad(loss, z)
+        assert gradient.abs().max() <= 1e-16 * temperature
+
+
+@given(st.integers(0, 10**6))
+@few
+def test_the_tempered_kl_is_never_negative(seed: int) -> None:
+    v = torch.randn(3, 4, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    assert tempered_kl(v, torch.softmax(v / 1e4, -1), 1e4) >= 0
+
+
+# Limits and extremes
+
+
+@pytest.mark.parametrize("num_classes", [2, 10])
+def test_for_a_large_temperature_it_is_half_the_mean_squared_distance_of_logits(
+    num_classes: int,
+) -> None:
+    z, v, _ = example(16, num_classes)
+    v = 5 * v
+    z, v = z - z.mean(-1, keepdim=True), v - v.mean(-1, keepdim=True)
+    loss = tempered_kl(z, torch.softmax(v / 1e4, -1), 1e4)
+    close(loss, (z - v).square().sum(-1).mean() / (2 * num_classes), rtol=2e-3, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("temperature", [1e-3, 0.1, 1.0, 3.0, 100.0, 1e4])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
+@pytest.mark.parametrize("num_classes", [2, 10])
+def test_the_value_is_exact(
+    dtype: torch.dtype, temperature: float, scale: float, num_classes: int
+) -> None:
+    z, _, _ = example(3, num_classes)
+    z = (scale * z).detach().to(dtype)
+    p = torch.softmax((z.flip(0) / temperature), -1)  # float32 rows do not quite sum to one
+    actual = float(tempered_kl(z, p, temperature))
+    rounding = torch.finfo(dtype).eps
+    expected = exact_kl(z, p, temperature)
+    assert actual == pytest.approx(expected, rel=4 * rounding, abs=2e-15 * max(1, temperature**2))
+
+
+def test_float32_soft_targets_are_normalised_first() -> None:
+    # Left as they are, T^2 = 1e8 would magnify a sum of 1 + 1e-7 into a loss and a drift.
+    z = torch.zeros(1, 3, dtype=torch.float64, requires_grad=True)
+    p = torch.full((1, 3), 1 / 3, dtype=torch.float64) * (1 + 1e-7)
+    loss = tempered_kl(z, p, 1e4)
+    assert loss <= 1e-7
+    assert torch.autograd.grad(loss, z)[0].abs().max() <= 1e-11
+
+
+@given(
+    st.sampled_from([torch.float32, torch.float64]),
+    own.temperatures,
+    own.alphas,
+    st.sampled_from([2, 3, 1000]),
+    st.data(),
+)
+@few
+def test_it_is_finite_at_extremes(
+    dtype: torch.dtype, temperature: float, alpha: float, num_classes: int, data: st.DataObject
+) -> None:
+    shape = (2, num_classes)
+    z = data.draw(own.logits(shape, dtype)).requires_grad_()
+    p = data.draw(own.probabilities(shape, dtype))
+    y = data.draw(own.labels((2,), num_classes))
+    loss = distillation_loss(z, p, y, temperature=temperature, alpha=alpha)
+    loss.backward()
+    assert z.grad is not None and z.grad.isfinite().all()
+    assert loss.isfinite() and loss >= 0
+    assert loss.dtype == z.grad.dtype == dtype
+    expected = alpha * exact_kl(z, p, temperature) + (1 - alpha) * float(
+        F.cross_entropy(z.double(), y)
+    )
+    assert float(loss) == pytest.approx(
+        expected, rel=1e-5 if dtype == torch.float32 else 1e-11, abs=1e-6 + 1e-14 * temperature**2
+    )
+
+
+def test_exact_zeros_in_the_soft_targets_add_nothing() -> None:
+    z, _, _ = example(4, 2)
+    zeros = torch.zeros(4, 1, dtype=torch.float64)
+    p = torch.softmax(z.detach().flip(0), -1)
+    wide_z = torch.cat([z, zeros - 1e6], -1)
+    close(tempered_kl(wide_z, torch.cat([p, zeros], -1), 3.0), tempered_kl(z, p, 3.0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_agrees_with_float32_to_its_own_rounding(dtype: torch.dtype) -> None:
+    z64, p64, y = example(3, 16, 5)
+    z = z64.detach().to(dtype).requires_grad_()
+    p = p64.to(dtype)
+    wide = z.detach().float().requires_grad_()
+    rounding = torch.finfo(dtype).eps
+    for alpha, temperature in ((0.7, 3.0), (1.0, 300.0), (0.0, 1.0)):
+        loss = distillation_loss(z, p, y, temperature=temperature, alpha=alpha)
+        expected = distillation_loss(wide, p.float(), y, temperature=temperature, alpha=alpha)
+        assert loss.dtype == dtype
+        close(loss.float(), expected, rtol=2 * rounding, atol=0)
+        (gradient,) = torch.autograd.grad(loss.sum(), z)
+        (wide_gradient,) = torch.autograd.grad(expected.sum(), wide)
+        assert gradient.dtype == dtype
+        close(gradient.float(), wide_gradient, rtol=4 * rounding, atol=rounding * temperature / 8)
+    assert cross_entropy(z, y).dtype == tempered_kl(z, p, 3.0).dtype == dtype
+    close(cross_entropy(z, y).float(), cross_entropy(wide, y), rtol=2 * rounding, atol=0)
+
+
+def test_half_precision_does_not_turn_0_times_infinity_into_nan() -> None:
+    z = torch.tensor([[6e4, -6e4]], dtype=torch.float16, requires_grad=True)
+    p = torch.tensor([[0.0, 1.0]], dtype=torch.float16)
+    hard = distillation_loss(z, p, torch.tensor([0]), temperature=1e3, alpha=0)
+    assert hard == 0 and torch.autograd.grad(hard, z)[0].isfinite().all()
+    soft = distillation_loss(z, p.flip(-1), torch.tensor([1]), temperature=1e4, alpha=1)
+    assert soft.isfinite()
+
+
+# Gradients
+
+
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 3.0, 1e4])
+def test_the_gradient_of_the_tempered_kl_is_t_times_q_minus_p(temperature: float) -> None:
+    z, p, _ = example(6, 4)
+    (gradient,) = torch.autograd.grad(tempered_kl(z, p, temperature), z)
+    q = torch.softmax(z / temperature, -1)
+    close(gradient, temperature * (q - p) / 6, rtol=1e-10, atol=1e-16 * temperature)
+
+
+def test_the_gradient_of_the_cross_entropy_is_q_minus_the_label() -> None:
+    z, _, y = example(6, 4)
+    (gradient,) = torch.autograd.grad(cross_entropy(z, y), z)
+    close(gradient, (torch.softmax(z, -1) - F.one_hot(y, 4)) / 6)
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (2, 4, 3)])
+def test_gradients_agree_with_finite_differences(shape: tuple[int, ...]) -> None:
+    z, p, y = example(*shape)
+    per_member = len(shape) == 3
+    temperature = [1.5, 4.0] if per_member else 4.0
+    alpha = [0.2, 0.9] if per_member else 0.9
+    assert gradcheck(
+        lambda z: distillation_loss(z, p, y, temperature=temperature, alpha=alpha), (z,)
+    )
+    assert gradcheck(lambda z: tempered_kl(z, p, 2.0).square(), (z,))
+    assert gradcheck(lambda z: cross_entropy(z, y).square(), (z,))
+
+
+def test_gradients_reach_the_student_alone() -> None:
+    z, p, y = example(4, 3)
+    v = torch.randn(4, 3, dtype=torch.float64, requires_grad=True)
+    p = torch.softmax(v, -1)
+    distillation_loss(z, p, y, temperature=3, alpha=0.7).backward()
+    assert v.grad is None and z.grad is not None
+    assert not tempered_kl(z.detach(), p, 3.0).requires_grad
+    assert not cross_entropy(z.detach(), y).requires_grad
+
+
+def test_alpha_0_and_1_leave_the_other_term_no_gradient() -> None:
+    z, p, y = example(4, 3)
+    for alpha, alone in ((0, cross_entropy(z, y)), (1, tempered_kl(z, p, 3.0))):
+        loss = distillation_loss(z, p, y, temperature=3, alpha=alpha)
+        expected = torch.autograd.grad(alone, z)[0]
+        assert torch.equal(torch.autograd.grad(loss, z)[0], expected)
+
+
+def test_a_second_derivative_is_refused_not_wrong() -> None:
+    z, p, y = example(4, 3)
+    for loss in (tempered_kl(z, p, 3.0), cross_entropy(z, y)):
+        (gradient,) = torch.autograd.grad(loss, z, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            gradient.sum().backward()
+
+
+def test_no_input_is_changed() -> None:
+    z, p, y = example(3, 4, 3)
+    T = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    before = [x.detach().clone() for x in (z, p, y, T)]
+    tempered_kl(z, p, T).sum().backward()
+    cross_entropy(z, y).sum().backward()
+    assert all(torch.equal(x.detach(), old) for x, old in zip((z, p, y, T), before, strict=True))
+
+
+# Symmetries
+
+
+@given(own.shapes(), st.floats(-1e3, 1e3), st.data())
+@few
+def test_a_shift_of_all_logits_changes_nothing(
+    shape: tuple[int, ...], shift: float, data: st.DataObject
+) -> None:
+    z, p, y = example(*shape, seed=data.draw(st.integers(0, 1000)))
+    loss = distillation_loss(z + shift, p, y, temperature=3, alpha=0.7)
+    close(loss, distillation_loss(z, p, y, temperature=3, alpha=0.7), rtol=1e-10, atol=1e-10)
+
+
+@given(own.shapes(), st.randoms(use_true_random=False))
+@few
+def test_the_order_of_classes_and_of_samples_does_not_matter(
+    shape: tuple[int, ...], random: object
+) -> None:
+    z, p, y = example(*shape)
+    loss = distillation_loss(z, p, y, temperature=3, alpha=0.7)
+    order = torch.randperm(shape[-1])
+    place = torch.argsort(order)
+    permuted = distillation_loss(z[..., order], p[..., order], place[y], temperature=3, alpha=0.7)
+    close(permuted, loss)
+    rows = torch.randperm(shape[-2])
+    permuted = distillation_loss(
+        z[..., rows, :], p[..., rows, :], y[..., rows], temperature=3, alpha=0.7
+    )
+    close(permuted, loss)
+
+
+# Members
+
+
+def test_a_stack_gives_each_member_what_it_gets_alone() -> None:
+    z, p, y = example(3, 5, 4)
+    T, a = [0.5, 3.0, 20.0], [0.0, 0.7, 1.0]
+    together = distillation_loss(z, p, y, temperature=T, alpha=a)
+    assert together.shape == (3,)
+    (gradient,) = torch.autograd.grad(together.sum(), z)
+    for m in range(3):
+        member = z[m].detach().requires_grad_()
+        alone = distillation_loss(member, p[m], y[m], temperature=T[m], alpha=a[m])
+        assert alone.shape == ()
+        close(together[m], alone)
+        close(gradient[m], torch.autograd.grad(alone, member)[0])
+    for cast in (torch.tensor, np.array, tuple):
+        close(distillation_loss(z, p, y, temperature=cast(T), alpha=cast(a)), together)
+    parts = tempered_kl(z, p, torch.tensor(T)), cross_entropy(z, y)
+    a = torch.tensor(a, dtype=torch.float64)
+    close(a * parts[0] + (1 - a) * parts[1], together)
+
+
+@pytest.mark.parametrize("shape", [(3, 5, 4), (5, 5, 5), (1, 2, 2)])
+def test_members_may_share_soft_targets_labels_temperature_and_alpha(
+    shape: tuple[int, ...],
+) -> None:
+    z, p, y = example(*shape)
+    shared = distillation_loss(z, p[0], y[0], temperature=3, alpha=0.7)
+    repeated = distillation_loss(
+        z, p[:1].expand(shape), y[:1].expand(shape[:-1]), temperature=3, alpha=0.7
+    )
+    close(shared, repeated)
+    for m in range(shape[0]):
+        close(shared[m], distillation_loss(z[m], p[0], y[0], temperature=3, alpha=0.7))
+    scalar = torch.tensor(3.0)
+    close(tempered_kl(z, p[0], scalar), tempered_kl(z, p[0], 3.0))
+    close(tempered_kl(z[0], p[0], scalar), tempered_kl(z, p[0], 3.0)[0])
+
+
+def test_one_member_with_huge_logits_leaves_the_others_alone() -> None:
+    z, p, y = example(3, 5, 4)
+    loud = z.detach().clone()
+    loud[1] *= 1e4
+    before = distillation_loss(z, p, y, temperature=3, alpha=0.7)
+    after = distillation_loss(loud, p, y, temperature=3, alpha=0.7)
+    assert torch.equal(before[[0, 2]], after[[0, 2]])
+
+
+def test_non_contiguous_inputs_are_read_rightly() -> None:
+    z, p, y = example(3, 5, 4)
+    turned = [x.movedim(0, 1).contiguous().movedim(0, 1) for x in (z.detach(), p, y)]
+    close(
+        distillation_loss(*turned, temperature=3, alpha=0.7),
+        distillation_loss(z, p, y, temperature=3, alpha=0.7),
+    )
+
+
+# What is refused
+
+
+Z = torch.tensor([[2.0, -1.0], [0.5, 0.0]])
+P = torch.tensor([[0.9, 0.1], [0.4, 0.6]])
+Y = torch.tensor([0, 1])
+
+BAD = [
+    ({"temperature": 0}, ValueError, r"^temperature is 0; .* above 0\. Use 1 for"),
+    ({"temperature": -2.0}, ValueError, r"^temperature is -2; .* above 0"),
+    ({"temperature": float("nan")}, ValueError, r"^temperature is nan; .* finite number"),
+    ({"temperature": float("inf")}, ValueError, r"^temperature is inf; .* finite number"),
+    ({"temperature": "3"}, TypeError, r"^temperature is '3'; .* finite number"),
+    ({"temperature": True}, TypeError, r"^temperature is True; .* finite number"),
+    ({"temperature": None}, TypeError, r"^temperature is None; .* finite number"),
+    ({"temperature": [1.0, "a"]}, TypeError, r"^temperature is \[1.0, 'a'\]; .* finite number"),
+    ({"temperature": [1.0, 2.0]}, ValueError, r"^temperature has shape \(2,\); for one network"),
+    ({"alpha": 1.5}, ValueError, r"^alpha is 1.5; it must be a number from 0 to 1\. Use 0 for"),
+    ({"alpha": -0.1}, ValueError, r"^alpha is -0.1; "),
+    ({"alpha": float("nan")}, ValueError, r"^alpha is nan; "),
+    ({"alpha": False}, TypeError, r"^alpha is False; "),
+    ({"alpha": 1j}, TypeError, r"^alpha is 1j; "),
+    ({"student_logits": P}, ValueError, r"^student_logits looks like probabilities .* torch\.log"),
+    ({"student_logits": P[:1]}, ValueError, r"^student_logits looks like probabilities"),
+    ({"student_logits": torch.eye(2)}, ValueError, r"^student_logits looks like probabilities"),
+    ({"student_logits": Z / 0}, ValueError, r"^student_logits holds inf; every value must be fin"),
+    ({"student_logits": Z * float("nan")}, ValueError, r"^student_logits holds nan; .* finite"),
+    ({"student_logits": Z.long()}, TypeError, r"^student_logits has dtype int64; .*\.float\(\)"),
+    ({"student_logits": [[1, 2]]}, TypeError, r"^student_logits is a list; .* torch tensor"),
+    ({"student_logits": Z[:, :1]}, ValueError, r"^student_logits has shape \(2, 1\); .* two class"),
+    ({"student_logits": Z[0]}, ValueError, r"^student_logits has shape \(2,\); it must be \(N, C"),
+    ({"student_logits": Z[:0]}, ValueError, r"^student_logits has shape \(0, 2\); .* one sample"),
+    ({"soft_targets": Z}, ValueError, r"^soft_targets holds -1; .* Pass softmax\(logits / temp"),
+    ({"soft_targets": 2 * P}, ValueError, r"^soft_targets has a row that sums to 2; .* sum to 1"),
+    ({"soft_targets": P[:1]}, ValueError, r"^soft_targets is for \(1,\) samples and the logits"),
+    ({"soft_targets": P[None]}, ValueError, r"^soft_targets is for \(1, 2\) samples and the log"),
+    ({"soft_targets": torch.ones(2, 3) / 3}, ValueError, r"^soft_targets has 3 classes and stud"),
+    ({"labels": torch.tensor([0, 2])}, ValueError, r"^labels holds 2; with 2 classes .* 0 to 1"),
+    ({"labels": torch.tensor([-1, 0])}, ValueError, r"^labels holds -1; with 2 classes"),
+    ({"labels": Y.float()}, TypeError, r"^labels has dtype float32; .* integer class numbers"),
+    ({"labels": Y.bool()}, TypeError, r"^labels has dtype bool; .* Use labels\.long\(\)"),
+    ({"labels": [0, 1]}, TypeError, r"^labels is a list; .* torch tensor"),
+    ({"labels": Y[:1]}, ValueError, r"^labels is for \(1,\) samples and the logits are for \(2,\)"),
+    ({"labels": torch.eye(2).long()}, ValueError, r"^labels is for \(2, 2\) samples"),
+]
+
+
+@pytest.mark.parametrize(("change", "error", "message"), BAD)
+def test_bad_input_is_refused_in_one_line(
+    change: dict[str, object], error: type[Exception], message: str
+) -> None:
+    arguments = {
+        "student_logits": Z,
+        "soft_targets": P,
+        "labels": Y,
+        "temperature": 3.0,
+        "alpha": 0.7,
+    }
+    arguments |= change
+    with pytest.raises(error, match=message) as caught:
+        distillation_loss(
+            arguments.pop("student_logits"),
+            arguments.pop("soft_targets"),
+            arguments.pop("labels"),
+            **arguments,  # type: ignore[arg-type]
+        )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["temperature", "alpha"])
+@pytest.mark.parametrize("value", [[1.0, 0.5], [[1.0, 0.5, 0.2]], torch.ones(1)])
+def test_a_value_a_member_needs_one_for_each_member(name: str, value: object) -> None:
+    z, p, y = example(3, 5, 4)
+    arguments = {"temperature": 3.0, "alpha": 0.7} | {name: value}
+    with pytest.raises(ValueError, match=rf"^{name} has shape .* one a member, \(3,\)"):
+        distillation_loss(z, p, y, **arguments)
+    with pytest.raises(ValueError, match=rf"^{name} is 9|^{name} is -9"):
+        distillation_loss(z, p, y, **(arguments | {name: [0.5, 1.0, -9 if name[0] == "t" else 9]}))
+
+
+def test_the_parts_check_shapes() -> None:
+    z, p, y = example(3, 5, 4)
+    with pytest.raises(ValueError, match=r"^temperature has shape \(2,\) and student_logits \(3, "):
+        tempered_kl(z, p, torch.ones(2))
+    with pytest.raises(ValueError, match=r"^temperature has shape \(3,\) and student_logits \(5, "):
+        tempered_kl(z[0], p[0], torch.ones(3))
+    with pytest.raises(ValueError, match=r"^soft_targets has 3 classes and student_logits has 4"):
+        tempered_kl(z, p[..., 1:], 3.0)
+    with pytest.raises(ValueError, match=r"^soft_targets is for \(3, 5\) samples .* for \(5,\);"):
+        tempered_kl(z[0], p, 3.0)
+    with pytest.raises(ValueError, match=r"^labels is for \(3, 4\) samples .* for \(3, 5\);"):
+        cross_entropy(z, y[:, 1:])
+    for wrong in (z[0, 0], z[None]):
+        with pytest.raises(ValueError, match=r"^logits have shape .* must be \(B, C\)"):
+            cross_entropy(wrong, y)
+
+
+def test_what_may_be_logits_by_chance_is_let_through() -> None:
+    one_row = torch.tensor([[0.0, 1.0]])
+    close(
+        distillation_loss(one_row, P[:1], Y[:1], temperature=1, alpha=0),
+        F.cross_entropy(one_row, Y[:1]),
+    )
+    some_rows = torch.cat([P, torch.tensor([[3.0, -1.0]])])
+    distillation_loss(some_rows, P[[0, 1, 0]], Y[[0, 1, 0]], temperature=1, alpha=0.5)
+    many = torch.cat([P.repeat(20, 1), Z])
+    distillation_loss(many, P.repeat(21, 1), Y.repeat(21), temperature=1, alpha=0.5)
+
+
+def test_logits_whose_sum_overflows_are_still_finite() -> None:
+    z = torch.full((2, 2), 3e38)
+    assert distillation_loss(z, P, Y, temperature=1, alpha=0).isfinite()
