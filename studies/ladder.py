@@ -9,7 +9,7 @@ Three tables, written beside this file:
 A run that was stopped goes on where it was. Examples:
 
   python studies/ladder.py teacher-sets
-  python studies/ladder.py tuned --replicates 10 --trials 16
+  python studies/ladder.py tuned --replicates 10 --trials 12
   python studies/ladder.py training-sets --replicates 1 --students 2 --output /tmp/try.csv
 """
 
@@ -170,13 +170,13 @@ def main() -> None:
     parser.add_argument("study", choices=["teacher-sets", "training-sets", "tuned"])
     parser.add_argument("--replicates", type=int, help="teacher sets or training sets")
     parser.add_argument("--students", type=int, help="students of an arm in a replicate")
-    parser.add_argument("--trials", type=int, default=16, help="settings tried for each arm")
+    parser.add_argument("--trials", type=int, default=12, help="settings tried for each arm")
     parser.add_argument("--threads", type=int, default=2, help="no number depends on it")
     parser.add_argument("--output", type=Path, help="where the table goes")
     args = parser.parse_args()
     default_replicates, default_students = {
         "teacher-sets": (10, 20),
-        "training-sets": (12, 20),
+        "training-sets": (12, 10),
         "tuned": (10, 10),
     }[args.study]
     replicates = args.replicates or default_replicates
