@@ -140,7 +140,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print which comparison each notebook had; from the reports, so under xdist too."""
-    if not config.getoption("nbval"):
+    if not config.getoption("nbval", default=False):
         return
     notebooks = sorted(
         {
