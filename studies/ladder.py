@@ -27,7 +27,7 @@ from distill_helpers import experiments as ex
 from distill_helpers import studies
 from distill_helpers.tasks import Task, article_task
 
-NUM_TEST = 200_000
+NUM_TEST = 100_000
 TUNED = (
     "hard labels",
     "one-hot labels, same loss",
