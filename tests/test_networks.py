@@ -1,0 +1,303 @@
+"""Stacks against the networks that they hold: same weights, same logits, same gradients."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from distill_helpers.networks import Stack, mlp
+
+few = settings(max_examples=30, deadline=None)
+
+
+@st.composite
+def stacks(draw: st.DrawFn) -> tuple[Stack, list[nn.Sequential], int]:
+    """Return a stack, its members as single networks in eval mode, and a batch size."""
+    sizes = draw(st.lists(st.integers(1, 9), min_size=2, max_size=5))
+    rates = draw(
+        st.lists(st.sampled_from([0.0, 0.3]), min_size=len(sizes) - 2, max_size=len(sizes) - 2)
+    )
+    first = draw(st.integers(0, 2**40))
+    modules = []
+    for seed in range(first, first + draw(st.integers(1, 5))):
+        torch.manual_seed(seed)
+        modules.append(mlp(sizes, rates).eval())
+    return Stack.from_modules(modules), modules, draw(st.integers(1, 7))
+
+
+def weights(network: nn.Module) -> list[Tensor]:
+    return [p.detach() for p in network.parameters()]
+
+
+def close(actual: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def same(actual: Sequence[Tensor], expected: Sequence[Tensor]) -> bool:
+    return len(actual) == len(expected) and all(map(torch.equal, actual, expected))
+
+
+# One network
+
+
+def test_mlp_holds_the_layers_in_order() -> None:
+    layers = list(mlp((5, 4, 3, 2), dropout=(0.25, 0.0)))
+    kinds = [nn.Linear, nn.ReLU, nn.Dropout, nn.Linear, nn.ReLU, nn.Linear]
+    assert [type(layer) for layer in layers] == kinds
+    assert isinstance(layers[2], nn.Dropout)
+    assert layers[2].p == 0.25
+
+
+def test_mlp_without_hidden_layers_is_linear() -> None:
+    assert [type(layer) for layer in mlp((5, 2), dropout=0.3)] == [nn.Linear]
+
+
+@pytest.mark.parametrize("sizes", [(), (3,), (3, 0, 2), (-1, 2), (3, 2.5, 2)])
+def test_wrong_sizes(sizes: tuple[int, ...]) -> None:
+    for make in (mlp, lambda s: Stack.build(s, seeds=[0])):
+        with pytest.raises(ValueError, match=r"^sizes is .*two whole numbers of 1 or more"):
+            make(sizes)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan"), float("inf")])
+def test_dropout_out_of_range(rate: float) -> None:
+    for make in (
+        lambda: mlp((3, 4, 2), rate),
+        lambda: mlp((3, 4, 4, 2), [0.0, rate]),
+        lambda: Stack.build((3, 4, 2), seeds=[0], dropout=rate),
+        lambda: Stack([torch.zeros(1, 4, 3), torch.zeros(1, 2, 4)], [torch.zeros(1, 4)] * 2, rate),
+    ):
+        with pytest.raises(ValueError, match=r"^dropout is .*from 0 to below 1$"):
+            make()
+
+
+def test_dropout_for_another_number_of_layers() -> None:
+    with pytest.raises(ValueError, match="dropout has 3 values for 2 hidden layers"):
+        mlp((3, 4, 4, 2), (0.1, 0.1, 0.1))
+
+
+# A stack against its members
+
+
+@few
+@given(stacks())
+def test_members_come_back_as_they_went_in(case: tuple[Stack, list[nn.Sequential], int]) -> None:
+    stack, modules, _ = case
+    assert stack.num_members == len(modules)
+    assert stack.num_parameters == sum(p.numel() for m in modules for p in m.parameters())
+    for index, module in enumerate(modules):
+        for number in (index, index - len(modules)):
+            member = stack.member(number)
+            assert same(weights(member), weights(module))
+            assert [str(layer) for layer in member] == [str(layer) for layer in module]
+
+
+@few
+@given(stacks())
+def test_logits_are_those_of_each_network_alone(
+    case: tuple[Stack, list[nn.Sequential], int],
+) -> None:
+    stack, modules, batch = case
+    features, classes = stack.sizes[0], stack.sizes[-1]
+    shared, own = torch.randn(batch, features), torch.randn(len(modules), batch, features)
+    for x in (shared, own):
+        logits = stack(x)
+        assert logits.shape == (len(modules), batch, classes)
+        for index, module in enumerate(modules):
+            close(logits[index], module(x if x.dim() == 2 else x[index]))
+
+
+@few
+@given(stacks(), st.integers(1, 8))
+def test_predict_does_not_depend_on_the_chunk(
+    case: tuple[Stack, list[nn.Sequential], int], chunk: int
+) -> None:
+    stack, modules, batch = case
+    for x in (
+        torch.randn(batch, stack.sizes[0]),
+        torch.randn(len(modules), batch, stack.sizes[0]),
+    ):
+        logits = stack.predict(x, chunk)
+        assert not logits.requires_grad
+        close(logits, stack(x))
+
+
+@few
+@given(stacks())
+def test_gradients_are_those_of_each_network_alone(
+    case: tuple[Stack, list[nn.Sequential], int],
+) -> None:
+    stack, modules, batch = case
+    x = torch.randn(batch, stack.sizes[0])
+    wanted = torch.randn(len(modules), batch, stack.sizes[-1])
+    (stack(x) * wanted).sum().backward()
+    for index, module in enumerate(modules):
+        (module(x) * wanted[index]).sum().backward()
+        linears = [layer for layer in module if isinstance(layer, nn.Linear)]
+        for layer, weight, bias in zip(linears, stack.weights, stack.biases, strict=True):
+            for actual, expected in ((weight.grad, layer.weight.grad), (bias.grad, layer.bias.grad)):
+                assert actual is not None
+                assert expected is not None
+                close(actual[index], expected)
+
+
+def test_a_stack_of_double_precision_stays_so() -> None:
+    modules = [mlp((3, 4, 2)).double() for _ in range(2)]
+    x = torch.randn(5, 3, dtype=torch.float64)
+    logits = Stack.from_modules(modules)(x)
+    torch.testing.assert_close(logits[1], modules[1](x), rtol=1e-12, atol=1e-12)
+
+
+def test_nested_sequentials_and_dropout_are_read() -> None:
+    body = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout(0.4))
+    stack = Stack.from_modules([nn.Sequential(body, nn.Sequential(nn.Linear(4, 2)))])
+    assert stack.sizes == (3, 4, 2)
+    assert stack.dropout == (0.4,)
+
+
+def test_the_stack_answers_as_in_eval_mode() -> None:
+    stack = Stack.build((3, 50, 2), seeds=[0], dropout=0.5).train()
+    x = torch.randn(4, 3)
+    assert torch.equal(stack(x), stack(x))
+    close(stack(x)[0], stack.member(0).eval()(x))
+
+
+def test_weights_are_copied_on_the_way_in_and_out() -> None:
+    module = mlp((3, 4, 2))
+    before = copy.deepcopy(weights(module))
+    stack = Stack.from_modules([module])
+    member, part = stack.member(0), stack[[0]]
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.zero_()
+    assert same(weights(module), before)
+    assert same(weights(member), before)
+    assert same(weights(part.member(0)), before)
+
+
+def test_part_of_a_stack() -> None:
+    stack = Stack.build((3, 4, 2), seeds=range(5), dropout=0.2)
+    for members, expected in (
+        (slice(1, 4), [1, 2, 3]),
+        ([4, 0, 0], [4, 0, 0]),
+        (torch.tensor([2]), [2]),
+    ):
+        part = stack[members]
+        assert (part.num_members, part.sizes, part.dropout) == (len(expected), (3, 4, 2), (0.2,))
+        for position, index in enumerate(expected):
+            assert same(weights(part.member(position)), weights(stack.member(index)))
+
+
+def test_a_stack_survives_saving() -> None:
+    stack, other = (Stack.build((3, 4, 2), seeds=seeds) for seeds in ([1, 2], [3, 4]))
+    other.load_state_dict(stack.state_dict())
+    assert same(weights(other), weights(stack))
+
+
+# Initialisation
+
+
+def test_build_initialises_as_a_seeded_mlp() -> None:
+    seeds = [7, 7, 2**40, 0]
+    stack = Stack.build((4, 6, 5, 3), seeds=seeds, dropout=(0.1, 0.0))
+    for index, seed in enumerate(seeds):
+        member = stack.member(index)
+        torch.manual_seed(seed)
+        assert same(weights(member), weights(mlp((4, 6, 5, 3), (0.1, 0.0))))
+
+
+def test_build_leaves_the_callers_random_state() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    Stack.build((4, 6, 3), seeds=range(3))
+    assert torch.equal(torch.rand(4), expected)
+
+
+@pytest.mark.xfail(strict=True, reason="member() makes a network, which draws its first weights")
+def test_member_leaves_the_callers_random_state() -> None:
+    stack = Stack.build((4, 6, 3), seeds=[0])
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    stack.member(0)
+    assert torch.equal(torch.rand(4), expected)
+
+
+# Errors
+
+
+class Odd(nn.Module):
+    """A layer that no stack knows."""
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        ([nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2)], "has Tanh after Linear"),
+        ([nn.Linear(3, 4), nn.Linear(4, 2)], "has Linear after Linear"),
+        ([nn.ReLU(), nn.Linear(3, 2)], "has ReLU after start"),
+        ([nn.Linear(3, 4), nn.Dropout(0.1), nn.Linear(4, 2)], "has Dropout after Linear"),
+        ([nn.Linear(3, 4), nn.ReLU(), nn.BatchNorm1d(4), nn.Linear(4, 2)], "has BatchNorm1d after"),
+        ([nn.Linear(3, 4), nn.ReLU()], "ends in ReLU, not Linear"),
+        ([nn.Linear(3, 4), nn.ReLU(), nn.Dropout(0.1)], "ends in Dropout, not Linear"),
+        ([], "ends in start, not Linear"),
+        ([Odd()], "has Odd after start"),
+        ([nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2, bias=False)], "has a Linear without bias"),
+    ],
+)
+def test_other_layers(layers: list[nn.Module], message: str) -> None:
+    good = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    with pytest.raises(ValueError, match=rf"^module 1 {message}.*a stack takes Linear, ReLU") as e:
+        Stack.from_modules([good, nn.Sequential(*layers)])
+    assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [mlp((3, 5, 2)), mlp((4, 4, 2)), mlp((3, 4, 3)), mlp((3, 4, 4, 2)), mlp((3, 4, 2), 0.1)],
+)
+def test_networks_that_differ(other: nn.Sequential) -> None:
+    with pytest.raises(ValueError, match=r"^module 2 has sizes .*make one stack for each shape$"):
+        Stack.from_modules([mlp((3, 4, 2)), mlp((3, 4, 2)), other])
+
+
+def test_a_network_that_drops_everything() -> None:
+    with pytest.raises(ValueError, match="dropout is .*from 0 to below 1"):
+        Stack.from_modules(
+            [nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout(1.0), nn.Linear(4, 2))]
+        )
+
+
+def test_empty() -> None:
+    with pytest.raises(ValueError, match="modules is empty; a stack needs one network or more"):
+        Stack.from_modules([])
+    with pytest.raises(ValueError, match="seeds is empty; a stack needs one seed a member"):
+        Stack.build((3, 2), seeds=[])
+
+
+@pytest.mark.parametrize("shape", [(4,), (5, 4), (2, 5, 4), (2, 1, 5, 3)])
+def test_inputs_of_another_shape(shape: tuple[int, ...]) -> None:
+    stack = Stack.build((3, 4, 2), seeds=[0, 1])
+    for use in (stack, stack.predict):
+        with pytest.raises(ValueError, match=r"this stack takes \(B, 3\) or \(2, B, 3\)$"):
+            use(torch.zeros(shape))
+
+
+def test_inputs_for_another_number_of_members() -> None:
+    stack = Stack.build((3, 4, 2), seeds=[0, 1])
+    for members in (1, 3):
+        with pytest.raises(ValueError, match=f"x holds {members} members' batches, the stack 2"):
+            stack(torch.zeros(members, 5, 3))
+
+
+@pytest.mark.parametrize("index", [2, -3])
+def test_no_such_member(index: int) -> None:
+    with pytest.raises(IndexError, match=f"member {index} of a stack of 2; count from 0"):
+        Stack.build((3, 2), seeds=[0, 1]).member(index)
