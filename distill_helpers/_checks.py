@@ -7,7 +7,6 @@ and the way out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Real
 
 import numpy as np
 import torch
@@ -73,7 +72,7 @@ def logits(value: Tensor, name: str = "logits") -> Tensor:
 def probabilities(value: Tensor, name: str = "soft_targets") -> Tensor:
     """Return probabilities ``(N, C)`` or ``(M, N, C)``: rows that are >= 0 and sum to 1."""
     value = _scores(value, name)
-    good = _look_like_probabilities(value)
+    good = _look_like_probabilities(value, 1e-4)
     if not good.all():
         row = value[~good][0]
         if row.min() < 0:
@@ -111,15 +110,13 @@ def _numbers(
     allowed: Callable[[Tensor], Tensor],
     rule: str,
 ) -> float | Tensor:
-    if isinstance(value, Tensor | np.ndarray | Sequence) and not isinstance(value, str | bytes):
-        try:
-            numbers = torch.as_tensor(value)
-        except (TypeError, ValueError, RuntimeError):
-            raise TypeError(f"{name} is {value!r:.80}; it {rule}") from None
-    elif isinstance(value, Real):
-        numbers = torch.tensor(value if isinstance(value, bool) else float(value))
-    else:
-        raise TypeError(f"{name} is {value!r:.80}; it {rule}")
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        # By way of numpy, for torch would round Python's floats to float32.
+        numbers = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{name} is {value!r:.80}; it {rule}") from None
     if numbers.dtype == torch.bool or numbers.is_complex():
         raise TypeError(f"{name} is {value!r:.80}; it {rule}")
     numbers = numbers.detach().to(torch.float64)
@@ -182,23 +179,24 @@ def _scores(value: Tensor, name: str) -> Tensor:
     return value
 
 
-def _look_like_probabilities(value: Tensor) -> Tensor:
-    """Tell for each row whether it is >= 0 and sums to 1, within what its dtype can hold."""
+def _look_like_probabilities(value: Tensor, tolerance: float) -> Tensor:
+    """Tell for each row whether it is >= 0 and sums to 1."""
     value = value.detach()
-    tolerance = max(1e-4, 2 * torch.finfo(value.dtype).eps)
+    tolerance = max(tolerance, 2 * torch.finfo(value.dtype).eps)
     total = value.sum(-1, dtype=torch.float64)
     return (value.amin(-1) >= 0) & ((total - 1).abs() <= tolerance)
 
 
 def _all_probabilities(value: Tensor) -> bool:
     """Tell whether every row is probabilities, looking at a few before looking at all."""
+    tolerance = 1e-6  # strict, for a single row may come near by chance
     few = value[..., :8, :]
-    if not _look_like_probabilities(few).all():
+    if not _look_like_probabilities(few, tolerance).all():
         return False
     one_row = value.shape[:-1].numel() == 1
     if one_row and not value.frac().any():
         return False
-    return bool(_look_like_probabilities(value).all())
+    return bool(_look_like_probabilities(value, tolerance).all())
 
 
 def _dtype(value: Tensor) -> str:

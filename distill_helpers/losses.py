@@ -125,7 +125,8 @@ def tempered_kl(
     -------
     Tensor
         In nats times :math:`T^2`, in the logits' dtype: ``()`` or ``(M,)``. Computed in float64,
-        so exact to about :math:`10^{-16} T^2`, and never negative. It can be differentiated once.
+        so exact to about :math:`10^{-16} T^2`, and never negative. It can be differentiated once:
+        for a Hessian write the formula out.
 
     Raises
     ------

@@ -9,21 +9,18 @@ percentage points here, at the door. An estimate that names its own unit is in t
 
 from __future__ import annotations
 
-import importlib.metadata
 import math
-import os
-import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from distill_helpers._machine import fingerprint
+
 MIME = "application/vnd.distill.results+json"
 VERDICTS = ("holds", "holds with a condition", "not shown", "no difference", "wrong")
 METADATA_KEY = "distill"
 
-_PINS = ("torch", "numpy", "scipy", "scikit-learn", "matplotlib", "altair")
-_SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
 _RESULT_KEYS = ("name", "value", "low", "high", "level", "n", "unit")
 _VERDICT_KEYS = ("claim", "source", "prediction", "result", "verdict")
 _HUNDREDFOLD = ("%", "points")
@@ -408,27 +405,6 @@ def escape(text: str) -> str:
 # -- the machine that made the outputs ------------------------------------------------------------
 
 
-def fingerprint() -> dict[str, str]:
-    """Describe what a trained number's last bits depend on: machine, settings, pinned packages.
-
-    Returns
-    -------
-    dict
-        Of strings. Two runs with equal fingerprints give equal outputs, bit for bit.
-    """
-    found = {
-        "platform": f"{platform.system()} {platform.machine()}",
-        "cpu": _cpu_vendor(),
-        "python": ".".join(platform.python_version_tuple()[:2]),
-    }
-    for pin in _PINS:
-        try:
-            found[pin] = importlib.metadata.version(pin)
-        except importlib.metadata.PackageNotFoundError:
-            found[pin] = "missing"
-    return found | {name: os.environ.get(name, "unset") for name in _SETTINGS}
-
-
 def stamp(notebook: Any) -> None:
     """Write this machine's fingerprint into a notebook it has just executed.
 
@@ -438,17 +414,6 @@ def stamp(notebook: Any) -> None:
         As nbformat has read it; its metadata are changed.
     """
     notebook["metadata"][METADATA_KEY] = {"fingerprint": fingerprint()}
-
-
-def _cpu_vendor() -> str:
-    try:
-        for row in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if row.startswith(("vendor_id", "CPU implementer")):
-                return row.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    # Windows: "Intel64 Family 6 Model 140 Stepping 1, GenuineIntel"
-    return platform.processor().split(",")[-1].strip() or "unknown"
 
 
 # -- parts ----------------------------------------------------------------------------------------

@@ -1,0 +1,269 @@
+"""Figures of the book: they take results and return figures; they never train.
+
+Colours are Okabe and Ito's, told apart by readers who are colour-blind; every series has a marker
+of its own too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from distill_helpers.statistics import Estimate
+
+BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#6B6B6B",
+)
+_MARKERS = ("o", "s", "D", "^")
+_COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
+
+
+def forest(
+    series: Mapping[str, Mapping[str, Estimate]],
+    *,
+    xlabel: str,
+    scale: float = 1.0,
+    reference: float = 0.0,
+    bold: Sequence[str] = (),
+    rules_before: Sequence[str] = (),
+) -> Figure:
+    """Draw estimates with their intervals, one row a name, one marker a series.
+
+    Parameters
+    ----------
+    series : mapping of str to mapping of str to Estimate
+        By series, then by row. Rows stand in the order of the first series that has them; a row
+        may be missing from a series. An unbounded interval runs off the axis, with arrowheads.
+    xlabel : str
+        With the unit.
+    scale : float
+        Multiplies all numbers: 100 turns fractions into points.
+    reference : float
+        Where a vertical line stands, in the unit after scaling.
+    bold : sequence of str
+        Rows to print in bold.
+    rules_before : sequence of str
+        Rows above which a thin line separates groups.
+
+    Returns
+    -------
+    Figure
+    """
+    rows = list(dict.fromkeys(name for members in series.values() for name in members))
+    figure, axes = _axes(6.2, 0.9 + 0.34 * len(rows))
+    axes.axvline(reference, color=GREY, linewidth=1, zorder=0)
+    ends = [
+        scale * end
+        for members in series.values()
+        for estimate in members.values()
+        for end in (estimate.value, estimate.low, estimate.high)
+        if math.isfinite(end)
+    ]
+    pad = 0.05 * (max([*ends, reference]) - min([*ends, reference]) or 1.0)
+    left, right = min([*ends, reference]) - pad, max([*ends, reference]) + pad
+    axes.set_xlim(left, right)
+    offsets = [0.22 * (i - (len(series) - 1) / 2) for i in range(len(series))]
+    for index, (label, members) in enumerate(series.items()):
+        colour, marker = _COLOURS[index % 4], _MARKERS[index % 4]
+        first = True
+        for name, estimate in members.items():
+            y = rows.index(name) + offsets[index]
+            low, high = scale * estimate.low, scale * estimate.high
+            axes.plot([max(low, left), min(high, right)], [y, y], color=colour, linewidth=2)
+            for end, tip, edge in ((low, "<", left), (high, ">", right)):
+                if not math.isfinite(end):
+                    axes.plot(edge, y, tip, color=colour, markersize=6, clip_on=False)
+            axes.plot(
+                scale * estimate.value,
+                y,
+                marker,
+                color=colour,
+                markersize=6,
+                markeredgecolor="white",
+                linestyle="none",
+                label=label if first else None,
+            )
+            first = False
+    axes.set_yticks(range(len(rows)), rows)
+    for tick, name in zip(axes.get_yticklabels(), rows, strict=True):
+        if name in bold:
+            tick.set_fontweight("bold")
+    for name in rules_before:
+        axes.axhline(rows.index(name) - 0.5, color="#cccccc", linewidth=0.8)
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.set_xlabel(xlabel)
+    axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    if len(series) > 1:
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            loc="outside upper center",
+            ncols=len(series),
+            frameon=False,
+        )
+    return figure
+
+
+def live_histogram(
+    values: Mapping[float, Sequence[float]],
+    *,
+    slider: str,
+    xlabel: str,
+    bins: tuple[float, float, int],
+    marks: Mapping[str, float],
+    start: float,
+) -> Any:
+    """Draw a histogram that a slider moves through, with no kernel behind it.
+
+    Parameters
+    ----------
+    values : mapping of float to sequence of float
+        The sample to show at each slider position; positions are shown in order.
+    slider : str
+        What the slider sets.
+    xlabel : str
+        With the unit.
+    bins : (low, high, count)
+        Values outside are counted in the outermost bins.
+    marks : mapping of str to float
+        Labelled vertical lines.
+    start : float
+        Position at first.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+    import numpy as np
+
+    low, high, count = bins
+    edges = np.linspace(low, high, count + 1)
+    positions = sorted(values)
+    table: list[dict[str, Any]] = []
+    for index, position in enumerate(positions):
+        inside = np.clip(np.asarray(values[position], dtype=float), low, np.nextafter(high, low))
+        shares = np.histogram(inside, edges)[0] / len(inside)
+        table += [
+            {
+                "step": index,
+                "size": f"{position:,.0f}",
+                "from": round(float(edges[k]), 6),
+                "to": round(float(edges[k + 1]), 6),
+                "share": round(float(share), 6),
+            }
+            for k, share in enumerate(shares)
+            if share
+        ]
+    step = alt.param(
+        name="step",
+        value=positions.index(start),
+        bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{slider}: "),
+    )
+    shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    top = max(row["share"] for row in table)
+    bars = shown.mark_bar(color=BLUE, opacity=0.8).encode(
+        x=alt.X("from:Q", bin="binned", title=xlabel, scale=alt.Scale(domain=[low, high])),
+        x2="to:Q",
+        y=alt.Y("share:Q", title="share of runs", scale=alt.Scale(domain=[0, top])).axis(
+            format="%"
+        ),
+        tooltip=["from:Q", "to:Q", alt.Tooltip("share:Q", format=".1%")],
+    )
+    title = (
+        shown.transform_aggregate(size="min(size)")
+        .transform_calculate(text=f"datum.size + ' {slider}'")
+        .mark_text(align="left", baseline="top", fontSize=15, fontWeight="bold", dx=6, dy=4)
+        .encode(x=alt.value(0), y=alt.value(0), text="text:N")
+    )
+    lines: list[Any] = [{"at": at, "name": name} for name, at in marks.items()]
+    rules = (
+        alt.Chart(alt.Data(values=lines))
+        .mark_rule(color=VERMILION, strokeWidth=2)
+        .encode(x="at:Q", tooltip=["name:N", "at:Q"])
+    )
+    names = (
+        alt.Chart(alt.Data(values=lines))
+        .mark_text(align="left", baseline="top", dx=5, dy=26, color=VERMILION, fontSize=12)
+        .encode(x="at:Q", y=alt.value(0), text="name:N")
+    )
+    return alt.layer(bars, rules, names, title).add_params(step).properties(width=460, height=240)
+
+
+def show_live(chart: Any, text: str) -> None:
+    """Display an Altair chart, with a picture of it for places where scripts do not run.
+
+    Parameters
+    ----------
+    chart : altair chart
+        Any.
+    text : str
+        What stands where not even pictures do.
+    """
+    import vl_convert
+    from IPython.display import display
+
+    specification = chart.to_dict()
+    display(
+        {
+            "application/vnd.vegalite.v6+json": specification,
+            "image/png": vl_convert.vegalite_to_png(specification, scale=2),
+            "text/plain": text,
+        },
+        raw=True,
+    )
+
+
+def scatter_runs(
+    x: Sequence[float],
+    y: Sequence[float],
+    *,
+    xlabel: str,
+    ylabel: str,
+    mark: tuple[float, float],
+    mark_label: str,
+) -> Figure:
+    """Draw one dot a run, and one run marked.
+
+    Parameters
+    ----------
+    x, y : sequence of float
+        One value a run.
+    xlabel, ylabel : str
+        With units.
+    mark : (float, float)
+        The run to point out.
+    mark_label : str
+        Its name.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _axes(5.6, 3.8)
+    axes.axhline(0, color=GREY, linewidth=1)
+    axes.plot(x, y, "o", color=BLUE, alpha=0.45, markersize=5, markeredgewidth=0)
+    axes.plot(*mark, "*", color=VERMILION, markersize=15, markeredgecolor="white", label=mark_label)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.legend(frameon=False, loc="best")
+    return figure
+
+
+def _axes(width: float, height: float) -> tuple[Figure, Axes]:
+    """Make a figure of one pair of axes in the book's style."""
+    import matplotlib.pyplot as plt
+
+    with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
+        figure, axes = plt.subplots(figsize=(width, height), layout="constrained", dpi=150)
+    return figure, axes
