@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-import mpmath
+from typing import Any
+
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 import strategies as own
@@ -31,8 +33,8 @@ def example(*shape: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def exact_kl(z: Tensor, p: Tensor, temperature: float) -> float:
-    """Compute T^2 KL of one batch with 60 digits, the soft targets divided by their sum."""
-    with mpmath.workdps(60):
+    """Compute T^2 KL of one batch with 40 digits, the soft targets divided by their sum."""
+    with mpmath.workdps(40):
         total = mpmath.mpf(0)
         for z_row, p_row in zip(z.tolist(), p.tolist(), strict=True):
             tempered = [mpmath.mpf(v) / mpmath.mpf(temperature) for v in z_row]
@@ -74,7 +76,7 @@ def test_alpha_weighs_the_soft_targets() -> None:
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
 def test_at_temperature_1_it_is_cross_entropy_to_the_mixed_label(alpha: float) -> None:
     z, p, y = example(7, 5)
-    mixed = alpha * p + (1 - alpha) * F.one_hot(y, 5)
+    mixed = alpha * p + (1 - alpha) * F.one_hot(y, 5).double()
     entropy = torch.special.entr(p).sum(-1).mean()
     expected = F.cross_entropy(z, mixed) - alpha * entropy
     close(distillation_loss(z, p, y, temperature=1, alpha=alpha), expected)
@@ -151,15 +153,16 @@ def test_float32_soft_targets_are_normalised_first() -> None:
 def test_it_is_finite_at_extremes(
     dtype: torch.dtype, temperature: float, alpha: float, num_classes: int, data: st.DataObject
 ) -> None:
-    shape = (2, num_classes)
+    shape = (1 if num_classes > 100 else 2, num_classes)
     z = data.draw(own.logits(shape, dtype)).requires_grad_()
     p = data.draw(own.probabilities(shape, dtype))
-    y = data.draw(own.labels((2,), num_classes))
+    y = data.draw(own.labels(shape[:1], num_classes))
     loss = distillation_loss(z, p, y, temperature=temperature, alpha=alpha)
     loss.backward()
     assert z.grad is not None and z.grad.isfinite().all()
     assert loss.isfinite() and loss >= 0
     assert loss.dtype == z.grad.dtype == dtype
+    z, loss = z.detach(), loss.detach()
     expected = alpha * exact_kl(z, p, temperature) + (1 - alpha) * float(
         F.cross_entropy(z.double(), y)
     )
@@ -182,10 +185,11 @@ def test_half_precision_agrees_with_float32_to_its_own_rounding(dtype: torch.dty
     z = z64.detach().to(dtype).requires_grad_()
     p = p64.to(dtype)
     wide = z.detach().float().requires_grad_()
+    wide_p = p.float() / p.float().sum(-1, keepdim=True)
     rounding = torch.finfo(dtype).eps
     for alpha, temperature in ((0.7, 3.0), (1.0, 300.0), (0.0, 1.0)):
         loss = distillation_loss(z, p, y, temperature=temperature, alpha=alpha)
-        expected = distillation_loss(wide, p.float(), y, temperature=temperature, alpha=alpha)
+        expected = distillation_loss(wide, wide_p, y, temperature=temperature, alpha=alpha)
         assert loss.dtype == dtype
         close(loss.float(), expected, rtol=2 * rounding, atol=0)
         (gradient,) = torch.autograd.grad(loss.sum(), z)
@@ -256,7 +260,11 @@ def test_alpha_0_and_1_leave_the_other_term_no_gradient() -> None:
 def test_a_second_derivative_is_refused_not_wrong() -> None:
     z, p, y = example(4, 3)
     for loss in (tempered_kl(z, p, 3.0), cross_entropy(z, y)):
-        (gradient,) = torch.autograd.grad(loss, z, create_graph=True)
+        (gradient,) = torch.autograd.grad(loss, z, create_graph=True, retain_graph=True)
+        with pytest.raises(RuntimeError, match=r"once_differentiable|does not require grad"):
+            gradient.sum().backward()
+        upstream = torch.ones((), dtype=torch.float64, requires_grad=True)
+        (gradient,) = torch.autograd.grad(loss, z, upstream, create_graph=True)
         with pytest.raises(RuntimeError, match="once_differentiable"):
             gradient.sum().backward()
 
@@ -316,11 +324,11 @@ def test_a_stack_gives_each_member_what_it_gets_alone() -> None:
         assert alone.shape == ()
         close(together[m], alone)
         close(gradient[m], torch.autograd.grad(alone, member)[0])
-    for cast in (torch.tensor, np.array, tuple):
+    for cast in (lambda x: torch.tensor(x, dtype=torch.float64), np.array, tuple):
         close(distillation_loss(z, p, y, temperature=cast(T), alpha=cast(a)), together)
     parts = tempered_kl(z, p, torch.tensor(T)), cross_entropy(z, y)
-    a = torch.tensor(a, dtype=torch.float64)
-    close(a * parts[0] + (1 - a) * parts[1], together)
+    weight = torch.tensor(a, dtype=torch.float64)
+    close(weight * parts[0] + (1 - weight) * parts[1], together)
 
 
 @pytest.mark.parametrize("shape", [(3, 5, 4), (5, 5, 5), (1, 2, 2)])
@@ -407,23 +415,11 @@ BAD = [
 
 @pytest.mark.parametrize(("change", "error", "message"), BAD)
 def test_bad_input_is_refused_in_one_line(
-    change: dict[str, object], error: type[Exception], message: str
+    change: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    arguments = {
-        "student_logits": Z,
-        "soft_targets": P,
-        "labels": Y,
-        "temperature": 3.0,
-        "alpha": 0.7,
-    }
-    arguments |= change
+    good = {"student_logits": Z, "soft_targets": P, "labels": Y, "temperature": 3.0, "alpha": 0.7}
     with pytest.raises(error, match=message) as caught:
-        distillation_loss(
-            arguments.pop("student_logits"),
-            arguments.pop("soft_targets"),
-            arguments.pop("labels"),
-            **arguments,  # type: ignore[arg-type]
-        )
+        distillation_loss(**(good | change))
     assert "\n" not in str(caught.value)
 
 
@@ -431,7 +427,7 @@ def test_bad_input_is_refused_in_one_line(
 @pytest.mark.parametrize("value", [[1.0, 0.5], [[1.0, 0.5, 0.2]], torch.ones(1)])
 def test_a_value_a_member_needs_one_for_each_member(name: str, value: object) -> None:
     z, p, y = example(3, 5, 4)
-    arguments = {"temperature": 3.0, "alpha": 0.7} | {name: value}
+    arguments: dict[str, Any] = {"temperature": 3.0, "alpha": 0.7, name: value}
     with pytest.raises(ValueError, match=rf"^{name} has shape .* one a member, \(3,\)"):
         distillation_loss(z, p, y, **arguments)
     with pytest.raises(ValueError, match=rf"^{name} is 9|^{name} is -9"):
