@@ -129,7 +129,7 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
         ),
         "num_test": Parameter(
             int,
-            200_000,
+            100_000,
             1_000,
             5_000_000,
             unit="samples",

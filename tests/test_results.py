@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from distill_helpers import results
+from distill_helpers import _machine, results
 from distill_helpers.results import (
     MIME,
     VERDICTS,
@@ -405,12 +405,12 @@ def test_the_fingerprint_names_machine_pins_and_settings(monkeypatch):
 
 
 def test_a_missing_package_and_an_unreadable_processor_do_not_stop_it(monkeypatch):
-    monkeypatch.setattr(results, "_PINS", ("no-such-package-here",))
-    monkeypatch.setattr(results.Path, "read_text", mock.Mock(side_effect=OSError))
-    monkeypatch.setattr(results.platform, "processor", lambda: "Intel64 Family 6, GenuineIntel")
+    monkeypatch.setattr(_machine, "_PINS", ("no-such-package-here",))
+    monkeypatch.setattr(_machine.Path, "read_text", mock.Mock(side_effect=OSError))
+    monkeypatch.setattr(_machine.platform, "processor", lambda: "Intel64 Family 6, GenuineIntel")
     found = results.fingerprint()
     assert (found["no-such-package-here"], found["cpu"]) == ("missing", "GenuineIntel")
-    monkeypatch.setattr(results.platform, "processor", lambda: "")
+    monkeypatch.setattr(_machine.platform, "processor", lambda: "")
     assert results.fingerprint()["cpu"] == "unknown"
 
 
