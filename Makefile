@@ -22,10 +22,8 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 endif
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help book test lab outputs lint pages-ready test-pages slow mutants clean
+.PHONY: help book test lab outputs lint test-pages slow mutants clean
 .DEFAULT_GOAL := help
-# No half-written file is taken for a finished one.
-.DELETE_ON_ERROR:
 
 help: ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -35,7 +33,7 @@ book: _build/html/index.html ## run the notebooks and render the book
 
 test: $(VENV)/.dev ## unit tests, docstring examples, and every notebook against its stored outputs
 	DISTILL_CACHE=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
-	DISTILL_CACHE=off $(PYTEST) -q --nbval --nbval-current-env -p no:doctest notebooks
+	DISTILL_CACHE=off $(PYTEST) -q --nbval --nbval-current-env notebooks
 
 slow: $(VENV)/.dev ## the tests marked slow (minutes to an hour)
 	DISTILL_CACHE=off $(PYTEST) -q -m slow tests --ignore=tests/pages

@@ -35,7 +35,7 @@ def execute(source: Path, target: Path) -> int:
             cwd=str(source.parent),
             execution_timeout=TIMEOUT,
             progress_bar=sys.stderr.isatty(),
-            extra_arguments=["--IPKernelApp.log_level=40"],  # it warns of its own transport
+            extra_arguments=["--IPKernelApp.log_level=50"],  # it warns of its own transport
         )
     except Exception as error:
         log.write_text(ESCAPES.sub("", str(error)) + "\n", encoding="utf-8")
@@ -56,18 +56,19 @@ def account(source: Path, part: Path, error: Exception) -> str:
         cells = [c for c in cells if "papermill-error-cell-tag" not in c.metadata.get("tags", [])]
         for number, cell in enumerate(cells, start=1):
             state = cell.metadata.get("papermill", {})
-            if cell.cell_type == "code" and (
-                state.get("exception") or state.get("status") in ("running", "failed")
-            ):
-                where = f"cell {number}"
+            if cell.cell_type == "code" and state.get("start_time"):
+                where = f"in cell {number}"  # of those that were started, the last
                 first = next((line for line in cell.source.splitlines() if line.strip()), "")
+            if state.get("exception"):
                 break
     begins = f", which begins: {first.strip()[:80]}" if first else ""
-    return f"{source} failed in {where}{begins}\n  {name}: {lines[0][:300]}"
+    return f"{source} failed {where}{begins}\n  {name}: {lines[0][:300]}"
 
 
 def store(executed: Path, source: Path) -> int:
     """Write the outputs of ``executed`` into ``source``, which stays a plain notebook."""
+    from distill_helpers import results
+
     notebook = nbformat.read(executed, as_version=4)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.get("language_info", {}).pop("version", None)
@@ -82,6 +83,7 @@ def store(executed: Path, source: Path) -> int:
             cell.metadata.pop("tags", None)
         kept.append(cell)
     notebook.cells = kept
+    results.stamp(notebook)  # which machine these outputs are comparable on
     nbformat.validate(notebook)
     text = nbformat.writes(notebook) + "\n"
     if text != source.read_text(encoding="utf-8"):

@@ -1,8 +1,7 @@
 """What this book asks of Sphinx beyond its settings.
 
 Scripts from the installed packages in place of a network, live Altair charts, a warning for a
-figure
-without alt text, and one API section a module.
+figure without alt text, and one API section a module.
 """
 
 from __future__ import annotations
