@@ -141,7 +141,10 @@ def test_gradients_are_those_of_each_network_alone(
         (module(x) * wanted[index]).sum().backward()
         linears = [layer for layer in module if isinstance(layer, nn.Linear)]
         for layer, weight, bias in zip(linears, stack.weights, stack.biases, strict=True):
-            for actual, expected in ((weight.grad, layer.weight.grad), (bias.grad, layer.bias.grad)):
+            for actual, expected in (
+                (weight.grad, layer.weight.grad),
+                (bias.grad, layer.bias.grad),
+            ):
                 assert actual is not None
                 assert expected is not None
                 close(actual[index], expected)
