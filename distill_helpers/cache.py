@@ -5,6 +5,7 @@ The folder can be deleted at any time: what is missing is computed again.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -55,7 +56,7 @@ def load_or_compute(
     Warns
     -----
     RuntimeWarning
-        If the disk cannot be written; the result is returned all the same.
+        If the disk cannot be read or written; the result is returned all the same.
 
     Examples
     --------
@@ -67,11 +68,15 @@ def load_or_compute(
     if place is None:
         return compute()
     path = place / f"{name}-{_key(name, arguments)}.safetensors"
-    if path.exists():
-        try:
+    try:
+        if path.exists():
             return load_file(path)
-        except Exception as error:  # a truncated file: safetensors has no error class of its own
-            warnings.warn(f"{path} cannot be read ({error}); it is made anew", stacklevel=2)
+    except Exception as error:  # a truncated file: safetensors has no error class of its own
+        warnings.warn(
+            f"{path} cannot be read ({_one_line(error)}); it is made anew",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     made = {key: value.contiguous() for key, value in compute().items()}
     try:
         place.mkdir(parents=True, exist_ok=True)
@@ -84,16 +89,21 @@ def load_or_compute(
             Path(draft).unlink(missing_ok=True)
     except Exception as error:  # OSError, or safetensors' own for a full disk
         warnings.warn(
-            f"{path} cannot be written ({error}); the result is kept in memory alone. Free space "
-            "there, or set DISTILL_CACHE to another folder or to off",
+            f"{path} cannot be written ({_one_line(error)}); the result is kept in memory alone. "
+            "Free space there, or set DISTILL_CACHE to another folder or to off",
             RuntimeWarning,
             stacklevel=2,
         )
     return made
 
 
+@functools.cache
 def sources_digest() -> str:
-    """Digest of the package's own sources: another version of them is another key."""
+    """Digest of the package's own sources: another version of them is another key.
+
+    Read once, when first asked for. Else a long run whose sources are edited meanwhile would store
+    what the old code made under the new code's key.
+    """
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
@@ -109,6 +119,10 @@ def _key(name: str, arguments: Mapping[str, Any]) -> str:
         "threads": torch.get_num_threads(),
     }
     return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _describe(value: Any) -> Any:

@@ -11,6 +11,7 @@ import csv
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,17 @@ class Writer:
         That makes it.
     replicate : str
         The column that numbers the replicates.
+
+    Raises
+    ------
+    FileNotFoundError
+        If the table's folder is not there; before anything runs.
+
+    Warns
+    -----
+    RuntimeWarning
+        If ``NAME.part`` comes from another command, other code or another machine: it is not gone
+        on with, and its rows are replaced by the first that is added.
     """
 
     def __init__(self, path: str | Path, command: str, replicate: str) -> None:
@@ -95,9 +107,19 @@ class Writer:
             "machine": json.dumps(_machine.fingerprint(), sort_keys=True),
         }
         self.rows: list[Row] = []
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"{self.path.parent} is no folder; make it, or name another")
         if self.part.exists():
             earlier = read(self.part)
-            if earlier.about == self.about:
+            other = [key for key, value in self.about.items() if earlier.about.get(key) != value]
+            if other:
+                warnings.warn(
+                    f"{self.part} was made with another {' and another '.join(other)}; the study "
+                    "starts anew",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+            else:
                 self.rows = earlier.rows
 
     def missing(self, count: int) -> Iterator[int]:
