@@ -1,4 +1,4 @@
-"""The cache: what is stored comes back, under a key of all it depends on, and no disk stops a run."""
+"""The cache: what is stored comes back, its key holds all it depends on, no disk stops a run."""
 
 from __future__ import annotations
 

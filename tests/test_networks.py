@@ -141,13 +141,10 @@ def test_gradients_are_those_of_each_network_alone(
         (module(x) * wanted[index]).sum().backward()
         linears = [layer for layer in module if isinstance(layer, nn.Linear)]
         for layer, weight, bias in zip(linears, stack.weights, stack.biases, strict=True):
-            for actual, expected in (
-                (weight.grad, layer.weight.grad),
-                (bias.grad, layer.bias.grad),
-            ):
-                assert actual is not None
-                assert expected is not None
-                close(actual[index], expected)
+            for actual, expected in ((weight, layer.weight), (bias, layer.bias)):
+                assert actual.grad is not None
+                assert expected.grad is not None
+                close(actual.grad[index], expected.grad)
 
 
 def test_a_stack_of_double_precision_stays_so() -> None:
@@ -272,7 +269,7 @@ def test_networks_that_differ(other: nn.Sequential) -> None:
 
 
 def test_a_network_that_drops_everything() -> None:
-    with pytest.raises(ValueError, match="dropout is .*from 0 to below 1"):
+    with pytest.raises(ValueError, match=r"dropout is .*from 0 to below 1"):
         Stack.from_modules(
             [nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Dropout(1.0), nn.Linear(4, 2))]
         )

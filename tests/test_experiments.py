@@ -1,0 +1,453 @@
+"""The recipes: seeds, targets of every rung against direct formulas, pairing, caching."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from distill_helpers import experiments as ex
+from distill_helpers.networks import Stack
+from distill_helpers.tasks import gaussian_mixture_task, task_from_arrays
+from distill_helpers.training import Distillation, HardLabels, fit
+
+N, D, C, M = 120, 5, 3, 4
+TASK = gaussian_mixture_task(C, D, 0.2, num_train=N, num_test=30)
+LOGITS = 2 * torch.randn(M, N, C, generator=torch.Generator().manual_seed(0))
+# As if the teachers had learned something: the label's logit is raised.
+LOGITS += 3 * torch.nn.functional.one_hot(TASK.y_train, C)
+LESSON = ex.Lesson(TASK, LOGITS, seed=5)
+
+
+def close(actual: Tensor, expected: Tensor, tolerance: float = 1e-6) -> None:
+    torch.testing.assert_close(actual.double(), expected.double(), rtol=0, atol=tolerance)
+
+
+def assert_close(actual: nn.Module, expected: nn.Module, tolerance: float = 1e-5) -> None:
+    for one, other in zip(actual.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=tolerance)
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    pairs = zip(one.parameters(), other.parameters(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.fixture(autouse=True)
+def no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTILL_CACHE", "off")
+
+
+# Seeds
+
+
+def test_no_two_sets_share_a_seed() -> None:
+    seeds = [
+        seed
+        for random_state, role, set_index in itertools.product(
+            [0, 1, 42], ["teacher", "student", "trial"], range(12)
+        )
+        for seed in ex.member_seeds(random_state, role, set_index, 20)
+    ]
+    assert len(set(seeds)) == len(seeds)
+    assert all(type(seed) is int and 0 <= seed < 2**32 for seed in seeds)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 100), st.integers(0, 30), st.integers(0, 30))
+@settings(max_examples=30, deadline=None)
+def test_fewer_seeds_are_the_first_of_more(
+    random_state: int, set_index: int, one: int, other: int
+) -> None:
+    few, many = sorted([one, other])
+    seeds = ex.member_seeds(random_state, "student", set_index, many)
+    assert len(seeds) == many
+    assert ex.member_seeds(random_state, "student", set_index, few) == seeds[:few]
+
+
+# Targets
+
+
+@given(st.integers(2, 6), st.floats(0, 1))
+@settings(deadline=None)
+def test_smoothed_labels(num_classes: int, smoothing: float) -> None:
+    labels = torch.arange(num_classes).repeat(2)
+    targets = ex.smoothed_labels(labels, num_classes, smoothing)
+    assert targets.dtype == torch.float32
+    expected = torch.full((2 * num_classes, num_classes), smoothing / num_classes)
+    expected[torch.arange(len(labels)), labels] += 1 - smoothing
+    close(targets, expected)
+    close(targets.sum(1), torch.ones(len(labels)))
+
+
+def test_labels_without_smoothing_are_one_hot() -> None:
+    assert ex.smoothed_labels(torch.tensor([2, 0]), 3).tolist() == [[0, 0, 1], [1, 0, 0]]
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.1, float("nan")])
+def test_smoothing_out_of_range(smoothing: float) -> None:
+    with pytest.raises(ValueError, match=r"^smoothing is .*from 0 \(one-hot\) to 1 \(uniform\)$"):
+        ex.smoothed_labels(torch.tensor([0]), 2, smoothing)
+
+
+def test_permuting_keeps_the_targets_of_every_class() -> None:
+    targets, labels = LESSON.pooled(3.0), TASK.y_train
+    before = targets.clone()
+    dealt = ex.permute_within_class(targets, labels, seed=1)
+    assert torch.equal(targets, before)
+    for label in range(C):
+        one, other = (sorted(t[labels == label].tolist()) for t in (targets, dealt))
+        assert one == other
+    moved = (dealt != targets).any(1).float().mean()
+    assert moved > 0.9
+    assert torch.equal(dealt, ex.permute_within_class(targets, labels, seed=1))
+    assert not torch.equal(dealt, ex.permute_within_class(targets, labels, seed=2))
+
+
+def test_permuting_leaves_the_callers_random_state() -> None:
+    torch.manual_seed(3)
+    expected = torch.rand(3)
+    torch.manual_seed(3)
+    ex.permute_within_class(LESSON.pooled(1.0), TASK.y_train, seed=1)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_every_permutation_is_as_likely() -> None:
+    """Three samples of one label: six orders, a chi-squared statistic on five degrees."""
+    targets, labels = torch.eye(3), torch.zeros(3, dtype=torch.int64)
+    draws = 1200
+    counts: dict[tuple[int, ...], int] = {}
+    for seed in range(draws):
+        order = tuple(ex.permute_within_class(targets, labels, seed).argmax(1).tolist())
+        counts[order] = counts.get(order, 0) + 1
+    assert len(counts) == 6
+    assert sum((n - draws / 6) ** 2 / (draws / 6) for n in counts.values()) < 25.7  # 1e-4
+
+
+@given(st.floats(0.5, 20))
+@settings(max_examples=20, deadline=None)
+def test_matched_smoothing_gives_the_label_what_the_ensemble_gives(temperature: float) -> None:
+    labels = TASK.y_train.unsqueeze(1)
+    given_by_ensemble = torch.softmax(LOGITS.double().mean(0) / temperature, 1).gather(1, labels)
+    smoothed = LESSON.one_hot(smoothing=LESSON.matched_smoothing(temperature))
+    close(smoothed.gather(1, labels), given_by_ensemble.mean().expand(N, 1))
+    close(smoothed.double().mean(0).sum(), torch.tensor(1.0))
+
+
+# The ladder, each rung against a direct formula
+
+KNOBS = ex.Knobs(temperature=2.5, alpha=0.6, smoothing=0.2, learning_rate=3e-3, weight_decay=2e-4)
+
+
+def pooled(temperature: float) -> Tensor:
+    return torch.softmax(LOGITS.double().mean(0) / temperature, 1)
+
+
+def hot(labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    return (1 - smoothing) * torch.eye(C, dtype=torch.float64)[labels] + smoothing / C
+
+
+def matched() -> float:
+    share = pooled(2.5)[torch.arange(N), TASK.y_train].mean().item()
+    return (1 - share) / (1 - 1 / C)
+
+
+def posterior(temperature: float) -> Tensor:
+    powers = TASK.posterior(TASK.x_train) ** (1 / temperature)
+    return powers / powers.sum(1, keepdim=True)
+
+
+BAYES = TASK.posterior(TASK.x_train).argmax(1)
+RUNGS: dict[str, tuple[Callable[[], Tensor], float, float]] = {
+    "hard labels": (lambda: hot(TASK.y_train), 1.0, 1.0),
+    "one-hot labels, same loss": (lambda: hot(TASK.y_train), 2.5, 0.6),
+    "label smoothing": (lambda: hot(TASK.y_train, 0.2), 1.0, 1.0),
+    "constant smoothing, same loss": (lambda: hot(TASK.y_train, matched()), 2.5, 0.6),
+    "ensemble's argmax, same loss": (lambda: hot(LOGITS.mean(0).argmax(1)), 2.5, 0.6),
+    "ensemble, permuted": (
+        lambda: ex.permute_within_class(pooled(2.5), TASK.y_train, 5),
+        2.5,
+        0.6,
+    ),
+    "one teacher": (lambda: torch.softmax(LOGITS[0].double() / 2.5, 1), 2.5, 0.6),
+    "ensemble": (lambda: pooled(2.5), 2.5, 0.6),
+    "ensemble, T = 1": (lambda: pooled(1.0), 1.0, 0.6),
+    "ensemble, alpha = 1": (lambda: pooled(2.5), 2.5, 1.0),
+    "ensemble, T = 1, alpha = 1": (lambda: pooled(1.0), 1.0, 1.0),
+    "oracle: Bayes argmax": (lambda: hot(BAYES), 2.5, 0.6),
+    "oracle: Bayes argmax, smoothed": (lambda: hot(BAYES, matched()), 2.5, 0.6),
+    "oracle: posterior": (lambda: posterior(2.5), 2.5, 0.6),
+    "oracle: posterior, T = 1, alpha = 1": (lambda: posterior(1.0), 1.0, 1.0),
+}
+
+
+def test_the_rungs_are_these() -> None:
+    assert list(ex.LADDER) == list(RUNGS)
+    assert list(ex.ladder_arms(LESSON)) == list(RUNGS)
+
+
+@pytest.mark.parametrize("name", RUNGS)
+def test_a_rung_against_its_formula(name: str) -> None:
+    targets, temperature, alpha = RUNGS[name]
+    arm = ex.ladder_arms(LESSON, KNOBS, [name])[name]
+    close(arm.soft_targets, targets(), 1e-5)  # the posterior goes through float32
+    assert arm.soft_targets.dtype == torch.float32
+    assert (arm.temperature, arm.alpha) == (temperature, alpha)
+    assert (arm.learning_rate, arm.weight_decay) == (3e-3, 2e-4)
+    assert arm.rows is None
+
+
+def test_the_rungs_tell_apart_what_they_are_for() -> None:
+    """On this task labels, argmax of the ensemble and of the posterior all differ."""
+    arms = ex.ladder_arms(LESSON, KNOBS)
+    keys = [
+        (a.soft_targets.double().round(decimals=6), a.temperature, a.alpha) for a in arms.values()
+    ]
+    for (one, *a), (other, *b) in itertools.combinations(keys, 2):
+        assert a != b or not torch.equal(one, other)
+
+
+def test_the_articles_settings_are_the_default() -> None:
+    assert astuple(ex.Knobs()) == (3.0, 0.7, 0.1, 1e-3, 1e-4)
+    arm = ex.ladder_arms(LESSON)["ensemble"]
+    assert (arm.temperature, arm.alpha, arm.learning_rate, arm.weight_decay) == astuple(ex.Knobs())[
+        :2
+    ] + (1e-3, 1e-4)
+    assert (ex.TEACHER_HIDDEN, ex.TEACHER_DROPOUT) == ((256, 128, 64), (0.3, 0.3, 0.0))
+    assert ex.STUDENT_HIDDEN == (64, 32)
+
+
+def lawless() -> ex.Lesson:
+    task = task_from_arrays(TASK.x_train, TASK.y_train, test_size=0.25)
+    rows = len(task.y_train)
+    return ex.Lesson(task, LOGITS[:, :rows])
+
+
+def test_no_oracles_without_a_law() -> None:
+    names = list(ex.ladder_arms(lawless()))
+    assert names == [name for name in ex.LADDER if not name.startswith("oracle")]
+    with pytest.raises(ValueError, match="'oracle: posterior' is no rung of this ladder; it has h"):
+        ex.ladder_arms(lawless(), names=["oracle: posterior"])
+
+
+def test_rungs_by_name() -> None:
+    names = ["ensemble", "hard labels"]
+    assert list(ex.ladder_arms(LESSON, names=names)) == names
+    with pytest.raises(
+        ValueError, match=r"^'ensembel' is no rung of this ladder; it has hard"
+    ) as e:
+        ex.ladder_arms(LESSON, names=["hard labels", "ensembel"])
+    assert "\n" not in str(e.value)
+
+
+# Students
+
+
+def test_students_of_equal_seed_start_alike_and_see_the_same_batches() -> None:
+    arm = ex.Arm(LESSON.pooled(3.0), 3.0, 0.7)
+    stacks = ex.train_students(TASK, {"a": arm, "b": arm}, seeds=[3, 8], hidden=(8,), epochs=2)
+    assert same(stacks["a"], stacks["b"])
+    assert not same(stacks["a"].member(0), stacks["a"].member(1))
+
+
+def test_an_arm_does_not_depend_on_the_others_nor_on_their_order() -> None:
+    rates = [3e-3, 1e-3, 1e-2, 1e-3]
+    decays = [0.0, 1e-2, 1e-4, 0.0]
+    arms = {
+        name: ex.Arm(LESSON.pooled(T), T, alpha, rate, decay)
+        for name, T, alpha, rate, decay in zip(
+            ["z", 1, ("t", 2), "a"],
+            [1.0, 3.0, 2.0, 5.0],
+            [1.0, 0.7, 0.0, 0.3],
+            rates,
+            decays,
+            strict=True,
+        )
+    }
+    stacks = ex.train_students(TASK, arms, seeds=[3, 8, 4], hidden=(8,), epochs=2)
+    assert list(stacks) == list(arms)
+    for name, arm in arms.items():
+        alone = Stack.build((D, 8, C), seeds=[3, 8, 4])
+        objective = Distillation(
+            arm.soft_targets, TASK.y_train, temperature=arm.temperature, alpha=arm.alpha
+        )
+        fit(
+            alone,
+            TASK,
+            objective,
+            epochs=2,
+            learning_rate=arm.learning_rate,
+            weight_decay=arm.weight_decay,
+            seeds=[3, 8, 4],
+        )
+        assert stacks[name].num_members == 3
+        assert_close(stacks[name], alone)
+
+
+def test_the_hard_arm_is_ordinary_training() -> None:
+    stacks = ex.train_students(
+        TASK, ex.ladder_arms(LESSON, names=["ensemble", "hard labels"]), seeds=[3, 8], epochs=2
+    )
+    alone = Stack.build((D, 64, 32, C), seeds=[3, 8])
+    fit(alone, TASK, HardLabels(TASK.y_train), epochs=2, weight_decay=1e-4, seeds=[3, 8])
+    assert_close(stacks["hard labels"], alone)
+
+
+def test_each_arm_keeps_to_its_rows() -> None:
+    rows = torch.arange(0, N, 2)
+    poisoned = LESSON.pooled(3.0)
+    poisoned[1::2] = 1 / C
+    found = [
+        ex.train_students(
+            TASK,
+            {
+                "even": ex.Arm(targets, 3.0, 1.0, rows=rows),
+                "odd": ex.Arm(targets, 3.0, 1.0, rows=rows + 1),
+            },
+            seeds=[1],
+            hidden=(8,),
+            epochs=2,
+        )
+        for targets in (LESSON.pooled(3.0), poisoned)
+    ]
+    assert same(found[0]["even"], found[1]["even"])
+    assert not same(found[0]["odd"], found[1]["odd"])
+
+
+# Teachers
+
+
+SMALL = {"ensemble_size": 2, "epochs": 1}
+
+
+def test_teachers_are_reproducible_and_differ_by_set() -> None:
+    one, again = (ex.train_teachers(TASK, **SMALL) for _ in range(2))
+    assert same(one, again)
+    assert one.sizes == (D, 256, 128, 64, C)
+    assert one.dropout == (0.3, 0.3, 0.0)
+    for other in ({"set_index": 1}, {"random_state": 1}, {"rows": torch.arange(60)}, {"epochs": 2}):
+        assert not same(one, ex.train_teachers(TASK, **SMALL | other))
+
+
+def test_teachers_are_trained_on_the_labels_by_their_seeds() -> None:
+    teachers = ex.train_teachers(TASK, **SMALL, random_state=7, set_index=3)
+    seeds = ex.member_seeds(7, "teacher", 3, 2)
+    expected = Stack.build(teachers.sizes, seeds=seeds, dropout=teachers.dropout)
+    fit(expected, TASK, HardLabels(TASK.y_train), epochs=1, seeds=seeds)
+    assert same(teachers, expected)
+
+
+def test_a_smaller_ensemble_is_the_first_members_of_a_larger() -> None:
+    few, many = (ex.train_teachers(TASK, ensemble_size=size, epochs=1) for size in (2, 3))
+    assert_close(few, many[:2])
+
+
+def test_teachers_are_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTILL_CACHE", str(tmp_path))
+    calls = []
+
+    def counted(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        return fit(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ex, "fit", counted)
+    one, again = (ex.train_teachers(TASK, **SMALL) for _ in range(2))
+    assert len(calls) == 1
+    assert same(one, again)
+    relabelled = replace(TASK, y_train=(TASK.y_train + 1) % C)
+    for other in ({"set_index": 1}, {"random_state": 1}, {"rows": torch.arange(60)}, {"epochs": 2}):
+        ex.train_teachers(TASK, **SMALL | other)
+    ex.train_teachers(relabelled, **SMALL)
+    assert len(calls) == 6
+
+
+# The whole ladder
+
+
+def test_run_ladder() -> None:
+    x, y = TASK.sample(200, seed=1)
+    names = ["hard labels", "ensemble"]
+    settings = {"set_index": 2, "ensemble_size": 2, "teacher_epochs": 1, "student_epochs": 1}
+    scores = ex.run_ladder(TASK, x, y, num_students=3, names=names, hidden=(8,), **settings)
+    assert list(scores) == [*names, "the ensemble itself", "its members"]
+    sizes = {name: score.accuracy.shape for name, score in scores.items()}
+    assert list(sizes.values()) == [(3,), (3,), (1,), (2,)]
+    for score in scores.values():
+        assert score.accuracy.shape == score.negative_log_likelihood.shape
+        assert ((score.accuracy >= 0) & (score.accuracy <= 1)).all()
+        assert (score.negative_log_likelihood > 0).all()
+    # By hand: the same teachers, students and scores.
+    teachers = ex.train_teachers(TASK, **SMALL, set_index=2)
+    logits = teachers.predict(x)
+    right = (logits.argmax(2) == y).double().mean(1).numpy()
+    np.testing.assert_allclose(scores["its members"].accuracy, right)
+    ensemble = torch.nn.functional.cross_entropy(logits.mean(0).double(), y).item()
+    np.testing.assert_allclose(
+        scores["the ensemble itself"].negative_log_likelihood, [ensemble], rtol=1e-5
+    )
+    lesson = ex.Lesson(TASK, teachers.predict(TASK.x_train), seed=2)
+    students = ex.train_students(
+        TASK,
+        ex.ladder_arms(lesson, names=["ensemble"]),
+        seeds=ex.member_seeds(42, "student", 2, 3),
+        hidden=(8,),
+        epochs=1,
+    )["ensemble"]
+    by_hand = ex.score(students.predict(x), y)
+    np.testing.assert_allclose(scores["ensemble"].accuracy, by_hand.accuracy, atol=0.006)
+    np.testing.assert_allclose(
+        scores["ensemble"].negative_log_likelihood, by_hand.negative_log_likelihood, rtol=1e-4
+    )
+
+
+def test_scores_against_a_posterior_are_expectations() -> None:
+    x = TASK.x_test
+    logits = torch.randn(2, len(x), C)
+    posterior = TASK.posterior(x)
+    scores = ex.score(logits, posterior)
+    for index, z in enumerate(logits.double()):
+        chosen = posterior.gather(1, z.argmax(1, keepdim=True)).mean()
+        np.testing.assert_allclose(scores.accuracy[index], chosen)
+        expected = -(posterior * z.log_softmax(1)).sum(1).mean()
+        np.testing.assert_allclose(scores.negative_log_likelihood[index], expected)
+
+
+# Random search
+
+
+def test_knobs_are_drawn_from_their_ranges() -> None:
+    count = 4000
+    knobs = ex.draw_knobs(count, seed=3)
+    assert len(knobs) == count
+    assert knobs[0] == ex.Knobs()
+    laws = {
+        "temperature": (1, 10, np.log),
+        "alpha": (0.3, 1, lambda v: v),
+        "smoothing": (0.01, 0.5, np.log),
+        "learning_rate": (3e-4, 1e-2, np.log),
+        "weight_decay": (1e-5, 1e-2, np.log),
+    }
+    ranks = []
+    for name, (low, high, scale) in laws.items():
+        values = np.array([getattr(k, name) for k in knobs[1:]])
+        assert ((values >= low) & (values <= high)).all()
+        uniform = (scale(values) - scale(low)) / (scale(high) - scale(low))
+        # Kolmogorov and Smirnov: 2.23 / sqrt(n) is exceeded once in ten thousand.
+        gap = np.abs(np.sort(uniform) - (np.arange(count - 1) + 0.5) / (count - 1)).max()
+        assert gap < 2.23 / np.sqrt(count), name
+        ranks.append(uniform)
+    between = np.corrcoef(ranks) - np.eye(len(ranks))
+    assert np.abs(between).max() < 4.5 / np.sqrt(count)
+
+
+def test_knobs_are_reproducible_and_fewer_are_the_first() -> None:
+    assert ex.draw_knobs(5, seed=1) == ex.draw_knobs(9, seed=1)[:5]
+    assert ex.draw_knobs(3, seed=1)[1:] != ex.draw_knobs(3, seed=2)[1:]
+    assert ex.draw_knobs(1, seed=1) == [ex.Knobs()]

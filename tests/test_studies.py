@@ -1,0 +1,433 @@
+"""The tables of long studies: written bit by bit, gone on with, replaced whole; and their command."""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from distill_helpers import _machine, studies
+from distill_helpers import experiments as ex
+from distill_helpers.tasks import Task, gaussian_mixture_task
+
+ROOT = Path(__file__).parent.parent
+SCRIPT = ROOT / "studies" / "ladder.py"
+
+
+def rows(index: int) -> list[studies.Row]:
+    return [
+        {"set": index, "arm": "ensemble, T = 1", "students": 3, "accuracy": 0.1234567891 + index},
+        {"set": index, "arm": 'a "hard" one', "students": 3, "accuracy": 1.0},
+    ]
+
+
+def rounded(index: int) -> list[studies.Row]:
+    return [row | {"accuracy": float(f"{row['accuracy']:.9g}")} for row in rows(index)]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "table.csv"
+
+
+@pytest.fixture(autouse=True)
+def strict() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+# Writing and reading
+
+
+def test_numbers_come_back_as_numbers(path: Path) -> None:
+    writer = studies.Writer(path, "make it: so", "set")
+    for index in writer.missing(2):
+        writer.add(rows(index))
+    writer.finish()
+    study = studies.read(str(path))
+    assert study.rows == rounded(0) + rounded(1)
+    assert [type(v) for v in study.rows[0].values()] == [int, str, int, float]
+    assert study.about == {
+        "command": "make it: so",
+        "code": studies.code_digest(),
+        "machine": writer.about["machine"],
+    }
+    assert path.read_bytes().count(b"\r") == 0
+
+
+def test_odd_numbers_come_back(path: Path) -> None:
+    writer = studies.Writer(path, "c", "set")
+    values = [1e-30, -2.5e20, float("inf"), -0.25]
+    writer.add([{"set": i, "value": v} for i, v in enumerate(values)])
+    assert [row["value"] for row in studies.read(writer.part).rows] == values
+
+
+def test_columns() -> None:
+    study = studies.Study(rows(0) + rows(1), {})
+    assert study.columns("arm", "set") == {"ensemble, T = 1": [0, 1], 'a "hard" one': [0, 1]}
+    assert study.columns("arm", "accuracy", set=1, students=3)['a "hard" one'] == [1.0]
+    assert study.columns("arm", "set", students=4) == {}
+
+
+def test_a_missing_table_says_how_to_make_it(path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"table\.csv is missing; `make studies` makes"):
+        studies.read(path)
+
+
+# Stopping and going on
+
+
+def test_a_stopped_run_goes_on_where_it_was(path: Path, tmp_path: Path) -> None:
+    straight = studies.Writer(tmp_path / "straight.csv", "command", "set")
+    for index in straight.missing(4):
+        straight.add(rows(index))
+    straight.finish()
+
+    first = studies.Writer(path, "command", "set")
+    for index in (0, 2):
+        first.add(rows(index))
+    assert not path.exists()
+    second = studies.Writer(path, "command", "set")
+    assert second.rows == rounded(0) + rounded(2)
+    assert list(second.missing(4)) == [1, 3]
+    for index in second.missing(4):
+        second.add(rows(index))
+    second.finish()
+    assert path.read_bytes() == (tmp_path / "straight.csv").read_bytes()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["straight.csv", "table.csv"]
+
+
+def test_replicates_are_saved_as_they_come(path: Path) -> None:
+    writer = studies.Writer(path, "command", "set")
+    for index in writer.missing(2):
+        writer.add(rows(index))
+        assert studies.read(writer.part).rows == [r for i in range(index + 1) for r in rounded(i)]
+
+
+@pytest.mark.parametrize("what", ["command", "code", "machine"])
+def test_a_changed_study_starts_anew_and_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    earlier = studies.Writer(path, "command", "set")
+    earlier.add(rows(0))
+    if what == "code":
+        monkeypatch.setattr(studies, "code_digest", lambda: "other code")
+    if what == "machine":
+        monkeypatch.setattr(_machine, "fingerprint", lambda: {"cpu": "another"})
+    command = "another command" if what == "command" else "command"
+    with pytest.warns(
+        RuntimeWarning, match=f"made with another {what}; the study starts"
+    ) as caught:
+        writer = studies.Writer(path, command, "set")
+    assert "\n" not in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert list(writer.missing(2)) == [0, 1]
+    assert studies.read(writer.part).rows == rounded(0), "kept until there is something better"
+    writer.add(rows(1))
+    assert studies.read(writer.part).rows == rounded(1)
+
+
+def test_an_old_table_stays_until_the_new_one_is_whole(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.write_text("the old table")
+    writer = studies.Writer(path, "command", "set")
+    for index in range(2):
+        writer.add(rows(index))
+        assert path.read_text() == "the old table"
+    replaced: list[tuple[Path, Path]] = []
+    replace = os.replace
+
+    def noted(source: Path, target: Path) -> None:
+        replaced.append((Path(source), Path(target)))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", noted)
+    writer.finish()
+    assert replaced[-1] == (writer.part, path)
+    assert [target for _, target in replaced].count(path) == 1
+    assert len(studies.read(path).rows) == 4
+    assert not writer.part.exists()
+
+
+def test_a_failing_disk_keeps_what_was_saved(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path.write_text("the old table")
+    writer = studies.Writer(path, "command", "set")
+    writer.add(rows(0))
+
+    class Full(studies.csv.DictWriter):  # type: ignore[type-arg]
+        def writerows(self, rowdicts: object) -> None:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(studies.csv, "DictWriter", Full)
+    for act in (lambda: writer.add(rows(1)), writer.finish):
+        with pytest.raises(OSError, match="No space left"):
+            act()
+    monkeypatch.undo()
+    assert path.read_text() == "the old table"
+    assert studies.Writer(path, "command", "set").rows == rounded(0)
+
+
+def test_replicates_are_sorted_in_the_end(path: Path) -> None:
+    writer = studies.Writer(path, "command", "set")
+    for index in (1, 0):
+        writer.add(rows(index))
+    writer.finish()
+    assert [row["set"] for row in studies.read(path).rows] == [0, 0, 1, 1]
+
+
+def test_a_missing_folder_is_told_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"nowhere is no folder; make it, or name another"):
+        studies.Writer(tmp_path / "nowhere" / "table.csv", "command", "set")
+
+
+# The digest
+
+
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a copy of the package, which the digest reads."""
+    package = tmp_path / "package"
+    package.mkdir()
+    for source in Path(studies.__file__).parent.glob("*.py"):
+        (package / source.name).write_bytes(source.read_bytes())
+    monkeypatch.setattr(studies, "__file__", str(package / "studies.py"))
+    return package
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_words_about_the_code_do_not_count(copy: Path) -> None:
+    before = studies.code_digest()
+    edit(copy / "training.py", '"""Train a whole stack', '"""Teach a whole stack')
+    edit(copy / "training.py", '"""Train every member', '"""Teach every member')
+    edit(copy / "training.py", '"""The objective of a student', '"""What a student aims at')
+    edit(copy / "training.py", "# torch's own dropout", "# Its own dropout")
+    edit(copy / "training.py", "\n\ndef fit(", "\n\n\n# A comment.\ndef fit(")
+    edit(copy / "statistics.py", "def ", "def another() -> None: ...\n\n\ndef ")
+    assert studies.code_digest() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("training", "batch_size: int = 64", "batch_size: int = 65"),
+        ("networks", "hidden = hidden.relu()", "hidden = hidden.tanh()"),
+        ("experiments", "temperature: float = 3.0", "temperature: float = 4.0"),
+        ("losses", "import torch\n", "import torch\nimport math\n"),
+        ("tasks", "_CHUNK = 1 << 12", "_CHUNK = 1 << 13"),
+        ("soft_targets", 'POOLINGS = ("logits"', 'POOLINGS = ("Logits"'),
+        ("metrics", "\ndef ", "\nx = 1\n\n\ndef "),
+    ],
+)
+def test_code_counts(copy: Path, name: str, old: str, new: str) -> None:
+    before = studies.code_digest()
+    edit(copy / f"{name}.py", old, new)
+    assert studies.code_digest() != before
+
+
+# The command
+
+
+def run(*arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(SCRIPT), *arguments], capture_output=True, text=True, timeout=timeout
+    )
+
+
+def test_help_shows_examples() -> None:
+    out = run("--help")
+    assert out.returncode == 0
+    for words in ("Examples", "python studies/ladder.py tuned --replicates 10", "--students"):
+        assert words in out.stdout
+
+
+@pytest.fixture(scope="module")
+def module() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("ladder", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+@pytest.fixture
+def ladder(module: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The command, with a small task and hardly any training."""
+    monkeypatch.setenv("DISTILL_CACHE", "off")
+    small = gaussian_mixture_task(2, 5, 0.2, num_train=80, num_test=20)
+    monkeypatch.setattr(module, "article_task", lambda: small)
+    monkeypatch.setattr(module, "NUM_TEST", 300)
+    monkeypatch.setattr(module, "EPOCHS", 1)
+    monkeypatch.setattr(module, "LONGER", 2)
+    short: dict[str, Any] = {"ensemble_size": 2}
+    monkeypatch.setattr(
+        ex,
+        "run_ladder",
+        functools.partial(ex.run_ladder, teacher_epochs=1, student_epochs=1, **short),
+    )
+    monkeypatch.setattr(ex, "train_teachers", functools.partial(ex.train_teachers, **short))
+    monkeypatch.setattr("torch.set_num_threads", lambda number: None)
+    return module
+
+
+def call(ladder: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["ladder.py", *arguments])
+    ladder.main()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["everything"], "invalid choice: 'everything'"),
+        ([], "the following arguments are required: study"),
+        (["tuned", "--trials", "0"], "counts must be 1 or more"),
+        (["tuned", "--trials", "25"], "at most 24 trials"),
+        (["teacher-sets", "--students", "-1"], "counts must be 1 or more"),
+        (["teacher-sets", "--replicates", "-1"], "counts must be 1 or more"),
+        (["teacher-sets", "--replicates", "many"], "invalid int value: 'many'"),
+        pytest.param(
+            ["teacher-sets", "--replicates", "0"],
+            "counts must be 1 or more",
+            marks=pytest.mark.xfail(strict=True, reason="0 is taken for the default"),
+        ),
+    ],
+)
+def test_a_bad_argument(
+    ladder: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
+) -> None:
+    def not_reached() -> Task:
+        raise AssertionError("the study began")
+
+    monkeypatch.setattr(ladder, "article_task", not_reached)
+    with pytest.raises(SystemExit) as caught:
+        call(ladder, monkeypatch, *arguments, "--output", str(tmp_path / "x.csv"))
+    assert caught.value.code == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("ladder.py: error: ")
+    assert message in last
+
+
+@pytest.mark.parametrize("study", ["teacher-sets", "training-sets"])
+def test_a_small_run(
+    ladder: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    path: Path,
+    study: str,
+) -> None:
+    arguments = (study, "--replicates", "2", "--students", "2", "--output", str(path))
+    call(ladder, monkeypatch, *arguments)
+    assert f"wrote {path}" in capsys.readouterr().out
+    found = studies.read(path)
+    assert found.about["command"] == f"python studies/ladder.py {study} --replicates 2 --students 2"
+    assert [row["replicate"] for row in found.rows] == [0] * 17 + [1] * 17
+    arms = [*ex.LADDER, "the ensemble itself", "its members"]
+    assert list(found.columns("arm", "accuracy")) == arms
+    for row in found.rows:
+        assert row["students"] == (1 if row["arm"] == "the ensemble itself" else 2)
+        assert 0 < row["accuracy"] <= 1
+        assert row["negative_log_likelihood"] > 0
+    # Again, stopped after the first replicate: the same table.
+    content = path.read_bytes()
+    replicate = ladder.plain_replicate
+
+    def stopped(task: Any, x: Any, y: Any, index: int, *more: int) -> list[studies.Row]:
+        if index == 1:
+            raise KeyboardInterrupt
+        return replicate(task, x, y, index, *more)
+
+    monkeypatch.setattr(ladder, "plain_replicate", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        call(ladder, monkeypatch, *arguments)
+    assert path.read_bytes() == content
+    monkeypatch.setattr(ladder, "plain_replicate", replicate)
+    call(ladder, monkeypatch, *arguments)
+    printed = capsys.readouterr().out
+    assert printed.count("replicate 0") == printed.count("replicate 1") == 1
+    assert path.read_bytes() == content
+
+
+def test_a_small_tuned_run(ladder: ModuleType, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    trials: list[tuple[int, dict[str, int]]] = []
+    train = ex.train_students
+
+    def noted(task: Task, arms: Any, **settings: Any) -> Any:
+        if "trials" in settings["progress"]:
+            counts: dict[str, int] = {}
+            for name, _, _ in arms:
+                counts[name] = counts.get(name, 0) + 1
+            trials.append((settings["epochs"], counts))
+            for arm in arms.values():
+                assert arm.rows is not None
+                assert len(arm.rows) == 60
+        else:
+            assert all(arm.rows is None for arm in arms.values())
+        return train(task, arms, **settings)
+
+    monkeypatch.setattr(ex, "train_students", noted)
+    monkeypatch.setattr(ex, "train_teachers", functools.partial(ex.train_teachers, epochs=1))
+    call(
+        ladder, monkeypatch, "tuned", "--replicates", "1", "--students", "2", "--trials", "3",
+        "--output", str(path),
+    )  # fmt: skip
+    study = studies.read(path)
+    # Equal trials for every arm, two folds each; hard labels have more for the whole compute.
+    (short, counts), (long, longer) = trials
+    assert (short, long) == (1, 2)
+    assert counts == dict.fromkeys(ladder.TUNED, 6) | {ladder.HARD: 48}
+    assert longer == {ladder.HARD: 12}
+    wanted = {(arm, metric) for arm in (*ladder.TUNED, ladder.SPENT) for metric in ladder.METRICS}
+    assert {(row["arm"], row["chosen_by"]) for row in study.rows} == wanted
+    assert len(study.rows) == len(wanted)
+    every = ex.draw_knobs(24, seed=0)
+    for row in study.rows:
+        setting = [k for k in every if abs(k.learning_rate / row["learning_rate"] - 1) < 1e-6]
+        assert len(setting) == 1
+        assert setting[0].temperature == pytest.approx(row["temperature"])
+        if row["arm"] != ladder.SPENT:
+            assert every.index(setting[0]) < 3
+            assert row["epochs"] == 1
+
+
+def test_the_best_trial(module: ModuleType) -> None:
+    outcomes = {
+        ("a", 0, 50): (0.9, 0.30),
+        ("a", 1, 50): (0.9, 0.25),
+        ("a", 2, 50): (0.8, 0.20),
+        ("a", 3, 50): (0.7, 0.20),
+    }
+    assert module.best(outcomes, "accuracy") == ("a", 1, 50)
+    assert module.best(outcomes, "negative_log_likelihood") == ("a", 2, 50)
+
+
+@pytest.mark.slow
+def test_the_command_itself(path: Path) -> None:
+    out = run(
+        "training-sets", "--replicates", "1", "--students", "1", "--threads", "1",
+        "--output", str(path), timeout=900,
+    )  # fmt: skip
+    assert out.returncode == 0, out.stderr
+    accuracies = studies.read(path).columns("arm", "accuracy")
+    assert len(accuracies) == 17
+    assert all(0.9 < values[0] < 1 for values in accuracies.values())
