@@ -45,7 +45,7 @@ lint: $(VENV)/.dev ## ruff (notebooks too), mypy, codespell
 	$(PY) -m codespell_lib
 
 test-pages: $(VENV)/.dev _build/html/index.html ## the rendered pages in Chromium: offline, links, axe, live charts
-	$(PYTEST) -q tests/pages
+	$(PYTEST) -q -n 2 tests/pages
 
 outputs: $(VENV)/.book ## run every notebook without the cache and store its outputs in it
 	@mkdir -p _build/executed
@@ -66,7 +66,7 @@ clean: ## remove what was built; `rm -r .venv` removes the environment as well
 
 _build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(STUDIES) $(PINS) | $(VENV)/.book
 	@mkdir -p _build/executed
-	@$(PY) tools/notebooks.py execute $< $@
+	@$(PY) tools/notebooks.py execute $< $@ || { echo "The book is left as it was."; exit 1; }
 
 # Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
 _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc.yml | $(VENV)/.book

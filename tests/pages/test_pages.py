@@ -77,7 +77,7 @@ def settle(tab) -> None:
                   || !document.querySelector('.math') || document.querySelector('mjx-container'))
               && document.querySelectorAll('.live-chart[data-drawn]').length
                  === document.querySelectorAll('script.chart-spec').length""",
-        timeout=20_000,
+        timeout=60_000,
     )
 
 
