@@ -35,7 +35,7 @@ def forest(
     scale: float = 1.0,
     reference: float = 0.0,
     bold: Sequence[str] = (),
-    rules_before: Sequence[str] = (),
+    groups: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw estimates with their intervals, one row a name, one marker a series.
 
@@ -52,15 +52,21 @@ def forest(
         Where a vertical line stands, in the unit after scaling.
     bold : sequence of str
         Rows to print in bold.
-    rules_before : sequence of str
-        Rows above which a thin line separates groups.
+    groups : mapping of str to str, optional
+        Names of groups of rows, each by the first row of its group.
 
     Returns
     -------
     Figure
     """
     rows = list(dict.fromkeys(name for members in series.values() for name in members))
-    figure, axes = _axes(6.2, 0.9 + 0.34 * len(rows))
+    starts = {name: group for name, group in (groups or {}).items() if name in rows}
+    place, line = {}, 0.0
+    for name in rows:
+        line += 0.7 * (name in starts)  # room for the group's name
+        place[name] = line
+        line += 1
+    figure, axes = _axes(6.2, 0.9 + 0.36 * line)
     axes.axvline(reference, color=GREY, linewidth=1, zorder=0)
     ends = [
         scale * end
@@ -72,12 +78,12 @@ def forest(
     pad = 0.05 * (max([*ends, reference]) - min([*ends, reference]) or 1.0)
     left, right = min([*ends, reference]) - pad, max([*ends, reference]) + pad
     axes.set_xlim(left, right)
-    offsets = [0.22 * (i - (len(series) - 1) / 2) for i in range(len(series))]
+    offsets = [0.34 * (i - (len(series) - 1) / 2) for i in range(len(series))]
     for index, (label, members) in enumerate(series.items()):
         colour, marker = _COLOURS[index % 4], _MARKERS[index % 4]
         first = True
         for name, estimate in members.items():
-            y = rows.index(name) + offsets[index]
+            y = place[name] + offsets[index]
             low, high = scale * estimate.low, scale * estimate.high
             axes.plot([max(low, left), min(high, right)], [y, y], color=colour, linewidth=2)
             for end, tip, edge in ((low, "<", left), (high, ">", right)):
@@ -94,13 +100,22 @@ def forest(
                 label=label if first else None,
             )
             first = False
-    axes.set_yticks(range(len(rows)), rows)
+    axes.set_yticks(list(place.values()), rows)
     for tick, name in zip(axes.get_yticklabels(), rows, strict=True):
         if name in bold:
             tick.set_fontweight("bold")
-    for name in rules_before:
-        axes.axhline(rows.index(name) - 0.5, color="#cccccc", linewidth=0.8)
-    axes.set_ylim(len(rows) - 0.5, -0.5)
+    for name, group in starts.items():
+        top = place[name] - 1.2
+        axes.axhline(top, color="#bbbbbb", linewidth=0.8)
+        axes.text(
+            *(0.01, top + 0.08),
+            group,
+            transform=axes.get_yaxis_transform(),
+            va="top",
+            color=GREY,
+            fontstyle="italic",
+        )
+    axes.set_ylim(line - 0.5, -0.5)
     axes.set_xlabel(xlabel)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
     if len(series) > 1:
@@ -172,7 +187,9 @@ def live_histogram(
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
     top = max(row["share"] for row in table)
     bars = shown.mark_bar(color=BLUE, opacity=0.8).encode(
-        x=alt.X("from:Q", bin="binned", title=xlabel, scale=alt.Scale(domain=[low, high])),
+        x=alt.X("from:Q", bin="binned", title=xlabel, scale=alt.Scale(domain=[low, high])).axis(
+            tickCount=7
+        ),
         x2="to:Q",
         y=alt.Y("share:Q", title="share of runs", scale=alt.Scale(domain=[0, top])).axis(
             format="%"
