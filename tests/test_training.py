@@ -130,7 +130,7 @@ def test_one_number_is_that_number_for_every_member() -> None:
         alpha=[0.7] * 3,
     )
     rows = torch.arange(N).expand(3, -1)
-    rates = {"learning_rate": [3e-3] * 3, "weight_decay": [1e-2] * 3}
+    rates: dict[str, Any] = {"learning_rate": [3e-3] * 3, "weight_decay": [1e-2] * 3}
     fit(many, [TASK] * 3, listed, rows=rows, **rates, **common)
     assert_close(one, many)
 
@@ -265,20 +265,11 @@ def test_the_backward_pass_under_dropout_is_autograds() -> None:
     rates = (0.3, 0.5)
     stack = Stack.build(SIZES, seeds=[0], dropout=rates)
     masks_of = _Dropout(stack, [7])
-    layers = [
-        (w[0].clone(), b[0].clone()) for w, b in zip(stack.weights, stack.biases, strict=True)
-    ]
-    parameters = [p.detach().requires_grad_() for layer in layers for p in layer]
+    layers = list(zip(stack.weights, stack.biases, strict=True))
+    parameters = [p[0].detach().clone().requires_grad_() for layer in layers for p in layer]
     optimiser = torch.optim.Adam(parameters, 3e-3)
-    fit(
-        stack,
-        TASK,
-        HardLabels(TASK.y_train),
-        epochs=2,
-        batch_size=40,
-        learning_rate=3e-3,
-        seeds=[7],
-    )
+    objective = HardLabels(TASK.y_train)
+    fit(stack, TASK, objective, epochs=2, batch_size=40, learning_rate=3e-3, seeds=[7])
     for order in batch_orders(7, N, 2):
         for batch in order.split(40):
             masks = masks_of.make_masks(len(batch))
