@@ -86,7 +86,7 @@ _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc
 
 $(VENV)/.book: $(PINS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	  echo "$(PYTHON) is not Python 3.11 or newer; name one that is: make PYTHON=python3.12 ..."; exit 1; }
+	  echo "$(PYTHON) is missing, or older than Python 3.11; name another: make PYTHON=python3.12 ..."; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	@echo "installing what the book needs into $(VENV) (a few minutes the first time)"
 	@$(INSTALL) -c constraints.txt -r requirements.txt -e .
