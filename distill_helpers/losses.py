@@ -85,8 +85,8 @@ def distillation_loss(
     tensor([0.1970, 3.3480])
     """
     student_logits = _checks.logits(student_logits, "student_logits")
-    soft_targets = _checks.probabilities(soft_targets, "soft_targets")
-    labels = _checks.labels(labels, student_logits.shape[-1], "labels")
+    soft_targets = _checks.probabilities(soft_targets)
+    labels = _checks.labels(labels, student_logits.shape[-1])
     num_members = student_logits.shape[0] if student_logits.ndim == 3 else None
     temperature = _checks.temperature(temperature, num_members)
     alpha = _checks.alpha(alpha, num_members)
@@ -154,6 +154,7 @@ def tempered_kl(
             f"{student_logits.shape[-1]}; they must have the same. Take them from one task."
         )
     with torch.no_grad():
+        z = _classes_first(student_logits, torch.float64)
         scale: float | Tensor = temperature
         if isinstance(temperature, Tensor):
             if temperature.ndim and temperature.shape != student_logits.shape[:-2]:
@@ -162,9 +163,8 @@ def tempered_kl(
                     f"{tuple(student_logits.shape)}; it must be one number or one a member, (M,). "
                     f"Repeat or cut it to fit."
                 )
-            temperature = temperature.to(student_logits.device, torch.float64)
+            temperature = temperature.to(z)
             scale = temperature.unsqueeze(-1)  # beside (M, B)
-        z = _classes_first(student_logits, torch.float64)
         p = _classes_first(soft_targets, torch.float64)
         p = p / p.sum(0)
         if p.ndim < z.ndim:
@@ -249,13 +249,17 @@ def _check_shapes(logits: Tensor, shape: torch.Size, name: str) -> None:
 
 def _classes_first(x: Tensor, dtype: torch.dtype) -> Tensor:
     """Return ``(C, ..., B)``; torch's softmax is several times faster along a first axis."""
-    return x.movedim(-1, 0).to(dtype, memory_format=torch.contiguous_format)
+    return _copy(x.movedim(-1, 0), dtype)
 
 
 def _with_gradient(logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
     """Return the value, tied to the logits by its gradient ``(C, ..., B)``."""
-    gradient = gradient.movedim(0, -1).to(logits.dtype, memory_format=torch.contiguous_format)
-    return _WithGradient.apply(logits, value, gradient)
+    return _WithGradient.apply(logits, value, _copy(gradient.movedim(0, -1), logits.dtype))
+
+
+def _copy(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Cast and lay out anew in one pass (`to` alone leaves the layout where the dtype fits)."""
+    return x.to(dtype, memory_format=torch.contiguous_format).contiguous()
 
 
 class _WithGradient(torch.autograd.Function):

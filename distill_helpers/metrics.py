@@ -244,8 +244,8 @@ def agreement(logits_a: Tensor, logits_b: Tensor) -> Tensor:
     if a.shape[-2:] != b.shape[-2:] or (a.ndim == b.ndim == 3 and len(a) != len(b)):
         raise ValueError(
             f"logits_a has shape {tuple(a.shape)} and logits_b {tuple(b.shape)}; they must be for "
-            f"the same samples, classes and members. Take both from the same rows; for all pairs of "
-            f"members, loop."
+            f"the same samples, classes and members. Take both from the same rows; for all "
+            f"pairs of members, loop."
         )
     if a.ndim < b.ndim:
         a, b = b, a

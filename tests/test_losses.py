@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from distill_helpers.losses import cross_entropy, distillation_loss, tempered_kl
+from distill_helpers.losses import _classes_first, cross_entropy, distillation_loss, tempered_kl
 
 few = settings(max_examples=40, deadline=None)
 
@@ -209,6 +209,11 @@ def test_half_precision_does_not_turn_0_times_infinity_into_nan() -> None:
     assert soft.isfinite()
 
 
+def test_half_precision_does_not_overflow_in_the_sum_over_the_batch() -> None:
+    z = torch.tensor([[2000.0, 0.0]], dtype=torch.float16).repeat(64, 1)
+    assert cross_entropy(z, torch.ones(64, dtype=torch.int64)) == 2000
+
+
 # Gradients
 
 
@@ -267,6 +272,19 @@ def test_a_second_derivative_is_refused_not_wrong() -> None:
         (gradient,) = torch.autograd.grad(loss, z, upstream, create_graph=True)
         with pytest.raises(RuntimeError, match="once_differentiable"):
             gradient.sum().backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
+def test_the_backward_pass_is_left_one_multiplication(dtype: torch.dtype) -> None:
+    z, p, y = example(3, 4, 3)
+    z = z.detach().to(dtype).requires_grad_()
+    for loss in (tempered_kl(z, p, 3.0), cross_entropy(z, y)):
+        (gradient,) = loss.grad_fn.saved_tensors  # type: ignore[union-attr]
+        assert gradient.dtype == dtype and gradient.is_contiguous()
+
+
+def test_classes_come_first_in_memory_where_softmax_is_fast() -> None:
+    assert _classes_first(torch.zeros(3, 4, 2), torch.float64).is_contiguous()
 
 
 def test_no_input_is_changed() -> None:
@@ -417,7 +435,13 @@ BAD = [
 def test_bad_input_is_refused_in_one_line(
     change: dict[str, Any], error: type[Exception], message: str
 ) -> None:
-    good = {"student_logits": Z, "soft_targets": P, "labels": Y, "temperature": 3.0, "alpha": 0.7}
+    good: dict[str, Any] = {
+        "student_logits": Z,
+        "soft_targets": P,
+        "labels": Y,
+        "temperature": 3.0,
+        "alpha": 0.7,
+    }
     with pytest.raises(error, match=message) as caught:
         distillation_loss(**(good | change))
     assert "\n" not in str(caught.value)
