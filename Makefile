@@ -9,7 +9,7 @@ MUTANTS ?= echo "make mutants: no mutation run has been set up yet" && false
 
 PINS      := requirements.txt constraints.txt pyproject.toml
 PACKAGE   := $(wildcard distill_helpers/*.py)
-STUDIES   := $(shell find studies -type f -not -name '.*' 2>/dev/null)
+STUDIES   := $(shell find studies -type f -not -name '.*' -not -name '*.part' 2>/dev/null)
 PAGES     := $(shell find book -type f -not -path '*/__pycache__/*' 2>/dev/null)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 EXECUTED  := $(NOTEBOOKS:notebooks/%=_build/executed/%)
