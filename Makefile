@@ -22,7 +22,7 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 endif
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help book test lab outputs lint test-pages slow mutants clean
+.PHONY: help book test lab outputs lint test-pages slow studies mutants clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -54,9 +54,13 @@ outputs: $(VENV)/.book ## run every notebook without the cache and store its out
 	  $(PY) tools/notebooks.py store "_build/executed/$$notebook" "notebooks/$$notebook"; \
 	  touch "_build/executed/$$notebook"; \
 	done
+	@$(PY) tools/notebooks.py picture notebooks/00-the-claim.ipynb ladder-figure book/_static/headline.png
 
 lab: $(VENV)/.book ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab notebooks
+
+studies: $(VENV)/.book ## what is too long for a chapter (an hour); goes on where it was stopped
+	@for study in teacher-sets training-sets tuned; do $(PY) studies/ladder.py $$study || exit 1; done
 
 mutants: $(VENV)/.dev ## break the losses on purpose and count the breaks that the tests notice
 	@$(MUTANTS)

@@ -2,10 +2,12 @@
 
 ``execute SOURCE TARGET`` runs SOURCE with papermill and puts the result at TARGET once it is whole.
 ``store EXECUTED SOURCE`` writes the outputs back, without what papermill left of itself.
+``picture SOURCE CELL TARGET`` copies the picture that a cell shows, for the README.
 """
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import sys
@@ -92,6 +94,16 @@ def store(executed: Path, source: Path) -> int:
     return 0
 
 
+def picture(source: Path, cell: str, target: Path) -> int:
+    """Copy the PNG in the outputs of the cell with that id."""
+    outputs = next(c.outputs for c in nbformat.read(source, as_version=4).cells if c.id == cell)
+    png = next(o.data["image/png"] for o in outputs if "image/png" in o.get("data", {}))
+    target.write_bytes(base64.b64decode(png))
+    return 0
+
+
 if __name__ == "__main__":
-    command, first, second = sys.argv[1:]
-    sys.exit({"execute": execute, "store": store}[command](Path(first), Path(second)))
+    command, first, *rest = sys.argv[1:]
+    if command == "picture":
+        sys.exit(picture(Path(first), rest[0], Path(rest[1])))
+    sys.exit({"execute": execute, "store": store}[command](Path(first), Path(rest[0])))

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 VEGALITE = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 MATHJAX = "sphinx-mathjax-offline"  # a package with no module of its own; only its folder counts
+VERDICTS_MARK = "<!-- verdicts -->"
 API_MARK = re.compile(r"<!-- modules:.*?-->")
 
 
@@ -103,6 +104,23 @@ def list_modules(app: Sphinx, docname: str, content: list[str]) -> None:
     content[0] = API_MARK.sub(lambda _: "\n".join(sections), content[0])
 
 
+def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Fill the page of claims with every verdict, from the results that the chapters recorded."""
+    if docname != "book/claims":
+        return
+    from distill_helpers import results
+
+    lines = ["| claim | result | verdict | chapter |", "|:--|:--|:--|:--|"]
+    for path in sorted((Path(app.srcdir) / "notebooks").glob("*.ipynb")):
+        recorded = results.read(path)
+        lines += [
+            f"| {results.escape(v['claim'])} | {results.escape(v['result'])} | **{v['verdict']}** "
+            f"| [{recorded['chapter']}](../notebooks/{path.name}) |"
+            for v in recorded["verdicts"]
+        ]
+    content[0] = content[0].replace(VERDICTS_MARK, "\n".join(lines))
+
+
 def add_chart_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -118,6 +136,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", copy_scripts)
     app.connect("source-read", prepare_notebook)
     app.connect("source-read", list_modules)
+    app.connect("source-read", list_verdicts)
     app.connect("html-page-context", add_chart_scripts)
     app.add_css_file("book.css")
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, wanted or not
