@@ -10,6 +10,8 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
+import itertools
+import math
 import os
 import platform
 import subprocess
@@ -19,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, median
+from typing import Any
 
 import numpy as np
 import torch
@@ -91,7 +94,7 @@ class Job:
     @property
     def flops(self) -> int:
         """Floating-point operations of one epoch of one member: 6 x parameters x rows."""
-        parameters = sum(a * b + b for a, b in zip(self.sizes, self.sizes[1:], strict=False))
+        parameters = sum(a * b + b for a, b in itertools.pairwise(self.sizes))
         return 6 * parameters * self.rows
 
 
@@ -223,7 +226,7 @@ def ours(job: Job) -> Run:
     return run
 
 
-def jax_scan(job: Job, impl: str = "threefry2x32") -> Run:
+def jax_scan(job: Job) -> Run:
     """Train all members with JAX: an epoch is one compiled program, jit(vmap(scan))."""
     import jax
     import jax.numpy as jnp
@@ -235,7 +238,7 @@ def jax_scan(job: Job, impl: str = "threefry2x32") -> Run:
     ]
     x, *targets = (jnp.asarray(t.numpy()) for t in job.tensors)
 
-    def loss_of(parameters, key, batch):  # type: ignore[no-untyped-def]
+    def loss_of(parameters: Any, key: Any, batch: Any) -> Any:
         z = x[batch]
         for depth, (weight, bias) in enumerate(parameters):
             z = z @ weight + bias
@@ -253,7 +256,7 @@ def jax_scan(job: Job, impl: str = "threefry2x32") -> Run:
         kl = (p * (jnp.log(p) - jax.nn.log_softmax(z / TEMPERATURE))).sum(-1).mean()
         return ALPHA * TEMPERATURE**2 * kl + (1 - ALPHA) * hard
 
-    def step(state, batch):  # type: ignore[no-untyped-def]
+    def step(state: Any, batch: Any) -> Any:
         parameters, first, second, count, key = state
         key, own = jax.random.split(key)
         loss, gradients = jax.value_and_grad(loss_of)(parameters, own, batch)
@@ -269,7 +272,7 @@ def jax_scan(job: Job, impl: str = "threefry2x32") -> Run:
         )
         return (parameters, first, second, count, key), loss
 
-    def epoch(state, order):  # type: ignore[no-untyped-def]
+    def epoch(state: Any, order: Any) -> Any:
         full = job.rows // BATCH
         state, losses = jax.lax.scan(step, state, order[: full * BATCH].reshape(full, BATCH))
         if job.rows % BATCH:  # scan wants equal batches, so the smaller last one follows it
@@ -283,7 +286,7 @@ def jax_scan(job: Job, impl: str = "threefry2x32") -> Run:
         jax.tree.map(jnp.zeros_like, parameters),
         jax.tree.map(jnp.zeros_like, parameters),
         jnp.zeros(job.members),
-        jax.random.split(jax.random.key(0, impl=impl), job.members),
+        jax.random.split(jax.random.key(0), job.members),
     )
 
     def run(epochs: int) -> float:
@@ -356,19 +359,20 @@ class Ratio:
         """Say whether the target is reached, or that the rounds differ too much to tell."""
         if self.low >= target:
             return "met"
-        return "not met" if self.high < target else "too noisy to tell"
+        if self.high < target:
+            return "not met"
+        return "cannot tell: too few rounds" if self.high == math.inf else "too noisy to tell"
 
 
 def ratio(slower: Sequence[float], faster: Sequence[float]) -> Ratio:
-    """How many times faster, round by round; the interval is that of a median's order statistics.
+    """How many times faster, round by round, with the interval of a median's order statistics.
 
-    Examples
-    --------
-    >>> ratio([4.0] * 9, [2.0] * 9)
-    Ratio(value=2.0, low=2.0, high=2.0)
+    Fewer than six rounds bound nothing.
     """
     values = sorted(s / f for s, f in zip(slower, faster, strict=True))
-    cut = max(int(stats.binom.ppf(0.025, len(values), 0.5)), 1)
+    cut = int(stats.binom.ppf(0.025, len(values), 0.5))
+    if cut == 0:
+        return Ratio(median(values), 0.0, math.inf)
     return Ratio(median(values), values[cut - 1], values[-cut])
 
 
@@ -531,6 +535,7 @@ def plot(rows: list[dict], path: Path) -> None:
         drawn = axes.barh([row["way"] for row in bars], times, color=colours)
         axes.bar_label(drawn, labels, padding=4)
         axes.set(xscale="log", xlim=(min(times) / 3, max(times) * 4), title=title)
+        axes.xaxis.set_major_formatter("{x:g}")
         axes.set_xlabel("milliseconds for one epoch of one member (log scale)")
         axes.invert_yaxis()
         axes.spines[["top", "right"]].set_visible(False)

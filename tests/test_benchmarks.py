@@ -1,0 +1,43 @@
+"""The benchmark runs; what it measures is for a quiet machine."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent.parent / "benchmarks" / "training.py"
+
+
+def run(*options: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), *options], capture_output=True, encoding="utf-8"
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_help_gives_examples() -> None:
+    shown = run("--help")
+    for words in ("--rounds", "--quick", "examples:", "python benchmarks/training.py --quick"):
+        assert words in shown
+
+
+@pytest.mark.slow
+def test_a_tiny_run_times_every_way_and_all_train_alike(tmp_path: Path) -> None:
+    printed = run("--quick", "--output", str(tmp_path))
+    assert "WARNING: the loss" not in printed
+    assert printed.count("cannot tell: too few rounds") >= 2
+    with (tmp_path / "training.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for networks in ("teachers", "students"):
+        ways = " ".join(row["way"] for row in rows if row["networks"] == networks)
+        for way in ("DataLoader loop, 1 thread", "indexed", "vmap", "baddbmm", "fit"):
+            assert way in ways
+    assert all(
+        float(row["median"]) >= float(row["best"]) > 0 or row["unit"] == "GFLOP/s" for row in rows
+    )
+    assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
