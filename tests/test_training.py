@@ -22,6 +22,7 @@ from distill_helpers.training import (
     HardLabels,
     Objective,
     _Dropout,
+    _stream,
     batch_orders,
     fit,
 )
@@ -261,15 +262,27 @@ def test_any_function_of_logits_and_rows_is_an_objective() -> None:
 
 
 def test_the_backward_pass_under_dropout_is_autograds() -> None:
-    """The masks are drawn as `fit` draws them; the rest is PyTorch."""
+    """The masks are drawn as `fit` draws them; the rest is PyTorch.
+
+    With weight decay, for Adam alone would not see a layer's gradient times a constant.
+    """
     rates = (0.3, 0.5)
     stack = Stack.build(SIZES, seeds=[0], dropout=rates)
     masks_of = _Dropout(stack, [7])
     layers = list(zip(stack.weights, stack.biases, strict=True))
     parameters = [p[0].detach().clone().requires_grad_() for layer in layers for p in layer]
-    optimiser = torch.optim.Adam(parameters, 3e-3)
-    objective = HardLabels(TASK.y_train)
-    fit(stack, TASK, objective, epochs=2, batch_size=40, learning_rate=3e-3, seeds=[7])
+    rate, decay = 3e-3, 0.1
+    optimiser = torch.optim.Adam(parameters, rate, weight_decay=decay)
+    fit(
+        stack,
+        TASK,
+        HardLabels(TASK.y_train),
+        epochs=2,
+        batch_size=40,
+        learning_rate=rate,
+        weight_decay=decay,
+        seeds=[7],
+    )
     for order in batch_orders(7, N, 2):
         for batch in order.split(40):
             masks = masks_of.make_masks(len(batch))
@@ -473,6 +486,12 @@ def test_masks_do_not_depend_on_company_nor_on_the_other_streams() -> None:
         assert torch.equal(one[0], many[1])
         assert torch.equal(one[0], many[2])
         assert not torch.equal(one[0], many[0])
+
+
+def test_a_members_streams_share_nothing() -> None:
+    streams = [_stream(seed, purpose) for seed in (0, 1) for purpose in ("order", "dropout")]
+    words = {int(word) for stream in streams for word in stream.random_raw(100)}
+    assert len(words) == 400
 
 
 def test_no_dropout_where_the_rate_is_zero() -> None:
