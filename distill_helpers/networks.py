@@ -164,6 +164,8 @@ class Stack(nn.Module):
     def member(self, index: int) -> nn.Sequential:
         """Return member `index` as an ordinary network with a copy of its weights.
 
+        It is in train mode, as every new network: call ``.eval()`` where it has dropout.
+
         Raises
         ------
         IndexError
