@@ -12,12 +12,13 @@ import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from distill_helpers import _machine
+from distill_helpers.statistics import Estimate, paired_gain
 
 Row = dict[str, Any]
 _CODE = ("tasks", "networks", "losses", "soft_targets", "metrics", "training", "experiments")
@@ -38,20 +39,53 @@ class Study:
     rows: list[Row]
     about: dict[str, str]
 
-    def columns(self, key: str, value: str, **where: Any) -> dict[str, list[Any]]:
-        """Gather the values of one column, in the order of the rows, by the values of another.
+    def arm(self, name: str, column: str = "accuracy", **where: Any) -> dict[int, float]:
+        """Gather one arm's values by replicate, so that arms can be paired.
+
+        Parameters
+        ----------
+        name : str
+            Of the arm.
+        column : str
+            Which score.
+        **where
+            Values that other columns must have.
+
+        Raises
+        ------
+        KeyError
+            If the study has no such arm.
 
         Examples
         --------
-        >>> study = Study([{"arm": "a", "set": 0, "x": 1.0}, {"arm": "a", "set": 1, "x": 2.0}], {})
-        >>> study.columns("arm", "x")
-        {'a': [1.0, 2.0]}
+        >>> study = Study([{"arm": "a", "replicate": 0, "accuracy": 0.9}], {})
+        >>> study.arm("a")
+        {0: 0.9}
         """
-        found: dict[str, list[Any]] = {}
-        for row in self.rows:
-            if all(row[name] == wanted for name, wanted in where.items()):
-                found.setdefault(row[key], []).append(row[value])
+        found = {
+            row["replicate"]: row[column]
+            for row in self.rows
+            if row["arm"] == name and all(row[key] == value for key, value in where.items())
+        }
+        if not found:
+            raise KeyError(f"{name!r} is no arm of this study; it has {', '.join(self.arms())}")
         return found
+
+    def arms(self) -> list[str]:
+        """List the arms, in the order of the table."""
+        return list(dict.fromkeys(row["arm"] for row in self.rows))
+
+
+def gain(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
+    """Return the gain of one arm over another, paired by the replicates that both have.
+
+    Examples
+    --------
+    >>> print(gain({0: 3.0, 1: 5.0, 2: 4.0}, {2: 1.0, 0: 1.0, 1: 2.0}))
+    2.67 [1.23, 4.10]
+    """
+    shared = sorted(one.keys() & other.keys())
+    return paired_gain([one[r] for r in shared], [other[r] for r in shared])
 
 
 def read(path: str | Path) -> Study:

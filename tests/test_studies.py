@@ -17,6 +17,7 @@ import pytest
 
 from distill_helpers import _machine, studies
 from distill_helpers import experiments as ex
+from distill_helpers.statistics import paired_gain
 from distill_helpers.tasks import Task, gaussian_mixture_task
 
 ROOT = Path(__file__).parent.parent
@@ -74,11 +75,24 @@ def test_odd_numbers_come_back(path: Path) -> None:
     assert [row["value"] for row in studies.read(writer.part).rows] == values
 
 
-def test_columns() -> None:
-    study = studies.Study(rows(0) + rows(1), {})
-    assert study.columns("arm", "set") == {"ensemble, T = 1": [0, 1], 'a "hard" one': [0, 1]}
-    assert study.columns("arm", "accuracy", set=1, students=3)['a "hard" one'] == [1.0]
-    assert study.columns("arm", "set", students=4) == {}
+def test_an_arm_by_replicate() -> None:
+    table = [
+        {"arm": arm, "replicate": r, "accuracy": a, "chosen_by": c}
+        for arm, r, a, c in [("a", 1, 0.5, "x"), ("a", 0, 0.25, "x"), ("a", 0, 0.75, "y")]
+    ]
+    study = studies.Study([*table, {**table[0], "arm": "b"}], {})
+    assert study.arm("a", chosen_by="x") == {1: 0.5, 0: 0.25}
+    assert study.arm("a", "replicate", chosen_by="y") == {0: 0}
+    assert study.arms() == ["a", "b"]
+    with pytest.raises(KeyError, match=r"'c' is no arm of this study; it has a, b"):
+        study.arm("c")
+    with pytest.raises(KeyError):
+        study.arm("a", chosen_by="z")
+
+
+def test_gains_pair_the_replicates_that_both_have() -> None:
+    one, other = {0: 1.0, 2: 4.0, 1: 2.0, 7: 99.0}, {2: 1.0, 1: 1.0, 0: 1.5, 8: -99.0}
+    assert studies.gain(one, other) == paired_gain([1.0, 2.0, 4.0], [1.5, 1.0, 1.0])
 
 
 def test_a_missing_table_says_how_to_make_it(path: Path) -> None:
@@ -345,7 +359,7 @@ def test_a_small_run(
     assert found.about["command"] == f"python studies/ladder.py {study} --replicates 2 --students 2"
     assert [row["replicate"] for row in found.rows] == [0] * 17 + [1] * 17
     arms = [*ex.LADDER, "the ensemble itself", "its members"]
-    assert list(found.columns("arm", "accuracy")) == arms
+    assert found.arms() == arms
     for row in found.rows:
         assert row["students"] == (1 if row["arm"] == "the ensemble itself" else 2)
         assert 0 < row["accuracy"] <= 1
@@ -430,6 +444,6 @@ def test_the_command_itself(path: Path) -> None:
         "--output", str(path), timeout=900,
     )  # fmt: skip
     assert out.returncode == 0, out.stderr
-    accuracies = studies.read(path).columns("arm", "accuracy")
-    assert len(accuracies) == 17
-    assert all(0.9 < values[0] < 1 for values in accuracies.values())
+    found = studies.read(path)
+    assert len(found.arms()) == 17
+    assert all(0.9 < row["accuracy"] < 1 for row in found.rows)
