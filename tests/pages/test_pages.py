@@ -53,6 +53,7 @@ LIVE = [page for page in CONTENT if soup(page).select("script.chart-spec")]
 def open_page(browser, page: str, **settings):
     """Open ``page`` and return it with what it complained of and what it asked of the outside."""
     context = browser.new_context(color_scheme="light", viewport=WIDE, **settings)
+    context.set_default_timeout(120_000)  # a busy machine is slow, not wrong
     tab = context.new_page()
     complaints: list[str] = []
     tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
