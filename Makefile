@@ -5,7 +5,6 @@ PY      := $(VENV)/bin/python
 # Another installer, e.g.: make book INSTALL="uv pip install --torch-backend=cpu"
 INSTALL ?= $(PY) -m pip install -qq --disable-pip-version-check
 PYTEST  ?= $(PY) -m pytest
-MUTANTS ?= echo "make mutants: no mutation run has been set up yet" && false
 
 PINS      := requirements.txt constraints.txt pyproject.toml
 PACKAGE   := $(wildcard distill_helpers/*.py)
@@ -62,8 +61,9 @@ lab: $(VENV)/.book ## open the notebooks in JupyterLab
 studies: $(VENV)/.book ## what is too long for a chapter (an hour); goes on where it was stopped
 	@for study in teacher-sets training-sets tuned; do $(PY) studies/ladder.py $$study || exit 1; done
 
-mutants: $(VENV)/.dev ## break the losses on purpose and count the breaks that the tests notice
-	@$(MUTANTS)
+mutants: $(VENV)/.dev ## break the losses on purpose and count the breaks that the tests notice (minutes)
+	@$(INSTALL) mutmut==3.8.1
+	@rm -rf mutants && OMP_NUM_THREADS=1 $(PY) -m mutmut run && $(PY) -m mutmut results
 
 clean: ## remove what was built; `rm -r .venv` removes the environment as well
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis

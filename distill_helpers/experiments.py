@@ -240,7 +240,8 @@ class Lesson:
     def matched_smoothing(self, temperature: float) -> float:
         """Return the smoothing that gives every label what the ensemble gives it on average."""
         given = self.pooled(temperature).gather(1, self.task.y_train.unsqueeze(1)).mean().item()
-        return (1 - given) * self.task.num_classes / (self.task.num_classes - 1)
+        # A teacher below chance would ask for more than all.
+        return min(1.0, (1 - given) * self.task.num_classes / (self.task.num_classes - 1))
 
     def bayes_argmax(self) -> Tensor:
         """Return the most probable class of each training row, by the exact posterior."""

@@ -173,7 +173,8 @@ class Stack(nn.Module):
         """
         if not -self.num_members <= index < self.num_members:
             raise IndexError(f"member {index} of a stack of {self.num_members}; count from 0")
-        network = mlp(self.sizes, self.dropout)
+        with torch.random.fork_rng(devices=[]):  # the first weights are thrown away
+            network = mlp(self.sizes, self.dropout)
         linears = [layer for layer in network if isinstance(layer, nn.Linear)]
         with torch.no_grad():
             for linear, weight, bias in zip(linears, self.weights, self.biases, strict=True):

@@ -44,6 +44,10 @@ class HardLabels:
     def __init__(self, labels: Tensor) -> None:
         self.labels = labels
 
+    def check(self, members: int, num_rows: int) -> None:
+        """Raise where the labels are for other rows or members; `fit` asks before it trains."""
+        _check_targets("labels", self.labels, 1, members, num_rows)
+
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
         return cross_entropy(logits, _take(self.labels, rows, 1))
@@ -80,9 +84,19 @@ class Distillation:
     ) -> None:
         self.soft_targets = _checks.probabilities(soft_targets, "soft_targets")
         self.labels = _checks.labels(labels, soft_targets.shape[-1], "labels")
-        members = len(soft_targets) if soft_targets.dim() == 3 else None
-        self.temperature = _checks.temperature(temperature, _count(temperature, members))
-        self.alpha = _checks.alpha(alpha, _count(alpha, members))
+        self.temperature = _checks.temperature(temperature, _count(temperature))
+        self.alpha = _checks.alpha(alpha, _count(alpha))
+
+    def check(self, members: int, num_rows: int) -> None:
+        """Raise where the targets are for other rows or members; `fit` asks before it trains."""
+        _check_targets("soft_targets", self.soft_targets, 2, members, num_rows)
+        _check_targets("labels", self.labels, 1, members, num_rows)
+        for name, value in (("temperature", self.temperature), ("alpha", self.alpha)):
+            if isinstance(value, Tensor) and len(value) != members:
+                raise ValueError(
+                    f"{name} has {len(value)} values for {members} members; give one number, or "
+                    "one a member"
+                )
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
@@ -182,6 +196,8 @@ def fit(
     if len(seeds) != members:
         raise ValueError(f"{len(seeds)} seeds for {members} members; give one a member")
     rows = _check_rows(rows, members, num_rows)
+    if isinstance(objective, HardLabels | Distillation):
+        objective.check(members, num_rows)
     weights = [weight.detach() for weight in stack.weights]
     biases = [bias.detach() for bias in stack.biases]
     for parameter in [*weights, *biases]:
@@ -356,9 +372,24 @@ def _take(values: Tensor, rows: Tensor, dims: int) -> Tensor:
     return values[torch.arange(len(rows)).unsqueeze(1), rows]
 
 
-def _count(value: object, members: int | None) -> int | None:
-    """How many members a setting speaks of: its own length, where it has one."""
-    return len(value) if isinstance(value, Sequence | np.ndarray | Tensor) else members
+def _count(value: object) -> int | None:
+    """How many members a setting speaks of, where it speaks of one after another."""
+    if isinstance(value, np.ndarray | Tensor):
+        return len(value) if value.ndim else None
+    return len(value) if isinstance(value, Sequence) else None
+
+
+def _check_targets(name: str, values: Tensor, dims: int, members: int, num_rows: int) -> None:
+    """Refuse targets that are not one a training row, shared or one set a member."""
+    shapes = [values.shape[:1], values.shape[:2]]
+    if (values.dim(), shapes[0]) == (dims, (num_rows,)):
+        return
+    if (values.dim(), shapes[1]) == (dims + 1, (members, num_rows)):
+        return
+    raise ValueError(
+        f"{name} has shape {tuple(values.shape)}; this task has {num_rows} training rows and the "
+        f"stack {members} members: give one a row, or one set a member"
+    )
 
 
 def _adam(

@@ -179,9 +179,9 @@ def main() -> None:
         "training-sets": (12, 10),
         "tuned": (10, 10),
     }[args.study]
-    replicates = args.replicates or default_replicates
-    students = args.students or default_students
-    if min(replicates, students, args.trials) < 1 or args.trials > SHORT:
+    replicates = default_replicates if args.replicates is None else args.replicates
+    students = default_students if args.students is None else args.students
+    if min(replicates, students, args.trials, args.threads) < 1 or args.trials > SHORT:
         parser.error(f"counts must be 1 or more, and at most {SHORT} trials")
     output = args.output or Path(__file__).with_name(f"ladder-{args.study}.csv")
     command = f"python studies/ladder.py {args.study} --replicates {replicates}"

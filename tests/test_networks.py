@@ -220,7 +220,6 @@ def test_build_leaves_the_callers_random_state() -> None:
     assert torch.equal(torch.rand(4), expected)
 
 
-@pytest.mark.xfail(strict=True, reason="member() makes a network, which draws its first weights")
 def test_member_leaves_the_callers_random_state() -> None:
     stack = Stack.build((4, 6, 3), seeds=[0])
     torch.manual_seed(3)

@@ -317,11 +317,9 @@ def call(ladder: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: str) -
         (["teacher-sets", "--students", "-1"], "counts must be 1 or more"),
         (["teacher-sets", "--replicates", "-1"], "counts must be 1 or more"),
         (["teacher-sets", "--replicates", "many"], "invalid int value: 'many'"),
-        pytest.param(
-            ["teacher-sets", "--replicates", "0"],
-            "counts must be 1 or more",
-            marks=pytest.mark.xfail(strict=True, reason="0 is taken for the default"),
-        ),
+        (["teacher-sets", "--replicates", "0"], "counts must be 1 or more"),
+        (["teacher-sets", "--students", "0"], "counts must be 1 or more"),
+        (["teacher-sets", "--threads", "0"], "counts must be 1 or more"),
     ],
 )
 def test_a_bad_argument(
