@@ -21,7 +21,7 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 endif
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help book test lab outputs lint test-pages slow studies mutants clean
+.PHONY: help book test lab outputs lint test-pages slow studies benchmarks mutants clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -60,6 +60,13 @@ lab: $(VENV)/.book ## open the notebooks in JupyterLab
 
 studies: $(VENV)/.book ## what is too long for a chapter (an hour); goes on where it was stopped
 	@for study in teacher-sets training-sets tuned; do $(PY) studies/ladder.py $$study || exit 1; done
+
+benchmarks: $(VENV)/.bench ## time training beside its peers (minutes, on a quiet machine)
+	$(PY) benchmarks/training.py
+
+$(VENV)/.bench: benchmarks/requirements.txt $(VENV)/.book
+	@$(INSTALL) -c constraints.txt -r benchmarks/requirements.txt
+	@touch $@
 
 mutants: $(VENV)/.dev ## break the losses on purpose and count the breaks that the tests notice (minutes)
 	@$(INSTALL) mutmut==3.8.1

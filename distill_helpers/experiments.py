@@ -172,6 +172,11 @@ class Arm:
     rows: Tensor | None = None
 
 
+def hard_arm(task: Task) -> Arm:
+    """Plain cross-entropy to the labels: the article's baseline."""
+    return Arm(smoothed_labels(task.y_train, task.num_classes))
+
+
 def smoothed_labels(labels: Tensor, num_classes: int, smoothing: float = 0.0) -> Tensor:
     """Give every class an equal share of `smoothing`, and the rest to the label.
 

@@ -209,7 +209,7 @@ class Stack(nn.Module):
         return hidden.transpose(1, 2)
 
     @torch.no_grad()
-    def predict(self, x: Tensor, chunk: int = 4096) -> Tensor:
+    def predict(self, x: Tensor, chunk: int = 128) -> Tensor:
         """Compute the logits of many samples without gradients, `chunk` samples at a time.
 
         Parameters
@@ -217,7 +217,7 @@ class Stack(nn.Module):
         x : Tensor
             ``(N, D)``, shared, or ``(M, N, D)``.
         chunk : int
-            Samples held at once; bounds the memory of the hidden layers.
+            Samples held at once; so few that the hidden layers stay in the processor's cache.
 
         Returns
         -------
