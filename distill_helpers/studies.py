@@ -82,7 +82,7 @@ def gain(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
     Examples
     --------
     >>> print(gain({0: 3.0, 1: 5.0, 2: 4.0}, {2: 1.0, 0: 1.0, 1: 2.0}))
-    2.67 [1.23, 4.10]
+    2.7 [1.2, 4.1]
     """
     shared = sorted(one.keys() & other.keys())
     return paired_gain([one[r] for r in shared], [other[r] for r in shared])
