@@ -31,11 +31,11 @@ book: _build/html/index.html ## run the notebooks and render the book
 	@echo "The book is ready: open _build/html/index.html in a browser."
 
 test: $(VENV)/.dev ## unit tests, docstring examples, and every notebook against its stored outputs
-	DISTILL_CACHE=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
-	DISTILL_CACHE=off $(PYTEST) -q --nbval --nbval-current-env notebooks
+	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
+	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q --nbval --nbval-current-env notebooks
 
 slow: $(VENV)/.dev ## the tests marked slow (minutes to an hour)
-	DISTILL_CACHE=off $(PYTEST) -q -m slow tests --ignore=tests/pages
+	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -m slow tests --ignore=tests/pages
 
 lint: $(VENV)/.dev ## ruff (notebooks too), mypy, codespell
 	$(PY) -m ruff check .
@@ -49,7 +49,7 @@ test-pages: $(VENV)/.dev _build/html/index.html ## the rendered pages in Chromiu
 outputs: $(VENV)/.book ## run every notebook without the cache and store its outputs in it
 	@mkdir -p _build/executed
 	@set -e; for notebook in $(NOTEBOOKS:notebooks/%=%); do \
-	  DISTILL_CACHE=off $(PY) tools/notebooks.py execute "notebooks/$$notebook" "_build/executed/$$notebook"; \
+	  DISTILL_CACHE=off DISTILL_PROGRESS=off $(PY) tools/notebooks.py execute "notebooks/$$notebook" "_build/executed/$$notebook"; \
 	  $(PY) tools/notebooks.py store "_build/executed/$$notebook" "notebooks/$$notebook"; \
 	  touch "_build/executed/$$notebook"; \
 	done

@@ -24,6 +24,7 @@ def execute(source: Path, target: Path) -> int:
     """Run ``source``; on success ``target`` appears, on failure a short account is printed."""
     import papermill
 
+    os.environ.setdefault("DISTILL_PROGRESS", "off")  # a bar would stay in the page
     part = target.with_name(target.stem + ".part.ipynb")
     log = target.with_name(target.stem + ".failed.txt")
     log.unlink(missing_ok=True)
