@@ -10,7 +10,7 @@ A run that was stopped goes on where it was. Examples:
 
   python studies/ladder.py teacher-sets
   python studies/ladder.py tuned --replicates 10 --trials 12
-  python studies/ladder.py training-sets --replicates 1 --students 2 --output /tmp/try.csv
+  python studies/ladder.py training-sets --replicates 1 --students 2 --output try.csv
 """
 
 from __future__ import annotations
