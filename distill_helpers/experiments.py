@@ -227,11 +227,15 @@ class Lesson:
         Of the ensemble on the training inputs, ``(M, N, C)``.
     seed : int
         Of the permuted arm.
+    rows : Tensor, optional
+        Training rows that the students will see, ``(n,)``; all where left out. What an arm takes
+        from a distribution over samples, it takes from these.
     """
 
     task: Task
     teacher_logits: Tensor
     seed: int = 0
+    rows: Tensor | None = None
 
     def pooled(self, temperature: float) -> Tensor:
         """Return the ensemble's soft targets."""
@@ -244,9 +248,18 @@ class Lesson:
 
     def matched_smoothing(self, temperature: float) -> float:
         """Return the smoothing that gives every label what the ensemble gives it on average."""
-        given = self.pooled(temperature).gather(1, self.task.y_train.unsqueeze(1)).mean().item()
+        seen = slice(None) if self.rows is None else self.rows
+        labels = self.task.y_train.unsqueeze(1)
+        given = self.pooled(temperature).gather(1, labels)[seen].mean().item()
         # A teacher below chance would ask for more than all.
         return min(1.0, (1 - given) * self.task.num_classes / (self.task.num_classes - 1))
+
+    def permuted(self, temperature: float) -> Tensor:
+        """Return the ensemble's soft targets, dealt out anew (see `permute_within_class`)."""
+        targets = self.pooled(temperature)
+        seen = slice(None) if self.rows is None else self.rows
+        targets[seen] = permute_within_class(targets[seen], self.task.y_train[seen], self.seed)
+        return targets
 
     def bayes_argmax(self) -> Tensor:
         """Return the most probable class of each training row, by the exact posterior."""
@@ -283,9 +296,7 @@ LADDER: dict[str, Rung] = {
     "ensemble's argmax, same loss": _through_same_loss(
         lambda s, k: s.one_hot(s.pooled(1.0).argmax(1))
     ),
-    "ensemble, permuted": _through_same_loss(
-        lambda s, k: permute_within_class(s.pooled(k.temperature), s.task.y_train, s.seed)
-    ),
+    "ensemble, permuted": _through_same_loss(lambda s, k: s.permuted(k.temperature)),
     "one teacher": _through_same_loss(
         lambda s, k: soft_targets(s.teacher_logits[0], k.temperature)
     ),

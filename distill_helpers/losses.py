@@ -4,7 +4,8 @@ A batch of logits is ``(B, C)``, or ``(M, B, C)`` for a stack of M students that
 once. Each function returns the mean over the batch: a scalar, or one value a member ``(M,)``.
 
 `distillation_loss` checks its arguments. Its parts `tempered_kl` and `cross_entropy` run once a
-training step: they look at shapes alone, and know their gradient in closed form.
+training step: they look at shapes alone, and know their gradient in closed form. `kl_and_gradient`
+and `cross_entropy_and_gradient` hand it to `training.fit` without autograd.
 """
 
 from __future__ import annotations
@@ -153,31 +154,15 @@ def tempered_kl(
             f"soft_targets has {soft_targets.shape[-1]} classes and student_logits has "
             f"{student_logits.shape[-1]}; they must have the same. Take them from one task."
         )
+    shape = temperature.shape if isinstance(temperature, Tensor) else torch.Size()
+    if shape not in (torch.Size(), student_logits.shape[:-2]):
+        raise ValueError(
+            f"temperature has shape {tuple(shape)} and student_logits "
+            f"{tuple(student_logits.shape)}; it must be one number or one a member, (M,). "
+            f"Repeat or cut it to fit."
+        )
     with torch.no_grad():
-        z = _classes_first(student_logits, torch.float64)
-        scale: float | Tensor = temperature
-        if isinstance(temperature, Tensor):
-            if temperature.ndim and temperature.shape != student_logits.shape[:-2]:
-                raise ValueError(
-                    f"temperature has shape {tuple(temperature.shape)} and student_logits "
-                    f"{tuple(student_logits.shape)}; it must be one number or one a member, (M,). "
-                    f"Repeat or cut it to fit."
-                )
-            temperature = temperature.to(z)
-            scale = temperature.unsqueeze(-1)  # beside (M, B)
-        p = _classes_first(soft_targets, torch.float64)
-        p = p / p.sum(0)
-        if p.ndim < z.ndim:
-            p = p.unsqueeze(1)  # shared by the members
-        log_q = torch.log_softmax(z / scale, 0)
-        # A class of probability 0 adds 0: the clamp keeps its log finite.
-        terms = p.clamp_min(torch.finfo(torch.float64).tiny).log_().sub(log_q).mul_(p)
-        batch = student_logits.shape[-2]
-        value = terms.sum((0, -1)).mul_(temperature * temperature / batch).clamp_min_(0)
-        value = value.to(student_logits.dtype)
-        if not student_logits.requires_grad:
-            return value
-        gradient = log_q.exp_().sub_(p).mul_(scale / batch)
+        value, gradient = kl_and_gradient(student_logits.mT, soft_targets.mT, temperature)
     return _with_gradient(student_logits, value, gradient)
 
 
@@ -219,17 +204,66 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """
     _check_shapes(logits, labels.shape, "labels")
     with torch.no_grad():
-        z = _classes_first(logits, torch.promote_types(logits.dtype, torch.float32))
-        log_q = torch.log_softmax(z, 0)
-        index = labels.expand(logits.shape[:-1]).unsqueeze(0)
-        batch = logits.shape[-2]
-        value = log_q.gather(0, index).sum((0, -1)).mul_(-1 / batch).to(logits.dtype)
-        if not logits.requires_grad:
-            return value
-        gradient = log_q.exp_()
-        gradient.scatter_add_(0, index, gradient.new_full((), -1.0).expand(index.shape))
-        gradient.mul_(1 / batch)
+        value, gradient = cross_entropy_and_gradient(logits.mT, labels)
     return _with_gradient(logits, value, gradient)
+
+
+def kl_and_gradient(z: Tensor, p: Tensor, temperature: float | Tensor) -> tuple[Tensor, Tensor]:
+    """Compute `tempered_kl` and its gradient for logits that lie samples last.
+
+    What a training step needs, and no more: nothing is checked.
+
+    Parameters
+    ----------
+    z, p
+        Logits and soft targets, ``(C, B)`` or ``(M, C, B)``.
+    temperature
+        A number above 0, or a tensor ``(M,)``.
+
+    Returns
+    -------
+    value, gradient : Tensor
+        ``()`` or ``(M,)``, and the shape of `z`; both in float64.
+    """
+    batch = z.shape[-1]
+    if isinstance(temperature, Tensor):
+        temperature = temperature.to(torch.float64)
+        scale: float | Tensor = temperature[..., None, None]
+    else:
+        scale = temperature
+    p = _samples_last(p, torch.float64)
+    p = p / p.sum(-2, keepdim=True)
+    log_q = torch.log_softmax(_samples_last(z, torch.float64) / scale, -2)
+    # A class of probability 0 adds 0: the clamp keeps its log finite.
+    terms = p.clamp_min(torch.finfo(torch.float64).tiny).log_().sub(log_q).mul_(p)
+    value = terms.sum((-2, -1)).mul_(temperature * temperature / batch).clamp_min_(0)
+    return value, log_q.exp_().sub_(p).mul_(scale / batch)
+
+
+def cross_entropy_and_gradient(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute `cross_entropy` and its gradient for logits that lie samples last.
+
+    What a training step needs, and no more: nothing is checked.
+
+    Parameters
+    ----------
+    z
+        Logits, ``(C, B)`` or ``(M, C, B)``.
+    labels
+        Class numbers as int64, ``(B,)`` or ``(M, B)``.
+
+    Returns
+    -------
+    value, gradient : Tensor
+        ``()`` or ``(M,)``, and the shape of `z`; in float32 or the logits' wider dtype.
+    """
+    log_q = torch.log_softmax(_samples_last(z, torch.promote_types(z.dtype, torch.float32)), -2)
+    index = labels.expand(*z.shape[:-2], z.shape[-1]).unsqueeze(-2)
+    batch = z.shape[-1]
+    value = log_q.gather(-2, index).sum((-2, -1)).mul_(-1 / batch)
+    gradient = log_q.exp_()
+    gradient.scatter_add_(-2, index, gradient.new_full((), -1.0).expand(index.shape))
+    return value, gradient.mul_(1 / batch)
 
 
 def _check_shapes(logits: Tensor, shape: torch.Size, name: str) -> None:
@@ -247,19 +281,17 @@ def _check_shapes(logits: Tensor, shape: torch.Size, name: str) -> None:
         )
 
 
-def _classes_first(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return ``(C, ..., B)``; torch's softmax is several times faster along a first axis."""
-    return _copy(x.movedim(-1, 0), dtype)
+def _samples_last(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Lay ``(..., C, B)`` out in that order; torch's softmax is then several times faster."""
+    # `to` alone would keep the old layout where the dtype fits.
+    return x.to(dtype, memory_format=torch.contiguous_format).contiguous()
 
 
 def _with_gradient(logits: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
-    """Return the value, tied to the logits by its gradient ``(C, ..., B)``."""
-    return _WithGradient.apply(logits, value, _copy(gradient.movedim(0, -1), logits.dtype))
-
-
-def _copy(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Cast and lay out anew in one pass (`to` alone leaves the layout where the dtype fits)."""
-    return x.to(dtype, memory_format=torch.contiguous_format).contiguous()
+    """Return the value, tied to the logits by its gradient ``(..., C, B)``."""
+    if not logits.requires_grad:
+        return value.to(logits.dtype)
+    return _WithGradient.apply(logits, value.to(logits.dtype), gradient.to(logits.dtype).mT)
 
 
 class _WithGradient(torch.autograd.Function):

@@ -183,7 +183,12 @@ class Stack(nn.Module):
         return network
 
     def __getitem__(self, members: slice | Sequence[int] | Tensor) -> Stack:
-        """Return a new stack with a copy of some members."""
+        """Return a new stack with a copy of some members; for one network see `member`."""
+        if isinstance(members, int):
+            raise TypeError(
+                f"stack[{members}] is one network; take stack.member({members}), or "
+                f"stack[[{members}]] for a stack of it alone"
+            )
         return Stack(
             [weight[members] for weight in self.weights],
             [bias[members] for bias in self.biases],
@@ -223,8 +228,15 @@ class Stack(nn.Module):
         -------
         Tensor
             Logits ``(M, N, C)``.
+
+        Raises
+        ------
+        ValueError
+            If `x` does not fit the stack, or `chunk` is below 1.
         """
         self._check_inputs(x)
+        if chunk < 1:
+            raise ValueError(f"chunk is {chunk}; it must be 1 or more, such as 128")
         logits = torch.empty(self.num_members, x.shape[-2], self.sizes[-1])
         for start in range(0, x.shape[-2], chunk):
             logits[:, start : start + chunk] = self(x[..., start : start + chunk, :])

@@ -21,7 +21,16 @@ from distill_helpers import _machine
 from distill_helpers.statistics import Estimate, paired_gain
 
 Row = dict[str, Any]
-_CODE = ("tasks", "networks", "losses", "soft_targets", "metrics", "training", "experiments")
+_CODE = (
+    "_checks",
+    "tasks",
+    "networks",
+    "losses",
+    "soft_targets",
+    "metrics",
+    "training",
+    "experiments",
+)
 
 
 @dataclass(frozen=True)
@@ -118,6 +127,8 @@ class Writer:
         That makes it.
     replicate : str
         The column that numbers the replicates.
+    script : path, optional
+        Of the study itself: counts as code.
 
     Raises
     ------
@@ -131,13 +142,15 @@ class Writer:
         on with, and its rows are replaced by the first that is added.
     """
 
-    def __init__(self, path: str | Path, command: str, replicate: str) -> None:
+    def __init__(
+        self, path: str | Path, command: str, replicate: str, script: str | Path | None = None
+    ) -> None:
         self.path = Path(path)
         self.part = self.path.with_suffix(self.path.suffix + ".part")
         self.replicate = replicate
         self.about = {
             "command": command,
-            "code": code_digest(),
+            "code": code_digest() if script is None else code_digest(script),
             "machine": json.dumps(_machine.fingerprint(), sort_keys=True),
         }
         self.rows: list[Row] = []
@@ -167,17 +180,25 @@ class Writer:
         _save(self.part, self.about, self.rows)
 
     def finish(self) -> None:
-        """Put the table in its place."""
+        """Put the table in its place.
+
+        Raises
+        ------
+        ValueError
+            If nothing was added.
+        """
+        if not self.rows:
+            raise ValueError(f"nothing was added to {self.path}; call `add` for each replicate")
         self.rows.sort(key=lambda row: row[self.replicate])
         _save(self.part, self.about, self.rows)
         os.replace(self.part, self.path)
 
 
-def code_digest() -> str:
+def code_digest(*scripts: str | Path) -> str:
     """Digest of the code that a trained number comes from; words about the code do not count."""
     digest = hashlib.sha256()
-    for name in _CODE:
-        tree = ast.parse((Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8"))
+    for path in (*(Path(__file__).parent / f"{name}.py" for name in _CODE), *scripts):
+        tree = ast.parse(Path(path).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
                 node, clean=False

@@ -87,6 +87,7 @@ def tuned_replicate(
             task,
             ex.train_teachers(task, set_index=index, rows=fit_rows).predict(task.x_train),
             seed=index,
+            rows=fit_rows,
         )
         for fit_rows, _ in folds
     ]
@@ -188,7 +189,7 @@ def main() -> None:
     command += f" --students {students}"
     if args.study == "tuned":
         command += f" --trials {args.trials}"
-    writer = studies.Writer(output, command, "replicate")
+    writer = studies.Writer(output, command, "replicate", script=__file__)
     torch.set_num_threads(args.threads)
     article = article_task()
     for index in writer.missing(replicates):

@@ -112,6 +112,22 @@ def test_permuting_keeps_the_targets_of_every_class() -> None:
     assert not torch.equal(dealt, ex.permute_within_class(targets, labels, seed=2))
 
 
+def test_a_lesson_for_some_rows_takes_nothing_from_the_others() -> None:
+    rows = torch.arange(0, N, 2)
+    others = torch.arange(1, N, 2)
+    one = ex.Lesson(TASK, LOGITS, seed=5, rows=rows)
+    changed = LOGITS.clone()
+    changed[:, others] = -changed[:, others]
+    other = ex.Lesson(TASK, changed, seed=5, rows=rows)
+    assert one.matched_smoothing(2.0) == other.matched_smoothing(2.0)
+    assert one.matched_smoothing(2.0) != LESSON.matched_smoothing(2.0)
+    dealt = one.permuted(2.0)
+    assert torch.equal(dealt[rows], other.permuted(2.0)[rows])
+    assert torch.equal(dealt[others], one.pooled(2.0)[others])
+    labels = TASK.y_train[rows]
+    assert torch.equal(dealt[rows], ex.permute_within_class(one.pooled(2.0)[rows], labels, seed=5))
+
+
 def test_permuting_leaves_the_callers_random_state() -> None:
     torch.manual_seed(3)
     expected = torch.rand(3)

@@ -15,7 +15,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from distill_helpers.losses import _classes_first, cross_entropy, distillation_loss, tempered_kl
+from distill_helpers.losses import (
+    cross_entropy,
+    cross_entropy_and_gradient,
+    distillation_loss,
+    kl_and_gradient,
+    tempered_kl,
+)
 
 few = settings(max_examples=40, deadline=None)
 
@@ -280,11 +286,31 @@ def test_the_backward_pass_is_left_one_multiplication(dtype: torch.dtype) -> Non
     z = z.detach().to(dtype).requires_grad_()
     for loss in (tempered_kl(z, p, 3.0), cross_entropy(z, y)):
         (gradient,) = loss.grad_fn.saved_tensors  # type: ignore[union-attr]
-        assert gradient.dtype == dtype and gradient.is_contiguous()
+        assert gradient.dtype == dtype and gradient.mT.is_contiguous()
 
 
-def test_classes_come_first_in_memory_where_softmax_is_fast() -> None:
-    assert _classes_first(torch.zeros(3, 4, 2), torch.float64).is_contiguous()
+def test_samples_lie_together_where_softmax_is_fast() -> None:
+    z, p, y = example(3, 4, 2)
+    z = z.detach()
+    assert z.is_contiguous()
+    for value, gradient in (
+        kl_and_gradient(z.mT, p.mT, 3.0),
+        cross_entropy_and_gradient(z.mT, y),
+    ):
+        assert value.shape == (3,)
+        assert gradient.shape == (3, 2, 4) and gradient.is_contiguous()
+
+
+@given(own.shapes())
+def test_the_step_without_autograd_gives_what_autograd_gives(shape: tuple[int, ...]) -> None:
+    z, p, y = example(*shape)
+    for (value, gradient), loss in (
+        (kl_and_gradient(z.detach().mT, p.mT, 2.5), tempered_kl(z, p, 2.5)),
+        (cross_entropy_and_gradient(z.detach().mT, y), cross_entropy(z, y)),
+    ):
+        (expected,) = torch.autograd.grad(loss.sum(), z)
+        torch.testing.assert_close(value, loss.detach())
+        torch.testing.assert_close(gradient.mT, expected)
 
 
 def test_no_input_is_changed() -> None:

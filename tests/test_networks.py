@@ -300,3 +300,14 @@ def test_inputs_for_another_number_of_members() -> None:
 def test_no_such_member(index: int) -> None:
     with pytest.raises(IndexError, match=f"member {index} of a stack of 2; count from 0"):
         Stack.build((3, 2), seeds=[0, 1]).member(index)
+
+
+def test_one_number_is_no_stack() -> None:
+    with pytest.raises(TypeError, match=r"stack\[0\] is one network; take stack\.member\(0\), or"):
+        Stack.build((3, 2), seeds=[0, 1])[0]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("chunk", [0, -1])
+def test_chunks_of_nothing(chunk: int) -> None:
+    with pytest.raises(ValueError, match=f"chunk is {chunk}; it must be 1 or more"):
+        Stack.build((3, 2), seeds=[0]).predict(torch.zeros(4, 3), chunk)

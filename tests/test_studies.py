@@ -38,7 +38,7 @@ def rounded(index: int) -> list[studies.Row]:
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(studies, "code_digest", lambda: CODE)
+    monkeypatch.setattr(studies, "code_digest", lambda *scripts: CODE)
     return tmp_path / "table.csv"
 
 
@@ -238,9 +238,25 @@ def test_words_about_the_code_do_not_count(copy: Path) -> None:
     assert studies.code_digest() == before
 
 
+def test_the_study_itself_counts(tmp_path: Path) -> None:
+    script = tmp_path / "study.py"
+    script.write_text("a = 1")
+    first = studies.Writer(tmp_path / "table.csv", "command", "set", script=script).about["code"]
+    script.write_text("a = 2")
+    assert first != studies.code_digest(script) != CODE
+
+
+def test_an_empty_study_is_not_written(path: Path) -> None:
+    path.write_text("what was")
+    with pytest.raises(ValueError, match=r"nothing was added to .*; call `add`"):
+        studies.Writer(path, "command", "set").finish()
+    assert path.read_text() == "what was"
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new"),
     [
+        ("_checks", "import torch\n", "import torch\nimport math\n"),
         ("training", "batch_size: int = 64", "batch_size: int = 65"),
         ("networks", "hidden = hidden.relu()", "hidden = hidden.tanh()"),
         ("experiments", "temperature: float = 3.0", "temperature: float = 4.0"),

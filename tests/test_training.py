@@ -546,7 +546,6 @@ TWO = gaussian_mixture_task(2, D, num_train=N, num_test=10)
         ({"batch_size": -3}, "batch_size is -3;"),
         ({"seeds": [0]}, "1 seeds for 2 members; give one a member"),
         ({"seeds": range(3)}, "3 seeds for 2 members"),
-        ({"seeds": [0, -1]}, "expected non-negative integer"),
         ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a finite number above 0"),
         ({"learning_rate": [1e-3, -1.0]}, "learning_rate is -1.0;"),
         ({"learning_rate": float("nan")}, "learning_rate is nan;"),
@@ -554,6 +553,7 @@ TWO = gaussian_mixture_task(2, D, num_train=N, num_test=10)
         ({"weight_decay": -1e-9}, "weight_decay is -1e-09; it must be a finite number of 0"),
         ({"weight_decay": [0.0, float("inf")]}, "weight_decay is inf;"),
         ({"weight_decay": [0.0] * 3}, "weight_decay has 3 values for 2 members"),
+        ({"seeds": [0, -1]}, "seeds hold -1; a seed is a whole number of 0 or more"),
         ({"task": [TASK] * 3}, "3 tasks for 2 members; give one, or one a member"),
         ({"task": []}, "0 tasks for 2 members"),
         ({"task": NARROW}, rf"has training inputs \({N}, {D - 1}\); all must be \({N}, {D}\)"),
@@ -581,6 +581,12 @@ def test_errors_come_before_anything_trains(changes: dict[str, Any], message: st
         fit(stack, **good(**changes))
     assert "\n" not in str(caught.value)
     assert unchanged(stack, before)
+
+
+def test_a_stack_of_another_precision() -> None:
+    stack = Stack.build(SIZES, seeds=[0, 1]).double()
+    with pytest.raises(TypeError, match=r"the stack is torch.float64; call stack\.float\(\) first"):
+        fit(stack, **good())
 
 
 @pytest.mark.parametrize(
