@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from distill_helpers import statistics
 from distill_helpers._machine import fingerprint
 
 MIME = "application/vnd.distill.results+json"
@@ -400,6 +402,133 @@ def escape(text: str) -> str:
     for mark in "|$~":
         text = text.replace(mark, "\\" + mark)
     return text
+
+
+# -- a chapter's verdicts -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One row of a chapter's verdicts, before it is judged; made by `tested` or `counted`.
+
+    Attributes
+    ----------
+    name : str
+        By which `judge` returns the verdict.
+    claim, source, prediction, result : str
+        As in `verdict`.
+    verdict : str or Claim
+        The word, or the test that gives it.
+    """
+
+    name: str
+    claim: str
+    source: str
+    prediction: str
+    result: str
+    verdict: str | statistics.Claim
+
+
+def tested(
+    test: statistics.Claim,
+    *,
+    claim: str,
+    source: str,
+    prediction: str,
+    what: str,
+    shown: Callable[[Any], str] = points,
+) -> Statement:
+    """Put a claim to a statistical test; its verdict comes from `judge`.
+
+    Parameters
+    ----------
+    test
+        Estimate, direction and margin.
+    claim, source, prediction
+        As in `verdict`.
+    what
+        What the estimate is: the result reads "what: value [low, high]".
+    shown
+        Writes the estimate: `points`, `percent` or `number`.
+    """
+    return Statement(test.name, claim, source, prediction, f"{what}: {shown(test.estimate)}", test)
+
+
+def counted(
+    name: str, verdict: str, *, claim: str, source: str, prediction: str, result: str
+) -> Statement:
+    """State a verdict that needs no test: something proved, counted, or judged elsewhere."""
+    return Statement(name, claim, source, prediction, result, verdict)
+
+
+def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
+    """Judge a chapter's claims together and `record` them as its table of verdicts.
+
+    The tested ones go through `distill_helpers.statistics.verdicts` together, so Holm's correction
+    runs over all of them. A result says so where it lies on the other side of the prediction but
+    not by the whole margin, and where it holds but is smaller than the margin.
+
+    Parameters
+    ----------
+    chapter
+        Two digits: "00".
+    statements
+        In the order of the table, each with a name of its own.
+
+    Returns
+    -------
+    dict of str to str
+        The verdict by the statement's name.
+
+    Raises
+    ------
+    ValueError
+        If a name comes twice, or the tests cannot be judged together.
+
+    Examples
+    --------
+    >>> gain = statistics.mean_estimate([0.006, 0.008, 0.007, 0.009])
+    >>> judge("00", [
+    ...     tested(statistics.Claim("a", gain, "greater", 0.001), claim="It helps.", source="s",
+    ...            prediction="above 0", what="gain"),
+    ...     counted("b", "wrong", claim="It is 30 times smaller.", source="s", prediction="30",
+    ...             result="13"),
+    ... ])  # doctest: +ELLIPSIS
+    {...}
+    {'a': 'holds', 'b': 'wrong'}
+    """
+    names = Counter(statement.name for statement in statements)
+    for name, count in names.items():
+        if count > 1:
+            raise ValueError(f"{count} statements are named {name!r}; give each its own name")
+    tests = [s.verdict for s in statements if isinstance(s.verdict, statistics.Claim)]
+    judged = {v.name: v for v in statistics.verdicts(tests)}
+    words, rows = {}, []
+    for statement in statements:
+        word, aside = statement.verdict, ""
+        if isinstance(word, statistics.Claim):
+            test, found = word, judged[statement.name]
+            word = found.verdict
+            beyond = {
+                "greater": test.estimate.high < test.reference,
+                "less": test.estimate.low > test.reference,
+            }
+            if word == "not shown" and beyond.get(test.prediction):
+                aside = "; on the other side, but not by the whole margin"
+            elif found.small:
+                aside = "; smaller than the smallest effect that matters"
+        words[statement.name] = word
+        rows.append(
+            verdict(
+                statement.claim,
+                word,
+                source=statement.source,
+                prediction=statement.prediction,
+                result=statement.result + aside,
+            )
+        )
+    record(chapter, verdicts=rows)
+    return words
 
 
 # -- the machine that made the outputs ------------------------------------------------------------

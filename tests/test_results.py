@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from distill_helpers import _machine, results
+from distill_helpers import _machine, results, statistics
 from distill_helpers.results import (
     MIME,
     VERDICTS,
@@ -419,3 +419,84 @@ def test_stamp_keeps_other_metadata():
     results.stamp(made)
     assert made.metadata["distill"]["fingerprint"] == results.fingerprint()
     assert made.metadata["other"] == 3
+
+
+# -- a chapter's verdicts -------------------------------------------------------------------------
+
+
+def measured(mean, half_width):
+    """An estimate whose 95 % interval is as wide as asked, from four values."""
+    spread = np.array([-1.0, -1.0, 1.0, 1.0])
+    made = statistics.mean_estimate(mean + spread)
+    made = statistics.mean_estimate(mean + spread * half_width / (made.high - made.value))
+    assert made.high - made.value == pytest.approx(half_width)
+    return made
+
+
+def statement(name, mean, half_width, direction, margin=0.001, shown=results.points):
+    test = statistics.Claim(name, measured(mean, half_width), direction, margin)
+    return results.tested(
+        test, claim=f"Claim {name}.", source="s", prediction="p", what="gain", shown=shown
+    )
+
+
+def judged(*statements):
+    words = {}
+    shown = bundle(lambda: words.update(results.judge("03", statements)))
+    return words, shown[MIME]
+
+
+def test_judge_judges_and_records_one_row_a_statement():
+    words, payload = judged(
+        statement("a", 0.5, 0.01, "greater"),
+        results.counted("b", "wrong", claim="Claim b.", source="s", prediction="30", result="13"),
+        statement("c", 0.5, 0.01, "less"),
+    )
+    assert words == {"a": "holds", "b": "wrong", "c": "wrong"}
+    assert payload["chapter"] == "03" and payload["results"] == []
+    assert [row["verdict"] for row in payload["verdicts"]] == ["holds", "wrong", "wrong"]
+    assert payload["verdicts"][0] == {
+        "claim": "Claim a.",
+        "source": "s",
+        "prediction": "p",
+        "result": "gain: 50.0 points (95 % interval: 49.0 to 51.0)",
+        "verdict": "holds",
+    }
+    assert payload["verdicts"][1]["result"] == "13"
+
+
+@pytest.mark.parametrize(
+    ("mean", "half_width", "direction", "margin", "word", "aside"),
+    [
+        (-0.01, 0.005, "greater", 0.012, "not shown", "; on the other side, but not by the whole"),
+        (0.01, 0.005, "less", 0.012, "not shown", "; on the other side, but not by the whole"),
+        (0.0, 0.005, "greater", 0.001, "not shown", None),
+        (0.01, 0.002, "greater", 0.1, "holds", "; smaller than the smallest effect that matters"),
+        (0.01, 0.002, "greater", 0.001, "holds", None),
+        (0.0, 0.002, "equal", 0.1, "holds", None),
+        (0.01, 0.002, "equal", 0.011, "not shown", None),
+    ],
+)
+def test_judge_says_which_kind_of_result_it_is(mean, half_width, direction, margin, word, aside):
+    words, payload = judged(statement("a", mean, half_width, direction, margin))
+    (row,) = payload["verdicts"]
+    assert row["verdict"] == words["a"] == word
+    if aside is None:
+        assert ";" not in row["result"]
+    else:
+        assert aside in row["result"]
+
+
+def test_judge_corrects_for_the_number_of_claims():
+    """An interval just clear of zero decides alone, and no longer beside nineteen others."""
+    one = statement("a", 1.0, 0.95, "greater", shown=results.number)
+    others = [statement(f"b{i}", 0.0, 1.0, "greater") for i in range(19)]
+    alone = judged(one)[1]["verdicts"][0]
+    beside = judged(one, *others)[1]["verdicts"][0]
+    assert (alone["verdict"], beside["verdict"]) == ("holds", "not shown")
+    assert alone["result"] == beside["result"] == "gain: 1.0 (95 % interval: 0.1 to 1.9)"
+
+
+def test_judge_refuses_two_statements_of_one_name():
+    with pytest.raises(ValueError, match="2 statements are named 'a'; give each its own name"):
+        results.judge("00", [statement("a", 0.1, 0.1, "less")] * 2)
