@@ -222,14 +222,17 @@ def show_live(chart: Any, text: str) -> None:
     Parameters
     ----------
     chart : altair chart
-        Any.
+        Any without a configuration of its own.
     text : str
         What stands where not even pictures do.
     """
     import vl_convert
     from IPython.display import display
 
-    specification = chart.to_dict()
+    readable = chart.configure_axis(labelFontSize=12, titleFontSize=13).configure_legend(
+        labelFontSize=12, titleFontSize=13
+    )
+    specification = readable.to_dict()
     display(
         {
             "application/vnd.vegalite.v6+json": specification,
