@@ -287,6 +287,8 @@ def test_the_backward_pass_is_left_one_multiplication(dtype: torch.dtype) -> Non
     for loss in (tempered_kl(z, p, 3.0), cross_entropy(z, y)):
         (gradient,) = loss.grad_fn.saved_tensors  # type: ignore[union-attr]
         assert gradient.dtype == dtype and gradient.mT.is_contiguous()
+    z = z.detach()
+    assert tempered_kl(z, p, 3.0).dtype == cross_entropy(z, y).dtype == dtype
 
 
 def test_samples_lie_together_where_softmax_is_fast() -> None:
