@@ -24,6 +24,8 @@ def execute(source: Path, target: Path) -> int:
     """Run ``source``; on success ``target`` appears, on failure a short account is printed."""
     import papermill
 
+    from distill_helpers import results
+
     os.environ.setdefault("DISTILL_PROGRESS", "off")  # a bar would stay in the page
     part = target.with_name(target.stem + ".part.ipynb")
     log = target.with_name(target.stem + ".failed.txt")
@@ -44,6 +46,9 @@ def execute(source: Path, target: Path) -> int:
         log.write_text(ESCAPES.sub("", str(error)) + "\n", encoding="utf-8")
         print(account(source, part, error) + f"\n  All of it: {log}", file=sys.stderr)
         return 1
+    notebook = nbformat.read(part, as_version=4)
+    results.stamp(notebook)  # which machine, in which settings, these outputs are comparable on
+    nbformat.write(notebook, part)
     os.replace(part, target)
     print(f"  took {time.monotonic() - start:.0f} s", flush=True)
     return 0
@@ -70,8 +75,6 @@ def account(source: Path, part: Path, error: Exception) -> str:
 
 def store(executed: Path, source: Path) -> int:
     """Write the outputs of ``executed`` into ``source``, which stays a plain notebook."""
-    from distill_helpers import results
-
     notebook = nbformat.read(executed, as_version=4)
     notebook.metadata.pop("papermill", None)
     notebook.metadata.get("language_info", {}).pop("version", None)
@@ -86,7 +89,6 @@ def store(executed: Path, source: Path) -> int:
             cell.metadata.pop("tags", None)
         kept.append(cell)
     notebook.cells = kept
-    results.stamp(notebook)  # which machine these outputs are comparable on
     nbformat.validate(notebook)
     text = nbformat.writes(notebook) + "\n"
     if text != source.read_text(encoding="utf-8"):
