@@ -103,6 +103,23 @@ def labels(value: Tensor, num_classes: int, name: str = "labels") -> Tensor:
     return value.long()
 
 
+def targets(value: Tensor, logits: Tensor, name: str = "labels") -> Tensor:
+    """Return labels ``(N,)`` as int64, or a posterior ``(N, C)``, that fit logits."""
+    if isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1:
+        value = probabilities(value, name).detach()
+        expected = logits.shape[-2:]
+    else:
+        value = labels(value, logits.shape[-1], name)
+        expected = logits.shape[-2:-1]
+    if value.shape != expected:
+        raise ValueError(
+            f"{name} has shape {tuple(value.shape)} and logits {tuple(logits.shape)}; {name} must "
+            f"be {tuple(logits.shape[-2:-1])}, or the posterior {tuple(logits.shape[-2:])}. "
+            f"Take both from the same rows; argmax(-1) turns one-hot rows into labels."
+        )
+    return value
+
+
 def _numbers(
     value: Numbers,
     num_members: int | None,

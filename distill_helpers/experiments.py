@@ -57,6 +57,8 @@ def train_teachers(
     random_state: int = 42,
     set_index: int = 0,
     rows: Tensor | None = None,
+    hidden: Sequence[int] = TEACHER_HIDDEN,
+    dropout: Sequence[float] = TEACHER_DROPOUT,
 ) -> Stack:
     """Train one ensemble of the article's teachers; cached.
 
@@ -69,7 +71,10 @@ def train_teachers(
     random_state, set_index : int
         Give the members' seeds (see `member_seeds`).
     rows : Tensor, optional
-        Training rows to use, ``(n,)`` (see `distill_helpers.training.fit`).
+        Training rows to use: ``(n,)``, or one set a member ``(M, n)`` (see
+        `distill_helpers.training.fit`).
+    hidden, dropout : sequence
+        Hidden widths, and the dropout rate after each.
 
     Returns
     -------
@@ -77,11 +82,8 @@ def train_teachers(
         `ensemble_size` members.
     """
     seeds = member_seeds(random_state, "teacher", set_index, ensemble_size)
-    stack = Stack.build(
-        (task.x_train.shape[1], *TEACHER_HIDDEN, task.num_classes),
-        seeds=seeds,
-        dropout=TEACHER_DROPOUT,
-    )
+    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
+    stack = Stack.build(sizes, seeds=seeds, dropout=dropout)
 
     def compute() -> dict[str, Tensor]:
         fit(stack, task, HardLabels(task.y_train), epochs=epochs, seeds=seeds, rows=rows)
@@ -93,9 +95,219 @@ def train_teachers(
         "seeds": seeds,
         "epochs": epochs,
         "rows": rows,
+        "hidden": list(hidden),
+        "dropout": list(dropout),
     }
     stack.load_state_dict(cache.load_or_compute("teachers", arguments, compute))
     return stack
+
+
+def cross_fitted_soft_targets(
+    task: Task,
+    *,
+    folds: int = 10,
+    ensemble_size: int = 12,
+    temperature: float = 1.0,
+    pooling: str = "logits",
+    epochs: int = 30,
+    random_state: int = 42,
+    set_index: int = 0,
+    hidden: Sequence[int] = TEACHER_HIDDEN,
+    dropout: Sequence[float] = TEACHER_DROPOUT,
+    progress: str | None = None,
+) -> Tensor:
+    """Make soft targets for the training rows with teachers that never saw the row; cached.
+
+    For each fold an ensemble is trained on the other folds, and makes the targets of the fold's
+    rows. All folds have the seeds of `train_teachers`, so they are paired with its ensemble. They
+    train as one stack, or as two where the rows do not divide evenly by the folds. The cache
+    holds logits, so another temperature or pooling trains nothing.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    folds : int
+        Each ensemble sees the share ``1 - 1 / folds`` of the rows, every class alike (see
+        `distill_helpers.tasks.Task.folds`).
+    ensemble_size : int
+        Members a fold, and so members a target.
+    temperature, pooling
+        See `distill_helpers.soft_targets.soft_targets`.
+    epochs, random_state, set_index, hidden, dropout
+        As in `train_teachers`.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    Tensor
+        ``(N, C)``, one a training row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not allowed; before anything trains.
+
+    Notes
+    -----
+    Dao et al. (2021, https://arxiv.org/abs/2104.09732). Used in chapter 02.
+    """
+    _check_pooling(task, temperature, pooling)
+    seeds = member_seeds(random_state, "teacher", set_index, ensemble_size)
+    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
+    splits = task.folds(folds, seed=member_seeds(random_state, "folds", set_index, 1)[0])
+
+    def compute() -> dict[str, Tensor]:
+        logits = torch.empty(ensemble_size, len(task.y_train), task.num_classes)
+        for size in sorted({len(fit_rows) for fit_rows, _ in splits}):  # one apart at most
+            group = [split for split in splits if len(split[0]) == size]
+            every = seeds * len(group)
+            stack = Stack.build(sizes, seeds=every, dropout=dropout)
+            rows = torch.stack([fit_rows for fit_rows, _ in group])
+            fit(
+                stack,
+                task,
+                HardLabels(task.y_train),
+                epochs=epochs,
+                seeds=every,
+                rows=rows.repeat_interleave(ensemble_size, 0),
+                progress=progress,
+            )
+            for index, (_, held_out) in enumerate(group):
+                members = slice(index * ensemble_size, (index + 1) * ensemble_size)
+                logits[:, held_out] = stack[members].predict(task.x_train[held_out])
+        return {"logits": logits}
+
+    arguments = {
+        "x": task.x_train,
+        "y": task.y_train,
+        "folds": folds,
+        "random_state": random_state,
+        "set_index": set_index,
+        "ensemble_size": ensemble_size,
+        "epochs": epochs,
+        "hidden": list(hidden),
+        "dropout": list(dropout),
+    }
+    made = cache.load_or_compute("cross-fitted", arguments, compute)
+    return soft_targets(made["logits"], temperature, pooling)
+
+
+def out_of_bag_soft_targets(
+    task: Task,
+    *,
+    num_bags: int = 60,
+    members_per_target: int | None = None,
+    in_bag: bool = False,
+    temperature: float = 1.0,
+    pooling: str = "logits",
+    epochs: int = 30,
+    random_state: int = 42,
+    set_index: int = 0,
+    hidden: Sequence[int] = TEACHER_HIDDEN,
+    dropout: Sequence[float] = TEACHER_DROPOUT,
+    progress: str | None = None,
+) -> Tensor:
+    """Make soft targets for the training rows with bagged teachers whose bag missed it; cached.
+
+    Each teacher is trained on its bag, as many rows drawn with replacement; a bag misses about
+    37 % of the rows. Seeds are those of `train_teachers`, so the members are paired with its own.
+    The cache holds logits, so another pooling, or the in-bag twin, trains nothing.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    num_bags : int
+        Teachers; for `members_per_target` k take some 4 k + 12.
+    members_per_target : int, optional
+        Pool just so many: of the teachers that may serve a row, the first. All of them where left
+        out, so more for some rows than for others.
+    in_bag : bool
+        Use the teachers that did see the row instead: the in-sample twin.
+    temperature, pooling
+        See `distill_helpers.soft_targets.soft_targets`.
+    epochs, random_state, set_index, hidden, dropout
+        As in `train_teachers`.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    Tensor
+        ``(N, C)``, one a training row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not allowed, or a row has too few teachers; before anything trains.
+
+    Notes
+    -----
+    Breiman (1996) for bags and what they miss. Used in chapter 02.
+    """
+    _check_pooling(task, temperature, pooling)
+    bags = draw_bags(len(task.y_train), member_seeds(random_state, "bag", set_index, num_bags))
+    sees = torch.zeros(num_bags, len(task.y_train), dtype=torch.bool).scatter_(1, bags, True)
+    serves = sees if in_bag else ~sees
+    counts = serves.sum(0)
+    fewest, needed = int(counts.min()), members_per_target or 1
+    if members_per_target is not None:
+        if members_per_target < 1:
+            raise ValueError(
+                f"members_per_target is {members_per_target}; it must be 1 or more, or left out"
+            )
+        counts = torch.full_like(counts, members_per_target)
+    if fewest < needed:
+        where = "in" if in_bag else "outside"
+        raise ValueError(
+            f"num_bags is {num_bags}; every row must be {where} {needed} bags or more, and one is "
+            f"{where} {fewest}. Draw more bags, or ask for fewer members a target"
+        )
+    seeds = member_seeds(random_state, "teacher", set_index, num_bags)
+    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
+
+    def compute() -> dict[str, Tensor]:
+        stack = Stack.build(sizes, seeds=seeds, dropout=dropout)
+        hard = HardLabels(task.y_train)
+        fit(stack, task, hard, epochs=epochs, seeds=seeds, rows=bags, progress=progress)
+        return {"logits": stack.predict(task.x_train)}
+
+    arguments = {
+        "x": task.x_train,
+        "y": task.y_train,
+        "bags": bags,
+        "seeds": seeds,
+        "epochs": epochs,
+        "hidden": list(hidden),
+        "dropout": list(dropout),
+    }
+    logits = cache.load_or_compute("bagged", arguments, compute)["logits"]
+    # Members that serve a row first, in order.
+    ranked = torch.argsort(serves.to(torch.int8), dim=0, descending=True, stable=True)
+    targets = torch.empty_like(logits[0])
+    for count in counts.unique():
+        rows = torch.nonzero(counts == count).flatten()
+        targets[rows] = soft_targets(logits[ranked[:count, rows], rows], temperature, pooling)
+    return targets
+
+
+def draw_bags(num_rows: int, seeds: Sequence[int]) -> Tensor:
+    """Draw a bag of rows with replacement for each seed, ``(len(seeds), num_rows)``.
+
+    Examples
+    --------
+    >>> draw_bags(1000, [3]).unique().numel() / 1000  # about 1 - 1 / e
+    0.643
+    """
+    bags = [np.random.default_rng(seed).integers(num_rows, size=num_rows) for seed in seeds]
+    return torch.from_numpy(np.stack(bags))
+
+
+def _check_pooling(task: Task, temperature: float, pooling: str) -> None:
+    """Refuse before training what `soft_targets` would refuse after it."""
+    soft_targets(torch.zeros(1, task.num_classes), temperature, pooling)
 
 
 @dataclass(frozen=True)

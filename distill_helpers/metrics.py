@@ -12,6 +12,7 @@ Where two classes tie for the largest logit, the first is the prediction.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -239,22 +240,96 @@ def agreement(logits_a: Tensor, logits_b: Tensor) -> Tensor:
     >>> agreement(torch.stack([teacher, -teacher]), teacher)
     tensor([1., 0.], dtype=torch.float64)
     """
-    a = _checks.logits(logits_a, "logits_a")
-    b = _checks.logits(logits_b, "logits_b")
+    a, b = _pair(logits_a, logits_b, "logits_a", "logits_b")
+    return _by_member(a, b, lambda a, b: (a.argmax(-1) == b.argmax(-1)).double().mean())
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How closely a student, or each of several, matches its teacher.
+
+    Attributes
+    ----------
+    agreement : Tensor
+        Share of samples with the same predicted class; float64, ``()`` or ``(M,)``.
+    kl : Tensor
+        Mean of KL(teacher || student) in nats, both at temperature 1; float64, ``()`` or ``(M,)``.
+    """
+
+    agreement: Tensor
+    kl: Tensor
+
+
+def fidelity(student_logits: Tensor, teacher_logits: Tensor) -> Fidelity:
+    r"""Compute how closely a student matches its teacher.
+
+    .. math::
+
+        \mathrm{KL} = \frac{1}{N} \sum_n \sum_c p_{nc} \log \frac{p_{nc}}{q_{nc}},
+        \qquad p = \mathrm{softmax}(v), \quad q = \mathrm{softmax}(z)
+
+    Parameters
+    ----------
+    student_logits
+        ``(N, C)`` or ``(M, N, C)``.
+    teacher_logits
+        ``(N, C)``, the same for all students, or ``(M, N, C)``, one a student. For an ensemble
+        pass its pool, such as ``pool(logits).log()``.
+
+    Returns
+    -------
+    Fidelity
+        `agreement` and `kl`.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If shapes do not fit, or a value is out of bounds.
+
+    Notes
+    -----
+    Stanton et al. (2021, https://arxiv.org/abs/2106.05945), equations 2 and 3. Fidelity is not
+    accuracy: a student can match badly and be right more often. Used from chapter 02 on.
+
+    Examples
+    --------
+    >>> import torch
+    >>> teacher = torch.tensor([[0.5, 0.5]]).log()
+    >>> student = torch.tensor([[0.8, 0.2]]).log()
+    >>> fidelity(student, teacher).kl.round(decimals=4)  # log(0.5 / 0.4)
+    tensor(0.2231, dtype=torch.float64)
+    """
+    student, teacher = _pair(student_logits, teacher_logits, "student_logits", "teacher_logits")
+    return Fidelity(agreement(student, teacher), _by_member(student, teacher, _mean_kl))
+
+
+def _mean_kl(student: Tensor, teacher: Tensor) -> Tensor:
+    log_p, log_q = torch.log_softmax(teacher.double(), -1), torch.log_softmax(student.double(), -1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+
+
+def _pair(a: Tensor, b: Tensor, name_a: str, name_b: str) -> tuple[Tensor, Tensor]:
+    """Return logits of the same samples, classes and members."""
+    a, b = _checks.logits(a, name_a).detach(), _checks.logits(b, name_b).detach()
     if a.shape[-2:] != b.shape[-2:] or (a.ndim == b.ndim == 3 and len(a) != len(b)):
         raise ValueError(
-            f"logits_a has shape {tuple(a.shape)} and logits_b {tuple(b.shape)}; they must be for "
+            f"{name_a} has shape {tuple(a.shape)} and {name_b} {tuple(b.shape)}; they must be for "
             f"the same samples, classes and members. Take both from the same rows; for all "
             f"pairs of members, loop."
         )
-    if a.ndim < b.ndim:
-        a, b = b, a
-    if a.ndim == 2:
-        return (a.argmax(-1) == b.argmax(-1)).double().mean()
-    ones = b.argmax(-1).expand(a.shape[:-1])  # one member at a time spares memory
-    return torch.stack(
-        [(z.argmax(-1) == one).double().mean() for z, one in zip(a, ones, strict=True)]
-    )
+    return a, b
+
+
+def _by_member(a: Tensor, b: Tensor, compare: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Compare two networks, or one with every member, or member by member."""
+    if a.ndim == b.ndim == 2:
+        return compare(a, b)
+    members = max(len(z) for z in (a, b) if z.ndim == 3)
+    # One member at a time spares memory.
+    pairs = zip(a.expand(members, -1, -1), b.expand(members, -1, -1), strict=True)
+    return torch.stack([compare(one, other) for one, other in pairs])
 
 
 def _mean(logits: Tensor, labels: Tensor, score: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
@@ -268,19 +343,7 @@ def _mean(logits: Tensor, labels: Tensor, score: Callable[[Tensor, Tensor], Tens
 
 def _check(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     logits = _checks.logits(logits, "logits").detach()
-    if isinstance(labels, Tensor) and labels.is_floating_point() and labels.ndim > 1:
-        labels = _checks.probabilities(labels, "labels").detach()
-        expected = logits.shape[-2:]
-    else:
-        labels = _checks.labels(labels, logits.shape[-1], "labels")
-        expected = logits.shape[-2:-1]
-    if labels.shape != expected:
-        raise ValueError(
-            f"labels has shape {tuple(labels.shape)} and logits {tuple(logits.shape)}; labels must "
-            f"be {tuple(logits.shape[-2:-1])}, or the posterior {tuple(logits.shape[-2:])}. "
-            f"Take both from the same rows; argmax(-1) turns one-hot rows into labels."
-        )
-    return logits, labels
+    return logits, _checks.targets(labels, logits, "labels")
 
 
 def _blocks(logits: Tensor, labels: Tensor) -> Iterator[tuple[tuple[int, ...], Tensor, Tensor]]:

@@ -1,6 +1,12 @@
-"""Soft targets: a teacher's probabilities, tempered, and pooled where there are several members."""
+"""Soft targets: a teacher's probabilities, tempered, and pooled where there are several members.
+
+`soft_targets` is what the book trains with; `pool` adds the pools that chapter 01 compares.
+"""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -8,6 +14,12 @@ from torch import Tensor
 from distill_helpers import _checks
 
 POOLINGS = ("logits", "probabilities")
+POOLS = ("arithmetic", "geometric", "power", "median")
+
+Softmax = Callable[[Tensor, int], Tensor]
+
+_BLOCK = 2**20
+"""Values that are held in float64 at once."""
 
 
 def soft_targets(logits: Tensor, temperature: float = 1.0, pooling: str = "logits") -> Tensor:
@@ -74,6 +86,141 @@ def soft_targets(logits: Tensor, temperature: float = 1.0, pooling: str = "logit
     return pooled.to(logits.dtype)
 
 
-def _temper(v: Tensor, temperature: float) -> Tensor:
+def pool(
+    logits: Tensor,
+    kind: str = "geometric",
+    *,
+    order: float | None = None,
+    temperature: float = 1.0,
+    temper: str = "before",
+) -> Tensor:
+    r"""Pool the members of an ensemble into one prediction.
+
+    With :math:`p_m = \mathrm{softmax}(v_m / T)`, class by class and then normalised to sum to 1:
+
+    .. math::
+
+        \text{arithmetic:}\; \frac{1}{M} \sum_m p_m \qquad
+        \text{geometric:}\; \Bigl(\prod_m p_m\Bigr)^{1/M} \qquad
+        \text{power:}\; \Bigl(\frac{1}{M} \sum_m p_m^r\Bigr)^{1/r} \qquad
+        \text{median:}\; \mathrm{median}_m \, p_m
+
+    The geometric pool is the softmax of the mean logits. The power pool is arithmetic for
+    :math:`r = 1` and geometric for :math:`r = 0`; it nears the largest probability of each class as
+    r grows, and the smallest as r falls.
+
+    Parameters
+    ----------
+    logits
+        Raw outputs ``(M, N, C)``. Log-probabilities are logits too.
+    kind
+        ``"arithmetic"``, ``"geometric"``, ``"power"`` or ``"median"``; the median of an even number
+        of members is the mean of the middle two.
+    order
+        The power pool's r, any finite number; for the other kinds leave it out.
+    temperature
+        A finite number above 0; 1 leaves the probabilities as they are, more softens them.
+    temper
+        ``"before"`` softens each member, then pools. ``"after"`` pools at temperature 1, then
+        softens the pool: :math:`p^{1/T}`, normalised. For the geometric pool both are the same.
+
+    Returns
+    -------
+    Tensor
+        Probabilities ``(N, C)``, in the dtype of the logits, detached.
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type or dtype.
+    ValueError
+        If a value or a shape is out of bounds, or a name is unknown.
+
+    Notes
+    -----
+    Computed with logarithms in float64. So a class whose probability rounds to 0 in every member
+    still has its share, and medians that are all tiny (each member sure of another class) still
+    have a sum to be divided by. Derived in chapter 01.
+
+    Examples
+    --------
+    >>> import torch
+    >>> v = torch.tensor([[0.9, 0.1], [0.5, 0.5]]).log().unsqueeze(1)
+    >>> pool(v)
+    tensor([[0.7500, 0.2500]])
+    >>> pool(v, "arithmetic")
+    tensor([[0.7000, 0.3000]])
+    >>> pool(v, "power", order=-1)
+    tensor([[0.7941, 0.2059]])
+    """
+    logits = _checks.logits(logits, "logits").detach()
+    if logits.ndim != 3:
+        raise ValueError(
+            f"logits has shape {tuple(logits.shape)}; a pool needs members, (M, N, C). For one "
+            f"network use soft_targets()."
+        )
+    T = float(_checks.temperature(temperature))
+    _check_choice("kind", kind, POOLS)
+    _check_choice("temper", temper, ("before", "after"))
+    order = _check_order(order, kind)
+    before, after = (T, 1.0) if temper == "before" else (1.0, T)
+    rows = max(1, _BLOCK // (logits.shape[0] * logits.shape[2]))
+    pooled = []
+    for block in logits.split(rows, dim=1):
+        log_p = _temper(block.double(), before, torch.log_softmax).clamp_min(-1e300)
+        log_pool = _log_median(log_p) if order is None else _log_power_mean(log_p, order)
+        pooled.append(_temper(log_pool, after).to(logits.dtype))
+    return torch.cat(pooled)
+
+
+def _log_power_mean(log_p: Tensor, order: float) -> Tensor:
+    """Return the log of the power mean over the first axis."""
+    mean = log_p.mean(0)
+    if order == 0:
+        return mean
+    # Far from 0 take the largest term out, so that nothing overflows; near 0 the mean, so that
+    # nothing cancels.
+    largest = log_p.amax(0) if order > 0 else log_p.amin(0)
+    terms = order * (log_p - largest)
+    far = largest + (torch.logsumexp(terms, 0) - math.log(len(log_p))) / order
+    small = order * (log_p - mean)
+    near = mean + torch.expm1(small).mean(0).log1p() / order
+    return torch.where(small.abs().amax(0) < 1, near, far)
+
+
+def _log_median(log_p: Tensor) -> Tensor:
+    """Return the log of the median over the first axis."""
+    members = len(log_p)
+    ordered = log_p.sort(0).values
+    return torch.logaddexp(ordered[(members - 1) // 2], ordered[members // 2]) - math.log(2)
+
+
+def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise ValueError(
+            f"{name} is {value!r}; it must be one of {', '.join(map(repr, known))}. "
+            f"Use {known[0]!r} if unsure."
+        )
+
+
+def _check_order(order: float | None, kind: str) -> float | None:
+    """Return the order of the power mean that a kind of pool is; None for the median."""
+    if kind != "power":
+        if order is not None:
+            raise ValueError(f"order is {order!r} for kind {kind!r}; only kind='power' has one.")
+        return {"arithmetic": 1.0, "geometric": 0.0}.get(kind)
+    if isinstance(order, bool) or not isinstance(order, int | float):
+        raise TypeError(
+            f"order is {order!r}; kind='power' needs a finite number. Use 1 for the mean of "
+            f"probabilities, 0 for the geometric mean."
+        )
+    if not math.isfinite(order):
+        raise ValueError(
+            f"order is {order}; it must be finite. Use 1e6 or -1e6 for the largest or smallest."
+        )
+    return float(order)
+
+
+def _temper(v: Tensor, temperature: float, softmax: Softmax = torch.softmax) -> Tensor:
     """Return softmax(v / T); the largest logit is taken off first, so nothing overflows."""
-    return torch.softmax((v - v.amax(-1, keepdim=True)) / temperature, -1)
+    return softmax((v - v.amax(-1, keepdim=True)) / temperature, -1)

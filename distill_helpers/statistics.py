@@ -34,6 +34,7 @@ __all__ = [
     "covariance_of_test_sample",
     "gap_recovered",
     "gap_recovered_one_run",
+    "jackknife",
     "mcnemar",
     "mean_estimate",
     "nadeau_bengio",
@@ -296,6 +297,61 @@ def paired_gain(
     """
     first, second = _pair(treated, control)
     return mean_estimate(first - second, level=level, test_variance=test_variance, unit=unit)
+
+
+def jackknife(
+    value: float, left_out: ArrayLike, *, level: float = 0.95, unit: str = ""
+) -> Estimate:
+    r"""Give a statistic of `S` sets an interval, from its values with one set left out.
+
+    With :math:`\theta_{(s)}` the statistic without set s and :math:`\theta_{(\cdot)}` their mean,
+
+    .. math::
+
+        \theta \pm t_{S-1} \sqrt{\frac{S - 1}{S}
+        \sum_s \bigl(\theta_{(s)} - \theta_{(\cdot)}\bigr)^2}
+
+    For a mean it is the interval of `mean_estimate`. Used in chapter 01 for variances.
+
+    Parameters
+    ----------
+    value : float
+        The statistic of all sets.
+    left_out : array_like, shape (S,)
+        The statistic of all sets but one, for each. At least two.
+    level, unit
+        As in `mean_estimate`.
+
+    Returns
+    -------
+    Estimate
+
+    Raises
+    ------
+    ValueError
+        Fewer than two sets, values that are not finite, a level outside (0, 1).
+
+    Notes
+    -----
+    Tukey (1958); Efron and Stein (1981) show that the variance errs on the wide side. The statistic
+    must be smooth in the sets: means, variances and their ratios are, a median is not.
+
+    Examples
+    --------
+    >>> y = np.array([1.0, 2.0, 6.0])
+    >>> print(jackknife(y.mean(), [4.0, 3.5, 1.5]))
+    3 [-4, 10]
+    >>> print(mean_estimate(y))
+    3 [-4, 10]
+    """
+    _check_level(level)
+    value, parts = float(value), _set_means(_array(left_out, "left_out", (1,)), "left_out")
+    freedom = parts.size - 1
+    error = math.sqrt(freedom * float(parts.var()))
+    half = _quantile(level, freedom) * error
+    return Estimate(
+        float(value), value - half, value + half, level, parts.size, error, freedom, unit
+    )
 
 
 def pairing_correlation(
