@@ -201,13 +201,7 @@ def bias_variance(probabilities: Tensor, posterior: Tensor, loss: str = "log") -
     (0.105, 0.105)
     """
     _check_loss(loss)
-    _check_axes("probabilities", probabilities, (4,))
-    _checks.probabilities(probabilities.flatten(0, 1), "probabilities")
-    if loss == "log" and not (probabilities > 0).all():
-        raise ValueError(
-            "probabilities holds 0; with loss='log' each must be above 0, for its log is infinite. "
-            "Use torch.softmax(logits.double(), -1)."
-        )
+    probabilities = _sets(probabilities, loss)
     p = _checks.probabilities(posterior, "posterior").detach().double()
     if p.shape != probabilities.shape[2:]:
         raise ValueError(
@@ -307,7 +301,7 @@ def variance_components(values: Tensor) -> VarianceComponents:
     >>> parts.between.contains(1), parts.within.contains(4), parts.rho.contains(0.2)
     (True, True, True)
     """
-    _check_values(values)
+    values = _outputs(values)
     sets, members = values.shape[:2]
     if members < 2:
         raise ValueError(
@@ -368,7 +362,7 @@ def variance_of_mean(values: Tensor, sizes: Sequence[int]) -> dict[int, Estimate
     >>> curve[1].contains(1), curve[4].contains(0.25)
     (True, True)
     """
-    _check_values(values)
+    values = _outputs(values)
     sets, members = values.shape[:2]
     measured = {}
     for m in sizes:
@@ -435,7 +429,7 @@ def disagreement(logits: Tensor) -> Tensor:
 
 
 def _points(probabilities: Tensor, loss: str) -> Tensor:
-    p = probabilities.detach().double()
+    p = probabilities.double()
     return torch.log_softmax(p.log(), -1) if loss == "log" else p
 
 
@@ -487,20 +481,31 @@ def _check_loss(loss: str) -> None:
 
 def _members(logits: Tensor) -> Tensor:
     logits = _checks.logits(logits, "logits").detach()
-    _check_axes("logits", logits, (3,))
+    if logits.ndim != 3:
+        raise ValueError(
+            f"logits has shape {tuple(logits.shape)}; it must be (M, N, C), members first. For one "
+            f"network add an axis, logits[None]."
+        )
     return logits
 
 
-def _check_axes(name: str, value: Tensor, axes: tuple[int, ...]) -> None:
-    shapes = {3: "(M, N, C)", 4: "(S, M, N, C)"}
-    if isinstance(value, Tensor) and value.ndim not in axes:
+def _sets(probabilities: Tensor, loss: str) -> Tensor:
+    if isinstance(probabilities, Tensor) and probabilities.ndim != 4:
         raise ValueError(
-            f"{name} has shape {tuple(value.shape)}; it must be {shapes[axes[0]]}. Add or drop an "
-            f"axis."
+            f"probabilities has shape {tuple(probabilities.shape)}; it must be (S, M, N, C), "
+            f"training sets and members first. Add or drop an axis."
         )
+    for of_set in probabilities:
+        _checks.probabilities(of_set, "probabilities")
+    if loss == "log" and not (probabilities > 0).all():
+        raise ValueError(
+            "probabilities holds 0; with loss='log' each must be above 0, for its log is infinite. "
+            "Use torch.softmax(logits.double(), -1)."
+        )
+    return probabilities.detach()
 
 
-def _check_values(values: Tensor) -> None:
+def _outputs(values: Tensor) -> Tensor:
     if not isinstance(values, Tensor) or not values.is_floating_point():
         kind = values.dtype if isinstance(values, Tensor) else type(values).__name__
         raise TypeError(f"values is {kind}; it must be a floating-point tensor. Use .float().")
@@ -511,3 +516,4 @@ def _check_values(values: Tensor) -> None:
         )
     if not torch.isfinite(values).all():
         raise ValueError("values holds numbers that are not finite; find the run that broke.")
+    return values.detach()

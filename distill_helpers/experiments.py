@@ -220,7 +220,7 @@ def out_of_bag_soft_targets(
     task : Task
         Its training part is used.
     num_bags : int
-        Teachers; for `members_per_target` k take some 4 k + 12.
+        Teachers; for `members_per_target` k some 5 k + 25 are enough.
     members_per_target : int, optional
         Pool just so many: of the teachers that may serve a row, the first. All of them where left
         out, so more for some rows than for others.
