@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distill_helpers.soft_targets import soft_targets
+from distill_helpers import soft_targets as module
+from distill_helpers.soft_targets import pool, soft_targets
 
 few = settings(max_examples=40, deadline=None)
 V = torch.tensor([[[3.0, 0.0, -1.0], [0.5, 2.0, 0.0]], [[0.0, 0.0, 4.0], [1.0, -2.0, 0.3]]])
@@ -129,4 +130,224 @@ def test_bad_input_is_refused_in_one_line(
 ) -> None:
     with pytest.raises(error, match=message) as caught:
         soft_targets(*arguments)
+    assert "\n" not in str(caught.value)
+
+
+# Pools of members
+
+
+kinds = [("arithmetic", None), ("geometric", None), ("median", None)]
+kinds += [("power", r) for r in (-3.0, 0.0, 0.5, 2.0)]
+
+
+def exact_pool(
+    v: torch.Tensor, kind: str, order: float | None, T: float, temper: str
+) -> torch.Tensor:
+    """Pool by the definition, in 60 digits."""
+    with mpmath.workdps(60):
+        before, after = (T, 1) if temper == "before" else (1, T)
+
+        def normalised(row: list) -> list:
+            return [x / mpmath.fsum(row) for x in row]
+
+        def pooled(xs: list) -> mpmath.mpf:
+            M = len(xs)
+            if kind == "median":
+                return (sorted(xs)[(M - 1) // 2] + sorted(xs)[M // 2]) / 2
+            r = {"arithmetic": 1, "geometric": 0, "power": order}[kind]
+            if r == 0:
+                return mpmath.fprod(xs) ** (mpmath.mpf(1) / M)
+            return (mpmath.fsum(x ** mpmath.mpf(r) for x in xs) / M) ** (1 / mpmath.mpf(r))
+
+        shares = [
+            [normalised([mpmath.exp(mpmath.mpf(x) / before) for x in row]) for row in member]
+            for member in v.tolist()
+        ]
+        rows = []
+        for of_row in zip(*shares, strict=True):
+            raw = normalised([pooled(list(xs)) for xs in zip(*of_row, strict=True)])
+            rows.append(normalised([x ** (mpmath.mpf(1) / after) for x in raw]))
+        return torch.tensor([[float(x) for x in row] for row in rows], dtype=torch.float64)
+
+
+@pytest.mark.parametrize("temper", ["before", "after"])
+@pytest.mark.parametrize(("kind", "order"), kinds)
+@pytest.mark.parametrize(
+    ("scale", "temperature"), [(1e-3, 1.0), (1.0, 3.0), (1e4, 1.0), (1e4, 1e4), (1.0, 1e-3)]
+)
+def test_a_pool_is_exact(
+    kind: str, order: float | None, scale: float, temperature: float, temper: str
+) -> None:
+    for members in (1, 3, 4):
+        v = scale * torch.randn(members, 2, 3, generator=torch.Generator().manual_seed(members))
+        v = v.double()
+        actual = pool(v, kind, order=order, temperature=temperature, temper=temper)
+        expected = exact_pool(v, kind, order, temperature, temper)
+        rtol = 4e-16 * (10 + v.abs().max().item() / min(1.0, temperature)) * max(1, abs(order or 1))
+        torch.testing.assert_close(actual, expected, rtol=rtol, atol=1e-300)
+
+
+@pytest.mark.parametrize("order", [1e-300, 1e-12, 1e-6, -1e-9, 1e-3, -1e-3, 30, -300.0, 1e5])
+def test_the_power_pool_is_exact_at_every_order(order: float) -> None:
+    v = 5 * torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0)).double()
+    # Members that nearly agree have the smallest terms, and classes of both kinds.
+    for spread in (1.0, 1e-6):
+        z = v[:1] + spread * v
+        actual = pool(z, "power", order=order)
+        if abs(order) < 1e-30:  # 60 digits do not tell it from the limit
+            close(actual, exact_pool(z, "geometric", None, 1.0, "before"), 1e-14)
+        else:
+            close(actual, exact_pool(z, "power", order, 1.0, "before"), 1e-13)
+
+
+def test_limits_of_the_power_pool() -> None:
+    v = 5 * torch.randn(5, 4, 3, generator=torch.Generator().manual_seed(0)).double()
+    p = torch.softmax(v, -1)
+    largest, smallest = p.amax(0), p.amin(0)
+    close(pool(v, "power", order=1), pool(v, "arithmetic"))
+    close(pool(v, "power", order=0), pool(v, "geometric"))
+    for order in (1e15, 1e300):
+        close(pool(v, "power", order=order), largest / largest.sum(-1, keepdim=True))
+        close(pool(v, "power", order=-order), smallest / smallest.sum(-1, keepdim=True))
+    close(pool(1e4 * v, "power", order=1e300), pool(1e4 * v, "power", order=1e15))
+
+
+@given(own.shapes(), own.temperatures, st.data())
+@few
+def test_pools_that_soft_targets_has_too(
+    shape: tuple[int, ...], temperature: float, data: st.DataObject
+) -> None:
+    v = data.draw(own.logits((3, *shape[-2:])))
+    rtol = 1e-13 + 4e-16 * v.abs().max().item() / temperature
+    for kind, pooling in (("geometric", "logits"), ("arithmetic", "probabilities")):
+        actual = pool(v, kind, temperature=temperature)
+        expected = soft_targets(v, temperature, pooling)
+        torch.testing.assert_close(actual, expected, rtol=min(rtol, 1e-6), atol=1e-300)
+    after = pool(v, temperature=temperature, temper="after")
+    torch.testing.assert_close(
+        after, soft_targets(v, temperature), rtol=min(10 * rtol, 1e-6), atol=1e-300
+    )
+
+
+def test_the_median_of_members_that_are_sure_of_different_classes() -> None:
+    """Every median rounds to 0; their shares do not."""
+    v = 1e4 * torch.eye(3, dtype=torch.float64).unsqueeze(1)
+    assert (torch.softmax(v, -1).median(0).values == 0).all()
+    close(pool(v, "median"), torch.full((1, 3), 1 / 3, dtype=torch.float64))
+    # One member more for class 0, and a little less of class 2 in it.
+    v = torch.cat([v, torch.tensor([[[1e4, 0.0, -1.0]]], dtype=torch.float64)])
+    close(pool(v, "median")[0, 0], torch.tensor(1.0, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(("kind", "order"), [*kinds, ("power", 1e300), ("power", -1e300)])
+@pytest.mark.parametrize("temper", ["before", "after"])
+@given(st.sampled_from([2, 5, 1000]), st.integers(1, 5), own.temperatures, st.data())
+@settings(max_examples=10, deadline=None)
+def test_pools_are_probabilities_at_extremes(
+    kind: str,
+    order: float | None,
+    temper: str,
+    classes: int,
+    members: int,
+    temperature: float,
+    data: st.DataObject,
+) -> None:
+    v = data.draw(own.logits((members, 3, classes)))
+    p = pool(v, kind, order=order, temperature=temperature, temper=temper)
+    assert p.shape == (3, classes) and (p >= 0).all()
+    torch.testing.assert_close(p.sum(-1), torch.ones(3, dtype=torch.float64))
+    turned = pool(v.flip(0) + 7, kind, order=order, temperature=temperature, temper=temper)
+    assert (turned.argmax(-1) == p.argmax(-1)).all() or p.topk(2).values.diff().abs().min() < 1e-6
+
+
+def test_a_temperature_of_nothing_leaves_no_nan() -> None:
+    for kind, order in kinds:
+        for temper in ("before", "after"):
+            p = pool(V.double(), kind, order=order, temperature=1e-305, temper=temper)
+            torch.testing.assert_close(p.sum(-1), torch.ones(2, dtype=torch.float64))
+
+
+def test_softening_before_and_after_differ_unless_geometric() -> None:
+    v = V.double()
+    for kind in ("arithmetic", "median"):
+        assert not torch.allclose(
+            pool(v, kind, temperature=3.0), pool(v, kind, temperature=3.0, temper="after")
+        )
+        once = pool(v, kind) ** (1 / 3)
+        expected = once / once.sum(-1, keepdim=True)
+        close(pool(v, kind, temperature=3.0, temper="after"), expected)
+    close(pool(v, temperature=3.0), pool(v, temperature=3.0, temper="after"))
+    close(pool(v), pool(v, "geometric", temperature=1.0, temper="before"))  # the defaults
+
+
+def test_blocks_of_rows_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    v = torch.randn(3, 50, 4, generator=torch.Generator().manual_seed(0))
+    whole = pool(v, "power", order=0.5)
+    sizes = []
+    softmax = torch.log_softmax
+
+    def spy(z: torch.Tensor, dim: int) -> torch.Tensor:
+        sizes.append(z.numel())
+        return softmax(z, dim)
+
+    monkeypatch.setattr(torch, "log_softmax", spy)
+    for block in (1, 70):
+        monkeypatch.setattr(module, "_BLOCK", block)
+        sizes.clear()
+        assert torch.equal(pool(v, "power", order=0.5), whole)
+        assert max(sizes) == max(12, block // 12 * 12)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_pool_keeps_the_dtype_and_no_gradient(dtype: torch.dtype) -> None:
+    v = V.to(dtype).requires_grad_()
+    for kind, order in kinds:
+        p = pool(v, kind, order=order)
+        assert p.dtype == dtype and not p.requires_grad
+        assert torch.equal(p, pool(v.double(), kind, order=order).to(dtype))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "error", "message"),
+    [
+        (
+            (V, "mean"),
+            {},
+            ValueError,
+            r"^kind is 'mean'; .* 'arithmetic', 'geometric', 'power', 'm",
+        ),
+        ((V,), {"temper": "never"}, ValueError, r"^temper is 'never'; .* 'before', 'after'\. Use"),
+        (
+            (V,),
+            {"order": 1.0},
+            ValueError,
+            r"^order is 1\.0 for kind 'geometric'; only kind='power'",
+        ),
+        ((V, "median"), {"order": 1.0}, ValueError, r"^order is 1\.0 for kind 'median'; only"),
+        (
+            (V, "power"),
+            {},
+            TypeError,
+            r"^order is None; kind='power' needs a finite number\. Use 1",
+        ),
+        ((V, "power"), {"order": True}, TypeError, r"^order is True; "),
+        ((V, "power"), {"order": "2"}, TypeError, r"^order is '2'; "),
+        (
+            (V, "power"),
+            {"order": float("inf")},
+            ValueError,
+            r"^order is inf; it must be finite\. Use",
+        ),
+        ((V, "power"), {"order": float("nan")}, ValueError, r"^order is nan; it must be finite"),
+        ((V[0],), {}, ValueError, r"^logits has shape \(2, 3\); .* \(M, N, C\)\..*soft_targets"),
+        ((torch.softmax(V, -1),), {}, ValueError, r"^logits looks like probabilities"),
+        ((V,), {"temperature": 0}, ValueError, r"^temperature is 0; "),
+        ((V,), {"temperature": [1.0, 2.0]}, ValueError, r"^temperature has shape \(2,\)"),
+    ],
+)
+def test_a_bad_pool_is_refused_in_one_line(
+    arguments: tuple, settings: dict, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message) as caught:
+        pool(*arguments, **settings)
     assert "\n" not in str(caught.value)
