@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from distill_helpers import experiments as ex
 from distill_helpers.networks import Stack
+from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import gaussian_mixture_task, task_from_arrays
 from distill_helpers.training import Distillation, HardLabels, fit
 
@@ -382,6 +383,206 @@ def test_teachers_are_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ex.train_teachers(TASK, **SMALL | other)
     ex.train_teachers(relabelled, **SMALL)
     assert len(calls) == 6
+
+
+def test_teachers_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DISTILL_CACHE", str(tmp_path))
+    for hidden, dropout in (((8, 4), (0.0, 0.0)), ((8, 4), (0.3, 0.0)), ((4,), (0.0,))):
+        teachers = ex.train_teachers(TASK, **SMALL, hidden=hidden, dropout=dropout)
+        assert teachers.sizes == (D, *hidden, C)
+        assert teachers.dropout == dropout
+        seeds = ex.member_seeds(42, "teacher", 0, 2)
+        expected = Stack.build((D, *hidden, C), seeds=seeds, dropout=dropout)
+        fit(expected, TASK, HardLabels(TASK.y_train), epochs=1, seeds=seeds)
+        assert same(teachers, expected)
+
+
+# Held-out targets
+
+
+TINY: dict[str, Any] = {"hidden": (8,), "dropout": (0.1,), "epochs": 2, "random_state": 7}
+
+
+@pytest.mark.parametrize("folds", [3, 7])  # 120 rows: in one stack, and in two
+def test_cross_fitted_targets_are_those_of_the_folds_own_teachers(folds: int) -> None:
+    found = ex.cross_fitted_soft_targets(
+        TASK, folds=folds, ensemble_size=2, temperature=2.5, set_index=3, **TINY
+    )
+    seed = ex.member_seeds(7, "folds", 3, 1)[0]
+    expected = torch.full((N, C), float("nan"))
+    for fit_rows, held_out in TASK.folds(folds, seed=seed):
+        teachers = ex.train_teachers(TASK, ensemble_size=2, set_index=3, rows=fit_rows, **TINY)
+        expected[held_out] = soft_targets(teachers.predict(TASK.x_train[held_out]), 2.5)
+    assert found.dtype == torch.float32
+    close(found, expected, 1e-5)
+
+
+@pytest.mark.parametrize("folds", [3, 7])
+def test_no_cross_fitted_target_depends_on_its_own_label(folds: int) -> None:
+    """Turn one label round: targets of its own fold stay, others move."""
+    seed = ex.member_seeds(7, "folds", 0, 1)[0]
+    splits = TASK.folds(folds, seed=seed)
+
+    def targets(task: Any) -> Tensor:
+        return ex.cross_fitted_soft_targets(task, folds=folds, ensemble_size=1, **TINY)
+
+    before = targets(TASK)
+    held_out = splits[1][1]
+    labels = TASK.y_train.clone()
+    # Two labels change places within the fold, so that the folds stay as they are.
+    one = held_out[0]
+    other = held_out[(labels[held_out] != labels[one]).nonzero()[0, 0]]
+    labels[one], labels[other] = TASK.y_train[other], TASK.y_train[one]
+    swapped = replace(TASK, y_train=labels)
+    object.__setattr__(swapped, "folds", lambda k, seed: splits)
+    after = targets(swapped)
+    assert torch.equal(before[held_out], after[held_out])
+    moved = (before != after).any(1)
+    assert moved.sum() > 0.8 * (N - len(held_out))  # the others round to the same
+
+
+def serving(num_bags: int, set_index: int = 0, in_bag: bool = False) -> list[list[int]]:
+    """For each row, the members whose bag missed it (or did not)."""
+    bags = ex.draw_bags(N, ex.member_seeds(7, "bag", set_index, num_bags)).tolist()
+    return [[m for m, bag in enumerate(bags) if (row in bag) == in_bag] for row in range(N)]
+
+
+@pytest.mark.parametrize("in_bag", [False, True])
+@pytest.mark.parametrize(("pooling", "count"), [("logits", None), ("probabilities", 2)])
+def test_out_of_bag_targets_are_pooled_from_members_that_missed_the_row(
+    pooling: str, count: int | None, in_bag: bool
+) -> None:
+    members, options = 24, {k: v for k, v in TINY.items() if k != "random_state"}
+    found = ex.out_of_bag_soft_targets(
+        TASK,
+        num_bags=members,
+        members_per_target=count,
+        in_bag=in_bag,
+        temperature=2.0,
+        pooling=pooling,
+        set_index=1,
+        **options,
+        random_state=7,
+    )
+    bags = ex.draw_bags(N, ex.member_seeds(7, "bag", 1, members))
+    teachers = ex.train_teachers(TASK, ensemble_size=members, set_index=1, rows=bags, **TINY)
+    logits = teachers.predict(TASK.x_train)
+    rows = serving(members, 1, in_bag)
+    assert len({len(row) for row in rows}) > 3
+    expected = [soft_targets(logits[rows[n][:count], n : n + 1], 2.0, pooling)[0] for n in range(N)]
+    close(found, torch.stack(expected), 1e-5)
+
+
+def test_bags_are_as_large_as_the_data_and_fewer_are_the_first() -> None:
+    seeds = ex.member_seeds(7, "bag", 0, 200)
+    bags = ex.draw_bags(N, seeds)
+    assert bags.shape == (200, N) and bags.dtype == torch.int64
+    assert torch.equal(ex.draw_bags(N, seeds[:3]), bags[:3])
+    counts = torch.bincount(bags.flatten(), minlength=N).double()
+    # Each row is drawn 200 times on average, with binomial spread: a chi-squared statistic.
+    assert abs(((counts - 200) ** 2 / 200).sum() - (N - 1)) < 4 * (2 * N) ** 0.5
+    missed = 1 - np.mean([len(set(bag)) / N for bag in bags.tolist()])
+    assert missed == pytest.approx((1 - 1 / N) ** N, abs=4 * 0.03 / 200**0.5)
+
+
+@pytest.mark.parametrize(
+    ("make", "base", "changes"),
+    [
+        (
+            ex.cross_fitted_soft_targets,
+            {"folds": 3, "ensemble_size": 1},
+            [{"ensemble_size": 2}, {"folds": 5}],
+        ),
+        (ex.out_of_bag_soft_targets, {"num_bags": 24}, [{"num_bags": 25}]),
+    ],
+)
+def test_held_out_targets_are_cached(
+    make: Callable[..., Tensor],
+    base: dict[str, Any],
+    changes: list[dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DISTILL_CACHE", str(tmp_path))
+    calls = []
+
+    def counted(*args: object, **kwargs: object) -> object:
+        calls.append(1)
+        return fit(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ex, "fit", counted)
+    base = base | TINY
+    first = make(TASK, **base)
+    assert len(calls) == 1
+    # Neither temperature nor pooling trains anything, and they are not mixed up.
+    assert torch.equal(first, make(TASK, **base))
+    assert not torch.equal(first, make(TASK, **base, temperature=2.0))
+    if make is ex.out_of_bag_soft_targets:
+        make(TASK, **base, members_per_target=1)
+        make(TASK, **base, in_bag=True, pooling="probabilities")
+    assert len(calls) == 1
+    relabelled = replace(TASK, y_train=(TASK.y_train + 1) % C)
+    moved = replace(TASK, x_train=-TASK.x_train)
+    changes = [
+        *changes,
+        {"set_index": 1},
+        {"random_state": 1},
+        {"epochs": 3},
+        {"hidden": (4,)},
+        {"dropout": (0.2,)},
+    ]
+    others = [make(TASK, **base | change) for change in changes]
+    others += [make(task, **base) for task in (relabelled, moved)]
+    assert len(calls) == 1 + len(others)
+    for other in others:
+        assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "message"),
+    [
+        ("cross_fitted", {"pooling": "median"}, r"^pooling is 'median'"),
+        ("cross_fitted", {"temperature": 0.0}, r"^temperature is 0"),
+        ("cross_fitted", {"folds": 1}, r"^k is 1; "),
+        ("out_of_bag", {"pooling": "median"}, r"^pooling is 'median'"),
+        ("out_of_bag", {"temperature": 0.0}, r"^temperature is 0"),
+        ("out_of_bag", {"members_per_target": 0}, r"^members_per_target is 0; it must be 1 or m"),
+        (
+            "out_of_bag",
+            {"num_bags": 3},
+            r"^num_bags is 3; every row must be outside 1 bags or more, and one is outside 0\. Dr",
+        ),
+        (
+            "out_of_bag",
+            {"num_bags": 30, "members_per_target": 25, "in_bag": True},
+            r"^num_bags is 30; every row must be in 25 bags or more, and one is in \d+\. Draw mo",
+        ),
+    ],
+)
+def test_held_out_targets_refuse_before_training(
+    make: str, arguments: dict[str, Any], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ex, "fit", lambda *_, **__: pytest.fail("it trained"))
+    with pytest.raises(ValueError, match=message) as caught:
+        getattr(ex, f"{make}_soft_targets")(TASK, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_defaults_are_the_articles(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[Stack, dict[str, Any]]] = []
+
+    def spy(stack: Stack, task: object, objective: HardLabels, **kwargs: Any) -> None:
+        seen.append((stack, kwargs))
+
+    monkeypatch.setattr(ex, "fit", spy)
+    ex.cross_fitted_soft_targets(TASK, progress="folds")
+    ex.out_of_bag_soft_targets(TASK, progress="bags")
+    for (stack, kwargs), members, label in zip(seen, (120, 60), ("folds", "bags"), strict=True):
+        assert stack.sizes == (D, *ex.TEACHER_HIDDEN, C)
+        assert stack.dropout == ex.TEACHER_DROPOUT
+        assert (stack.num_members, kwargs["epochs"], kwargs["progress"]) == (members, 30, label)
+    assert seen[0][1]["seeds"] == ex.member_seeds(42, "teacher", 0, 12) * 10
+    assert seen[1][1]["seeds"] == ex.member_seeds(42, "teacher", 0, 60)
 
 
 # The whole ladder

@@ -246,6 +246,73 @@ def test_agreement_with_one_hot_logits_is_accuracy() -> None:
     assert torch.equal(metrics.agreement(z, hard), metrics.accuracy(z, y))
 
 
+# Fidelity
+
+
+@given(own.shapes(), st.booleans(), st.data())
+@few
+def test_fidelity_is_agreement_and_the_divergence_of_the_student(
+    shape: tuple[int, ...], one_each: bool, data: st.DataObject
+) -> None:
+    student = data.draw(own.logits(shape))
+    teacher = data.draw(own.logits(shape if one_each else shape[-2:]))
+    result = metrics.fidelity(student, teacher)
+    assert result.kl.shape == result.agreement.shape == shape[:-2]
+    assert result.kl.dtype == torch.float64
+    assert torch.equal(result.agreement, metrics.agreement(student, teacher))
+    # KL is cross-entropy less entropy.
+    z, v = (x.reshape(-1, *shape[-2:]) for x in (student, teacher.expand(shape)))
+    expected = [
+        slow_cross_entropy(one.tolist(), other.tolist())
+        - slow_cross_entropy(other.tolist(), other.tolist())
+        for one, other in zip(z, v, strict=True)
+    ]
+    size = 1 + max(float(student.abs().max()), float(teacher.abs().max()))
+    torch.testing.assert_close(
+        result.kl.reshape(-1),
+        torch.tensor(expected, dtype=torch.float64),
+        rtol=1e-10,
+        atol=1e-14 * size,
+    )
+
+
+def slow_cross_entropy(z: list[list[float]], v: list[list[float]]) -> float:
+    total = 0.0
+    for of_student, of_teacher in zip(z, v, strict=True):
+        top = max(of_student)
+        log_sum = top + math.log(math.fsum(math.exp(x - top) for x in of_student))
+        p = softmax(of_teacher)
+        total += math.fsum(a * (log_sum - x) for a, x in zip(p, of_student, strict=True))
+    return total / len(z)
+
+
+def test_fidelity_known_by_heart() -> None:
+    teacher = torch.tensor([[0.5, 0.5], [0.5, 0.5]]).log()
+    student = torch.tensor([[0.8, 0.2], [0.5, 0.5]]).log()
+    result = metrics.fidelity(student, teacher)
+    assert float(result.kl) == pytest.approx(0.5 * math.log(1 / (4 * 0.8 * 0.2)) / 2, rel=1e-6)
+    assert result.agreement == 1  # ties: the first class
+    # The other way round it is another number, and nothing is infinite.
+    swapped = 0.8 * math.log(1.6) + 0.2 * math.log(0.4)
+    assert float(metrics.fidelity(teacher, student).kl) == pytest.approx(swapped / 2, rel=1e-6)
+    assert metrics.fidelity(torch.tensor([[1e4, 0.0]]), torch.tensor([[0.0, 1e4]])).kl == 1e4
+    same = metrics.fidelity(student, student)
+    assert (same.kl, same.agreement) == (0, 1)
+    many = metrics.fidelity(teacher, torch.stack([student, teacher]))
+    assert many.kl.shape == (2,) and many.kl[1] == 0
+    z = student.clone().requires_grad_()
+    assert not metrics.fidelity(z, z).kl.requires_grad
+
+
+def test_fidelity_refuses_what_does_not_match() -> None:
+    with pytest.raises(ValueError, match=r"^student_logits has shape .* and teacher_logits"):
+        metrics.fidelity(Z, Z[:2])
+    with pytest.raises(ValueError, match=r"^student_logits looks like probabilities"):
+        metrics.fidelity(P, Z)
+    with pytest.raises(ValueError, match=r"^teacher_logits looks like probabilities"):
+        metrics.fidelity(Z, P)
+
+
 # What is refused
 
 Z = torch.tensor([[2.0, -1.0], [0.5, 0.0], [0.3, 0.2]])

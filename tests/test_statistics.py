@@ -27,6 +27,7 @@ from distill_helpers.statistics import (
     covariance_of_test_sample,
     gap_recovered,
     gap_recovered_one_run,
+    jackknife,
     mcnemar,
     mean_estimate,
     nadeau_bengio,
@@ -65,6 +66,41 @@ def nested_arms(
 
 def share(estimates: list, truth: float) -> float:
     return float(np.mean([e.contains(truth) for e in estimates]))
+
+
+# The jackknife ---------------------------------------------------------------------------------
+
+
+def leave_out(statistic: Callable[[np.ndarray], float], y: np.ndarray) -> Estimate:
+    left = [statistic(np.delete(y, s)) for s in range(len(y))]
+    return jackknife(statistic(y), left)
+
+
+@modest
+@given(arrays(np.float64, st.integers(2, 12), elements=st.floats(-50, 50)))
+def test_the_jackknife_of_a_mean_is_its_t_interval(y: np.ndarray) -> None:
+    one, other = leave_out(np.mean, y), mean_estimate(y)
+    for name in ("value", "low", "high", "standard_error", "degrees_of_freedom", "n", "level"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=1e-9)
+
+
+def test_the_jackknife_of_a_variance_covers_nearly() -> None:
+    """Of normal values: their variance is skewed, so 95 % falls short by some points."""
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(size=(2000, 50))
+    estimates = [leave_out(lambda y: float(y.var(ddof=1)), y) for y in drawn]
+    assert 0.91 <= share(estimates, 1.0) <= 0.95
+    assert np.mean([e.value for e in estimates]) == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_jackknife_takes_level_and_unit_and_refuses() -> None:
+    wide, narrow = jackknife(1.0, [1.0, 2.0, 0.0]), jackknife(1.0, [1, 2, 0], level=0.5, unit="%")
+    assert narrow.high < wide.high and (narrow.level, narrow.unit, wide.unit) == (0.5, "%", "")
+    for left in ([1.0], [1.0, math.nan], [[1.0], [2.0]]):
+        with pytest.raises(ValueError, match=r"^left_out ha?o?l?d?s .*\S$"):
+            jackknife(1.0, left)
+    with pytest.raises(ValueError, match=r"^level is 95; it must lie between 0 and 1"):
+        jackknife(1.0, [1.0, 2.0], level=95)
 
 
 # Means and gains ------------------------------------------------------------------------------
