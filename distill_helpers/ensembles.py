@@ -81,8 +81,8 @@ def ambiguity_decomposition(logits: Tensor, targets: Tensor, loss: str = "log") 
 
     Notes
     -----
-    Krogh and Vedelsby (1995) for squared loss; Heskes (1998) and Wood et al. (2023,
-    https://arxiv.org/abs/2301.03962) for log-loss. Derived in chapter 01.
+    Krogh and Vedelsby (1995) for squared loss; Heskes (1998) and Wood et al. (2023) for log-loss.
+    Derived in chapter 01.
 
     Examples
     --------
@@ -188,8 +188,7 @@ def bias_variance(probabilities: Tensor, posterior: Tensor, loss: str = "log") -
 
     The two-level split needs no weights beyond equal numbers of members: the logarithm of
     :math:`c_s` is the mean of its members' logarithms less a constant, and constants cancel when
-    the centres are normalised. Wood et al. (2023, https://arxiv.org/abs/2301.03962). Derived in
-    chapter 01.
+    the centres are normalised. Wood et al. (2023). Derived in chapter 01.
 
     Examples
     --------
@@ -290,7 +289,7 @@ def variance_components(values: Tensor) -> VarianceComponents:
     The estimate of `between` may be negative where the truth is near 0. It is left so, for cutting
     it off would bias it (and `total`, and `rho`) upwards. Fewer training sets, or outputs that
     move together at all inputs, make the intervals too short: with 20 sets and a single input,
-    nominal 95 % covers about 88 %. Searle, Casella and McCulloch (1992). Used in chapter 01.
+    nominal 95 % covers about 88 %. Used in chapter 01.
 
     Examples
     --------
@@ -407,8 +406,7 @@ def disagreement(logits: Tensor) -> Tensor:
 
     Notes
     -----
-    Fort, Hu and Lakshminarayanan (2019, https://arxiv.org/abs/1912.02757) measure the diversity of
-    solutions by it. Used in chapter 01.
+    Fort et al. (2019) measure the diversity of solutions by it. Used in chapter 01.
 
     Examples
     --------

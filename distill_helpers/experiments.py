@@ -151,7 +151,7 @@ def cross_fitted_soft_targets(
 
     Notes
     -----
-    Dao et al. (2021, https://arxiv.org/abs/2104.09732). Used in chapter 02.
+    Dao et al. (2021). Used in chapter 02.
     """
     _check_pooling(task, temperature, pooling)
     seeds = member_seeds(random_state, "teacher", set_index, ensemble_size)
@@ -252,19 +252,18 @@ def out_of_bag_soft_targets(
     sees = torch.zeros(num_bags, len(task.y_train), dtype=torch.bool).scatter_(1, bags, True)
     serves = sees if in_bag else ~sees
     counts = serves.sum(0)
-    fewest, needed = int(counts.min()), members_per_target or 1
-    if members_per_target is not None:
-        if members_per_target < 1:
-            raise ValueError(
-                f"members_per_target is {members_per_target}; it must be 1 or more, or left out"
-            )
-        counts = torch.full_like(counts, members_per_target)
-    if fewest < needed:
+    needed = 1 if members_per_target is None else members_per_target
+    if needed < 1:
+        raise ValueError(f"members_per_target is {needed}; it must be 1 or more, or left out")
+    if counts.min() < needed:
         where = "in" if in_bag else "outside"
         raise ValueError(
             f"num_bags is {num_bags}; every row must be {where} {needed} bags or more, and one is "
-            f"{where} {fewest}. Draw more bags, or ask for fewer members a target"
+            f"{where} {counts.min()}. Draw {5 * needed + 25} or more, or ask for fewer members a "
+            f"target"
         )
+    if members_per_target is not None:
+        counts = torch.full_like(counts, members_per_target)
     seeds = member_seeds(random_state, "teacher", set_index, num_bags)
     sizes = (task.x_train.shape[1], *hidden, task.num_classes)
 

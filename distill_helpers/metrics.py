@@ -290,8 +290,8 @@ def fidelity(student_logits: Tensor, teacher_logits: Tensor) -> Fidelity:
 
     Notes
     -----
-    Stanton et al. (2021, https://arxiv.org/abs/2106.05945), equations 2 and 3. Fidelity is not
-    accuracy: a student can match badly and be right more often. Used from chapter 02 on.
+    Top-1 agreement and predictive KL of Stanton et al. (2021). Fidelity is not accuracy: a student
+    can match badly and be right more often. Used from chapter 02 on.
 
     Examples
     --------

@@ -14,7 +14,7 @@ from torch import Tensor
 from distill_helpers import _checks
 
 POOLINGS = ("logits", "probabilities")
-POOLS = ("arithmetic", "geometric", "power", "median")
+POOLS = ("geometric", "arithmetic", "power", "median")
 
 Softmax = Callable[[Tensor, int], Tensor]
 

@@ -333,8 +333,10 @@ def jackknife(
 
     Notes
     -----
-    Tukey (1958); Efron and Stein (1981) show that the variance errs on the wide side. The statistic
-    must be smooth in the sets: means, variances and their ratios are, a median is not.
+    Efron and Stein (1981) show that its variance is, if anything, too large on average. Where the
+    statistic is skewed, as a variance is, the interval covers less than its level all the same.
+    The statistic must be smooth in the sets: means, variances and their ratios are, a median is
+    not.
 
     Examples
     --------

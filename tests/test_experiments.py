@@ -550,12 +550,12 @@ def test_held_out_targets_are_cached(
         (
             "out_of_bag",
             {"num_bags": 3},
-            r"^num_bags is 3; every row must be outside 1 bags or more, and one is outside 0\. Dr",
+            r"^num_bags is 3; every row must be outside 1 bags or more, and one is outside 0\. Draw 30",
         ),
         (
             "out_of_bag",
             {"num_bags": 30, "members_per_target": 25, "in_bag": True},
-            r"^num_bags is 30; every row must be in 25 bags or more, and one is in \d+\. Draw mo",
+            r"^num_bags is 30; every row must be in 25 bags or more, and one is in \d+\. Draw 1",
         ),
     ],
 )

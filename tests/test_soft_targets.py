@@ -314,7 +314,7 @@ def test_a_pool_keeps_the_dtype_and_no_gradient(dtype: torch.dtype) -> None:
             (V, "mean"),
             {},
             ValueError,
-            r"^kind is 'mean'; .* 'arithmetic', 'geometric', 'power', 'm",
+            r"^kind is 'mean'; .* 'power', 'median'\. Use 'geometric' if",
         ),
         ((V,), {"temper": "never"}, ValueError, r"^temper is 'never'; .* 'before', 'after'\. Use"),
         (
