@@ -189,10 +189,10 @@ def _log_power_mean(log_p: Tensor, order: float) -> Tensor:
 
 
 def _log_median(log_p: Tensor) -> Tensor:
-    """Return the log of the median over the first axis."""
+    """Return the log of twice the median over the first axis: the two goes with the sum."""
     members = len(log_p)
     ordered = log_p.sort(0).values
-    return torch.logaddexp(ordered[(members - 1) // 2], ordered[members // 2]) - math.log(2)
+    return torch.logaddexp(ordered[(members - 1) // 2], ordered[members // 2])
 
 
 def _check_choice(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -206,7 +206,7 @@ def test_limits_of_the_power_pool() -> None:
     largest, smallest = p.amax(0), p.amin(0)
     close(pool(v, "power", order=1), pool(v, "arithmetic"))
     close(pool(v, "power", order=0), pool(v, "geometric"))
-    for order in (1e15, 1e300):
+    for order in (1e15, 1e308, 10**30):
         close(pool(v, "power", order=order), largest / largest.sum(-1, keepdim=True))
         close(pool(v, "power", order=-order), smallest / smallest.sum(-1, keepdim=True))
     close(pool(1e4 * v, "power", order=1e300), pool(1e4 * v, "power", order=1e15))
@@ -260,10 +260,16 @@ def test_pools_are_probabilities_at_extremes(
     assert (turned.argmax(-1) == p.argmax(-1)).all() or p.topk(2).values.diff().abs().min() < 1e-6
 
 
+def test_a_member_at_the_mean_among_members_far_from_it() -> None:
+    v = torch.tensor([[[0.0, 0.0]], [[0.0, 1e3]], [[0.0, 2e3]]], dtype=torch.float64)
+    close(pool(v, "arithmetic"), torch.tensor([[1 / 6, 5 / 6]], dtype=torch.float64))
+    close(pool(-v, "power", order=-1), torch.tensor([[1.0, 0.0]], dtype=torch.float64))
+
+
 def test_a_temperature_of_nothing_leaves_no_nan() -> None:
     for kind, order in kinds:
         for temper in ("before", "after"):
-            p = pool(V.double(), kind, order=order, temperature=1e-305, temper=temper)
+            p = pool(V.double(), kind, order=order, temperature=1e-308, temper=temper)
             torch.testing.assert_close(p.sum(-1), torch.ones(2, dtype=torch.float64))
 
 
