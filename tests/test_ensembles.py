@@ -104,6 +104,14 @@ def test_a_float32_posterior_does_not_break_the_sum() -> None:
     close(parts.ensemble, parts.members - parts.ambiguity)
 
 
+@losses
+def test_float32_logits_are_read_in_float64(loss: str) -> None:
+    z, y = (30 * normal(4, 5, 3)).float(), torch.arange(5) % 3
+    one, other = (en.ambiguity_decomposition(v, y, loss) for v in (z, z.double()))
+    for name in ("ensemble", "members", "ambiguity"):
+        assert torch.equal(getattr(one, name), getattr(other, name))
+
+
 # Bias and variance
 
 
@@ -391,6 +399,8 @@ Y = torch.tensor([0, 1, 3])
 P = normal(3, 2, 3, 4).softmax(-1)
 Q = P[0, 0]
 F = normal(3, 2, 5)
+ONE_VARIES = torch.zeros(3, 2, 5, dtype=torch.float64)
+ONE_VARIES[1] = F[1]
 
 
 @pytest.mark.parametrize(
@@ -416,6 +426,7 @@ F = normal(3, 2, 5)
         (en.variance_components, (F[:, :, :0],), r"^values has shape \(3, 2, 0\); it"),
         (en.variance_components, (F / 0,), r"^values holds numbers that are not finite"),
         (en.variance_components, (torch.ones(3, 2, 5),), r"^values vary in fewer than two"),
+        (en.variance_components, (ONE_VARIES,), r"^values vary in fewer than two"),
         (en.variance_of_mean, (F[:2], [1]), r"^values has shape \(2, 2, 5\); .* three"),
         (en.variance_of_mean, (F, [1, 3]), r"^sizes holds 3; .* from 1 to 2, the members"),
         (en.variance_of_mean, (F, [0]), r"^sizes holds 0; each must be from 1 to 2"),
@@ -451,8 +462,9 @@ def test_a_wrong_type_is_refused_in_one_line(
 
 def test_no_gradient_is_kept() -> None:
     z = Z.clone().requires_grad_()
-    parts = en.ambiguity_decomposition(z, Y)
-    assert not parts.ensemble.requires_grad and not parts.ambiguity.requires_grad
+    for targets in (Y, Q.clone().requires_grad_()):
+        parts = en.ambiguity_decomposition(z, targets)
+        assert not parts.ensemble.requires_grad and not parts.ambiguity.requires_grad
     p = P.clone().requires_grad_()
     assert not en.bias_variance(p, Q).variance.requires_grad
     assert not parts.members.requires_grad

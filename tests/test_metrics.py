@@ -217,6 +217,8 @@ def test_results_carry_no_gradient() -> None:
     z = torch.randn(5, 3, requires_grad=True)
     for metric in WITH_LABELS:
         assert not metric(z, torch.zeros(5, dtype=torch.int64)).requires_grad
+        posterior = torch.softmax(z, -1)
+        assert posterior.requires_grad and not metric(z, posterior).requires_grad
 
 
 # Agreement
