@@ -276,8 +276,7 @@ def out_of_bag_soft_targets(
     arguments = {
         "x": task.x_train,
         "y": task.y_train,
-        "bags": bags,
-        "seeds": seeds,
+        "seeds": seeds,  # of the bags too
         "epochs": epochs,
         "hidden": list(hidden),
         "dropout": list(dropout),

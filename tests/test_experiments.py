@@ -387,7 +387,7 @@ def test_teachers_are_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_teachers_of_another_shape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DISTILL_CACHE", str(tmp_path))
-    for hidden, dropout in (((8, 4), (0.0, 0.0)), ((8, 4), (0.3, 0.0)), ((4,), (0.0,))):
+    for hidden, dropout in (((8, 4), (0.0, 0.0)), ((8, 4), (0.3, 0.0)), ((4, 8), (0.3, 0.0))):
         teachers = ex.train_teachers(TASK, **SMALL, hidden=hidden, dropout=dropout)
         assert teachers.sizes == (D, *hidden, C)
         assert teachers.dropout == dropout
@@ -471,6 +471,13 @@ def test_out_of_bag_targets_are_pooled_from_members_that_missed_the_row(
     assert len({len(row) for row in rows}) > 3
     expected = [soft_targets(logits[rows[n][:count], n : n + 1], 2.0, pooling)[0] for n in range(N)]
     close(found, torch.stack(expected), 1e-5)
+
+
+def test_as_many_members_as_the_scarcest_row_has_are_enough() -> None:
+    fewest = min(len(row) for row in serving(24))
+    ex.out_of_bag_soft_targets(TASK, num_bags=24, members_per_target=fewest, **TINY)
+    with pytest.raises(ValueError, match=rf"one is outside {fewest}\."):
+        ex.out_of_bag_soft_targets(TASK, num_bags=24, members_per_target=fewest + 1, **TINY)
 
 
 def test_bags_are_as_large_as_the_data_and_fewer_are_the_first() -> None:

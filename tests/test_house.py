@@ -128,7 +128,7 @@ def test_package_exports_its_version_alone():
 def test_importing_the_package_has_no_side_effects(tmp_path):
     code = f"""
 import random, sys, threading, warnings
-import numpy, torch, sklearn, scipy.stats
+import numpy, torch, sklearn.datasets, scipy.stats
 warnings.simplefilter("error")
 before = random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()
 settings = torch.get_num_threads(), torch.get_default_dtype(), str(numpy.geterr())
