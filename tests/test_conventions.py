@@ -1,0 +1,719 @@
+"""Each convention against its own formula, written out here from what its library does."""
+
+from __future__ import annotations
+
+import doctest
+import importlib.util
+import itertools
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from distill_helpers.conventions import (
+    CONVENTIONS,
+    Canonical,
+    Convention,
+    from_canonical,
+    to_canonical,
+)
+from distill_helpers.losses import distillation_loss
+
+ROOT = Path(__file__).parent.parent
+few = settings(max_examples=20, deadline=None)
+temperatures = st.floats(-1, 2).map(lambda exponent: 10.0**exponent)
+
+
+# The formulas: plain PyTorch, each from the library's own definition
+
+
+def kl(z: Tensor, v: Tensor, T: float, reduction: str = "batchmean") -> Tensor:
+    q, p = F.log_softmax(z / T, 1), F.softmax(v / T, 1)
+    return F.kl_div(q, p, reduction=reduction)
+
+
+def soft_cross_entropy(z: Tensor, v: Tensor, T: float) -> Tensor:
+    return -(F.softmax(v / T, -1) * F.log_softmax(z / T, -1))  # one value an entry
+
+
+def article(z, v, y, *, alpha, temperature):
+    T = temperature
+    return alpha * kl(z, v, T) * T**2 + (1 - alpha) * F.cross_entropy(z, y)
+
+
+def avalanche(z, v, y, *, alpha, temperature):
+    return F.cross_entropy(z, y) + alpha * kl(z, v, temperature)
+
+
+def deit(z, v, y, *, distillation_type, alpha, tau, num_classes):
+    log_q, log_p = F.log_softmax(z / tau, 1), F.log_softmax(v / tau, 1)
+    soft = F.kl_div(log_q, log_p, reduction="sum", log_target=True) * tau * tau / z.numel()
+    return F.cross_entropy(z, y) * (1 - alpha) + soft * alpha
+
+
+def distilbert(z, v, y, *, temperature, alpha_ce, alpha_mlm, alpha_mse, alpha_cos):
+    return alpha_ce * kl(z, v, temperature) * temperature**2 + alpha_mlm * F.cross_entropy(z, y)
+
+
+def distiller(z, v, y, *, kd_temp, kd_distill_wt, kd_student_wt):
+    soft = kl(z, v, kd_temp, "sum") / len(z)
+    return kd_student_wt * F.cross_entropy(z, y) + kd_distill_wt * soft
+
+
+def kd_lib(z, v, y, *, temp, distil_weight):
+    soft = F.mse_loss(F.softmax(v / temp, 1), F.softmax(z / temp, 1))
+    return (1 - distil_weight) * F.cross_entropy(z, y) + distil_weight * temp * temp * soft
+
+
+def kd_zoo(z, v, y, *, lambda_st, T):
+    return F.cross_entropy(z, y) + kl(z, v, T, "sum") * (T * T) / len(z) * lambda_st
+
+
+def keras_3(z, v, y, *, student_loss_weight, temperature, loss):
+    p, q = F.softmax(v / temperature, -1), F.softmax(z / temperature, -1)
+    soft = (p * (p.clamp_min(1e-300).log() - q.clamp_min(1e-300).log())).sum(-1).mean()
+    hard = F.cross_entropy(z, y)
+    return student_loss_weight * hard + (1 - student_loss_weight) * soft * temperature**2
+
+
+def keras_example(z, v, y, *, alpha, temperature):
+    soft = kl(z, v, temperature) * temperature**2
+    return alpha * F.cross_entropy(z, y) + (1 - alpha) * soft
+
+
+def keras_example_2020(z, v, y, *, alpha, temperature):
+    return alpha * F.cross_entropy(z, y) + (1 - alpha) * kl(z, v, temperature)
+
+
+def mdistiller(z, v, y, *, TEMPERATURE, CE_WEIGHT, KD_WEIGHT):
+    soft = kl(z, v, TEMPERATURE, "none").sum(1).mean() * TEMPERATURE**2
+    return CE_WEIGHT * F.cross_entropy(z, y) + KD_WEIGHT * soft
+
+
+def mmrazor(z, v, y, *, tau, reduction, loss_weight, num_classes, batch_size):
+    return F.cross_entropy(z, y) + loss_weight * tau**2 * kl(z, v, tau, reduction)
+
+
+def modelopt(z, v, y, *, temperature, reduction, kd_loss_weight, num_classes, batch_size):
+    soft = kl(z, v, temperature, reduction) * temperature**2
+    return soft * kd_loss_weight + (1 - kd_loss_weight) * F.cross_entropy(z, y)
+
+
+def paddleslim(z, v, y, *, teacher_temperature, student_temperature):
+    p, q = F.softmax(v / teacher_temperature, -1), F.log_softmax(z / student_temperature, -1)
+    return -(p * q).sum(-1).mean()
+
+
+def peterliht(z, v, y, *, alpha, temperature, num_classes):
+    T = temperature
+    return kl(z, v, T, "mean") * (alpha * T * T) + F.cross_entropy(z, y) * (1 - alpha)
+
+
+def pytorch_tutorial(z, v, y, *, T, soft_target_loss_weight, ce_loss_weight):
+    soft = torch.sum(soft_cross_entropy(z, v, T)) / z.size(0) * T**2
+    return soft_target_loss_weight * soft + ce_loss_weight * F.cross_entropy(z, y)
+
+
+def repdistiller(z, v, y, *, gamma, alpha, beta, kd_T):
+    soft = kl(z, v, kd_T, "sum") * kd_T**2 / z.shape[0]
+    return gamma * F.cross_entropy(z, y) + alpha * soft
+
+
+def sentence_transformers(z, v, y, *, temperature, student_temperature, teacher_temperature):
+    student = temperature if student_temperature is None else student_temperature
+    teacher = temperature if teacher_temperature is None else teacher_temperature
+    p, q = F.softmax(v / teacher, 1), F.log_softmax(z / student, 1)
+    return F.kl_div(q, p, reduction="batchmean") * student**2
+
+
+def super_gradients(z, v, y, *, distillation_loss_coeff):
+    soft = F.kl_div(F.log_softmax(z, 1), F.softmax(v, 1), reduction="batchmean")
+    return F.cross_entropy(z, y) * (1 - distillation_loss_coeff) + soft * distillation_loss_coeff
+
+
+def textbrewer(z, v, y, *, temperature, kd_loss_weight, hard_label_weight, kd_loss_type):
+    soft = soft_cross_entropy(z, v, temperature).sum(-1).mean()
+    return soft * kd_loss_weight + F.cross_entropy(z, y) * hard_label_weight
+
+
+def tf_kd(z, v, y, *, alpha, temperature, multiplier, num_classes):
+    T = temperature
+    soft = kl(z, v, T, "mean") * (T * T) * multiplier
+    return (1 - alpha) * F.cross_entropy(z, y) + alpha * soft
+
+
+def timm(z, v, y, *, temperature, task_loss_weight, distill_loss_weight):
+    log_q, log_p = F.log_softmax(z / temperature, -1), F.log_softmax(v / temperature, -1)
+    soft = F.kl_div(log_q, log_p, reduction="batchmean", log_target=True) * temperature**2
+    if distill_loss_weight is not None:
+        task = 1.0 if task_loss_weight is None else task_loss_weight
+    elif task_loss_weight is not None:
+        task, distill_loss_weight = task_loss_weight, 1 - task_loss_weight
+    else:
+        task = distill_loss_weight = 1.0
+    return task * F.cross_entropy(z, y) + distill_loss_weight * soft
+
+
+def tinybert(z, v, y, *, temperature, num_classes):
+    return soft_cross_entropy(z, v, temperature).mean()
+
+
+def torchdistill(z, v, y, *, temperature, alpha, beta, reduction, num_classes, batch_size):
+    soft = kl(z, v, temperature, reduction)
+    if alpha == 0:
+        return soft
+    hard = F.cross_entropy(z, y, reduction="mean" if reduction == "batchmean" else reduction)
+    beta = 1 - alpha if beta is None else beta
+    return alpha * hard + beta * temperature**2 * soft
+
+
+def torchtune(z, v, y, *, kd_ratio, kd_loss):
+    soft = -(F.softmax(v, -1) * F.log_softmax(z, -1)).sum(-1).mean()
+    return (1 - kd_ratio) * F.cross_entropy(z, y) + kd_ratio * soft
+
+
+def transformers_guide(z, v, y, *, temperature, lambda_param):
+    soft = kl(z, v, temperature) * temperature**2
+    return (1.0 - lambda_param) * F.cross_entropy(z, y) + lambda_param * soft
+
+
+def transformers_guide_2023(z, v, y, *, temperature, lambda_param):
+    soft = kl(z, v, temperature) * temperature**2
+    return lambda_param * F.cross_entropy(z, y) + (1.0 - lambda_param) * soft
+
+
+FORMULAS: dict[str, Callable[..., Tensor]] = {
+    "article": article,
+    "avalanche": avalanche,
+    "deit": deit,
+    "distilbert": distilbert,
+    "distiller": distiller,
+    "kd-lib": kd_lib,
+    "kd-zoo": kd_zoo,
+    "keras": keras_3,
+    "keras-example": keras_example,
+    "keras-example-2020": keras_example_2020,
+    "mdistiller": mdistiller,
+    "mmrazor": mmrazor,
+    "modelopt": modelopt,
+    "paddleslim": paddleslim,
+    "peterliht": peterliht,
+    "pytorch-tutorial": pytorch_tutorial,
+    "repdistiller": repdistiller,
+    "sentence-transformers": sentence_transformers,
+    "super-gradients": super_gradients,
+    "textbrewer": textbrewer,
+    "tf-kd": tf_kd,
+    "timm": timm,
+    "tinybert": tinybert,
+    "torchdistill": torchdistill,
+    "torchtune": torchtune,
+    "transformers-guide": transformers_guide,
+    "transformers-guide-2023": transformers_guide_2023,
+}
+names = pytest.mark.parametrize("name", CONVENTIONS)
+# PyTorch warns that "mean" divides by the classes, and that a later release will not.
+pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+
+
+# What a test draws
+
+
+def batch(seed: int, rows: int, classes: int, spread: float = 3.0) -> tuple[Tensor, ...]:
+    """Return a student's logits, a teacher's logits and labels."""
+    g = torch.Generator().manual_seed(seed)
+    z, v = spread * torch.randn(2, rows, classes, generator=g, dtype=torch.float64)
+    return z.requires_grad_(), v, torch.randint(classes, (rows,), generator=g)
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> tuple[Tensor, ...]:
+    seed, spread = draw(st.integers(0, 2**32 - 1)), draw(st.sampled_from([0.1, 1.0, 5.0, 30.0]))
+    return batch(seed, draw(st.integers(1, 6)), draw(st.integers(2, 12)), spread)
+
+
+def sizes(convention: Convention, z: Tensor) -> dict[str, int]:
+    """Return the sizes of a batch that a convention asks for."""
+    found = {"num_classes": z.shape[1], "batch_size": z.shape[0]}
+    return {key: value for key, value in found.items() if key in convention.settings}
+
+
+@st.composite
+def their_settings(draw: st.DrawFn, convention: Convention) -> dict[str, Any]:
+    """Return settings that a library could be given and that have an equivalent."""
+    numbers = {
+        "positive": st.floats(-1, 1).map(lambda x: 10.0**x),
+        "share": st.floats(0.01, 0.99) | st.sampled_from([0.0, 0.3, 1.0]),
+        "weight": st.floats(0.01, 10) | st.sampled_from([0.0, 1.0]),
+    }
+    made = {}
+    for key, setting in convention.settings.items():
+        if key in convention.only:
+            made[key] = convention.only[key][0]
+        elif not isinstance(setting.kind, str):
+            made[key] = draw(st.sampled_from(setting.kind))
+        elif setting.kind in numbers:
+            value = numbers[setting.kind]
+            optional = setting.default is None and not setting.required
+            made[key] = draw(st.none() | value if optional else value)
+    temperature = draw(temperatures)
+    return made | dict.fromkeys(convention.temperature, temperature)
+
+
+def gradient(loss: Tensor, z: Tensor) -> Tensor:
+    return torch.autograd.grad(loss, z)[0]
+
+
+def ours(z: Tensor, v: Tensor, y: Tensor, found: Canonical) -> Tensor:
+    p = F.softmax(v / found.temperature, -1)
+    loss = distillation_loss(z, p, y, temperature=found.temperature, alpha=found.alpha)
+    return found.scale * gradient(loss, z)
+
+
+def close(actual: Tensor, expected: Tensor, rtol: float = 1e-6) -> None:
+    size = float(expected.abs().max())
+    torch.testing.assert_close(actual, expected, rtol=rtol, atol=1e-14 + rtol * 1e-3 * size)
+
+
+def has_an_equivalent(name: str, given: dict[str, Any]) -> bool:
+    try:
+        to_canonical(name, **given)
+    except ValueError as error:
+        assert "no equivalent" in str(error)
+        return False
+    return True
+
+
+# The same gradient, both ways
+
+
+@names
+@given(batches(), st.data())
+@few
+def test_their_gradient_is_ours_times_the_scale(
+    name: str, data_batch: tuple[Tensor, ...], data: st.DataObject
+) -> None:
+    z, v, y = data_batch
+    convention = CONVENTIONS[name]
+    given = data.draw(their_settings(convention)) | sizes(convention, z)
+    if has_an_equivalent(name, given):  # weights may both vanish
+        full = {key: given.get(key) for key in convention.settings}
+        found = to_canonical(name, **given)
+        close(ours(z, v, y, found), gradient(FORMULAS[name](z, v, y, **full), z))
+
+
+def reachable(name: str, alpha: float, temperature: float) -> tuple[float, float]:
+    """Move a setting of ours to where a library can follow."""
+    convention = CONVENTIONS[name]
+    if convention.hard == "0":
+        alpha = 1.0
+    elif name == "kd-lib":
+        alpha = 0.0
+    elif convention.hard == "1" or name == "distilbert":
+        alpha = min(alpha, 0.999)
+    return alpha, temperature if convention.temperature else 1.0
+
+
+@names
+@given(batches(), st.floats(0, 1), temperatures, st.sampled_from(["batchmean", "mean", "sum"]))
+@few
+def test_the_way_back_gives_our_gradient_and_our_setting(
+    name: str,
+    data_batch: tuple[Tensor, ...],
+    alpha: float,
+    temperature: float,
+    reduction: str,
+) -> None:
+    z, v, y = data_batch
+    convention = CONVENTIONS[name]
+    alpha, temperature = reachable(name, alpha, temperature)
+    held = sizes(convention, z)
+    if "reduction" in convention.settings:
+        held["reduction"] = reduction
+    made = from_canonical(name, alpha, temperature, **held)
+    found = to_canonical(name, **made)
+    assert found.alpha == pytest.approx(alpha, rel=1e-9, abs=1e-12)
+    assert found.temperature == temperature
+    defaults = {key: setting.default for key, setting in convention.settings.items()}
+    theirs = gradient(FORMULAS[name](z, v, y, **(defaults | made)), z)
+    close(found.scale * ours(z, v, y, Canonical(alpha, temperature, 1.0)), theirs)
+
+
+@names
+@given(st.data())
+@few
+def test_there_and_back_again_is_the_same_setting(name: str, data: st.DataObject) -> None:
+    convention = CONVENTIONS[name]
+    held = {"num_classes": 7, "batch_size": 4}
+    held = {key: value for key, value in held.items() if key in convention.settings}
+    given = data.draw(their_settings(convention)) | held
+    if has_an_equivalent(name, given):
+        there = to_canonical(name, **given)
+        if "reduction" in given:
+            held["reduction"] = given["reduction"]
+        if "multiplier" in given:
+            held["multiplier"] = given["multiplier"]
+        if there.alpha == 1 and convention.hard == "1":
+            return
+        back = from_canonical(name, there.alpha, there.temperature, **held)
+        again = to_canonical(name, **back)
+        assert again[:2] == pytest.approx(there[:2], rel=1e-6, abs=1e-9)
+
+
+@names
+def test_extremes_come_back(name: str) -> None:
+    known = CONVENTIONS[name].settings
+    held = {"num_classes": 1000} if "num_classes" in known else {}
+    for asked in itertools.product([0.0, 1e-6, 0.5, 1 - 1e-6, 1.0], [1e-3, 0.1, 1.0, 100.0, 1e4]):
+        alpha, temperature = reachable(name, *asked)
+        found = to_canonical(name, **from_canonical(name, alpha, temperature, **held))
+        # A share that lies next to 1 keeps few digits of what is left of it.
+        assert found.alpha == pytest.approx(alpha, abs=1e-14 * max(1000, temperature**2))
+        assert found.temperature == temperature and 0 < found.scale < math.inf
+
+
+# What is known in closed form
+
+
+@given(st.floats(0, 1), temperatures)
+@few
+def test_without_t_squared(alpha: float, T: float) -> None:
+    # 1 - alpha weighs the teacher there.
+    found = to_canonical("keras-example-2020", alpha=1 - alpha, temperature=T)
+    scale = alpha / T**2 + 1 - alpha
+    assert found.scale == pytest.approx(scale, rel=1e-12)
+    assert found.alpha == pytest.approx(alpha / (alpha + (1 - alpha) * T**2), rel=1e-9, abs=1e-15)
+
+
+@given(st.floats(0, 1), temperatures, st.integers(2, 1000))
+@few
+def test_a_mean_over_classes_too(alpha: float, T: float, C: int) -> None:
+    found = to_canonical("peterliht", alpha=alpha, temperature=T, num_classes=C)
+    assert found.scale == pytest.approx(alpha / C + 1 - alpha, rel=1e-12)
+    assert found.alpha == pytest.approx(alpha / (alpha + (1 - alpha) * C), rel=1e-9, abs=1e-15)
+
+
+def test_the_article_is_the_canon() -> None:
+    assert to_canonical("article") == Canonical(0.7, 3.0, 1.0)
+    assert from_canonical("article", 0.2, 5) == {"alpha": 0.2, "temperature": 5.0}
+
+
+def test_the_same_name_on_the_other_side() -> None:
+    for name, alpha in (("transformers-guide", 0.2), ("transformers-guide-2023", 0.8)):
+        found = to_canonical(name, temperature=5, lambda_param=0.2)
+        assert found.alpha == pytest.approx(alpha)
+
+
+def test_torchdistill_drops_beta_and_t_squared_at_alpha_0() -> None:
+    near = to_canonical("torchdistill", alpha=1e-9, beta=0.5, temperature=4)
+    assert near.scale == pytest.approx(0.5) and near.alpha == pytest.approx(1)
+    for beta in (None, 0.5, 7):
+        found = to_canonical("torchdistill", alpha=0, beta=beta, temperature=4)
+        assert found == Canonical(1.0, 4.0, 1 / 16)
+
+
+@pytest.mark.parametrize(
+    ("given", "alpha", "scale"),
+    [
+        ({}, 0.5, 2.0),
+        ({"task_loss_weight": 0.3}, 0.7, 1.0),
+        ({"distill_loss_weight": 3}, 0.75, 4.0),
+        ({"distill_loss_weight": 3, "task_loss_weight": 2}, 0.6, 5.0),
+    ],
+)
+def test_timm_fills_in_the_other_weight(given: dict, alpha: float, scale: float) -> None:
+    found = to_canonical("timm", **given)
+    assert found == pytest.approx((alpha, 1.0, scale))
+
+
+def test_new_tensor_cuts_the_graph_as_the_note_on_distiller_says() -> None:
+    z = torch.ones(2, 3, requires_grad=True)
+    with pytest.warns(UserWarning, match="copy construct"):
+        copy = (2 * z).new_tensor(2 * z, requires_grad=True)
+    assert copy.is_leaf
+    with pytest.raises(RuntimeError, match="not to have been used in the graph"):
+        torch.autograd.grad(copy.sum(), z)
+
+
+def test_the_logarithm_of_a_zero_spoils_the_tutorials_value_not_its_gradient() -> None:
+    z, v, _ = batch(0, 2, 3)
+    p, log_q = F.softmax(1e4 * v, -1), F.log_softmax(z, -1)
+    loss = torch.sum(p * (p.log() - log_q)) / 2
+    assert loss.isnan()
+    close(gradient(loss, z), gradient(F.kl_div(log_q, p, reduction="batchmean"), z))
+
+
+# What is refused
+
+REFUSED = [
+    ("kears", {}, r"^name is 'kears'; it must be one of article, avalanche, .*torchdistill"),
+    ("keras", {"alpha": 0.1}, r"^keras has no setting 'alpha'; it has student_loss_weight, temp"),
+    ("keras", {"temperature": 0}, r"^temperature of keras is 0; .* above 0\. See https"),
+    ("keras", {"temperature": "3"}, r"^temperature of keras is '3'; .* finite number above 0"),
+    ("keras", {"temperature": True}, r"^temperature of keras is True"),
+    ("keras", {"temperature": math.nan}, r"^temperature of keras is nan"),
+    ("keras", {"temperature": math.inf}, r"^temperature of keras is inf"),
+    ("keras", {"student_loss_weight": 1.5}, r"is 1\.5; it must be a number from 0 to 1"),
+    ("keras", {"student_loss_weight": -0.1}, r"is -0\.1; it must be a number from 0 to 1"),
+    ("keras", {"loss": "mse"}, r"'mse'; it must be one of 'kl_divergence', 'categorical_cross"),
+    ("keras", {"loss": 3}, r"^loss of keras is 3; it must be one of"),
+    ("keras", {"loss": "categorical_crossentropy"}, r"^keras with loss='cat.*no equivalent, for"),
+    ("kd-lib", {}, r"^kd-lib with distil_weight=0\.5 has no equivalent, for .* squared error"),
+    ("textbrewer", {"kd_loss_type": "mse"}, r"^textbrewer with kd_loss_type='mse' has no equiv"),
+    ("torchtune", {"kd_loss": "ReverseKLLoss"}, r"^torchtune with kd_loss='Rev.*no equivalent"),
+    ("distilbert", {"alpha_mlm": 1, "alpha_cos": 1}, r"^distilbert with alpha_cos=1 has no equiv"),
+    ("distilbert", {"alpha_mlm": 1, "alpha_mse": 1}, r"^distilbert with alpha_mse=1 has no equiv"),
+    ("distilbert", {}, r"^distilbert lacks alpha_mlm; .* Give a finite number above 0\."),
+    ("repdistiller", {"alpha": 1, "beta": 2}, r"^repdistiller with beta=2 has no equivalent"),
+    ("repdistiller", {"alpha": -1}, r"^alpha of repdistiller is -1; .* finite number, 0 or more"),
+    ("repdistiller", {"alpha": 0, "gamma": 0}, r"with 0 T\^2 and CE with 0; that has no equiv"),
+    ("repdistiller", {}, r"^repdistiller lacks alpha; without it there is no telling"),
+    ("repdistiller", {"alpha": None}, r"^repdistiller lacks alpha"),
+    ("torchdistill", {"alpha": 1.5, "temperature": 2}, r"KL with -0\.5 T\^2 .* no equivalent"),
+    ("timm", {"task_loss_weight": 2}, r"^timm weighs KL with -1 T\^2 .* no equivalent"),
+    ("deit", {"alpha": 0.5, "tau": 1, "distillation_type": "soft"}, r"^deit lacks num_classes"),
+    ("peterliht", {"alpha": 0.5, "temperature": 1, "num_classes": 1}, r"whole number, 2 or more"),
+    ("peterliht", {"alpha": 0.5, "temperature": 1, "num_classes": 2.5}, r"whole number, 2 or more"),
+    ("modelopt", {}, r"^modelopt lacks num_classes; .* Give a whole number, 2 or more"),
+    ("modelopt", {"reduction": "sum"}, r"^modelopt lacks batch_size; .* whole number, 1 or more"),
+    ("modelopt", {"reduction": "sum", "batch_size": 0}, r"is 0; it must be a whole number, 1"),
+    ("mmrazor", {"reduction": "none"}, r"it must be one of 'batchmean', 'mean', 'sum'"),
+    (
+        "paddleslim",
+        {"teacher_temperature": 2},
+        r"^paddleslim with teacher_temperature=2, student_temperature=1 has no equivalent",
+    ),
+    (
+        "sentence-transformers",
+        {"temperature": 2, "teacher_temperature": 3},
+        r"^sentence-transformers with student_temperature=2, teacher_temperature=3 has no equiv",
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "given", "message"), REFUSED)
+def test_what_cannot_be_converted_is_refused_in_one_line(
+    name: str, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        to_canonical(name, **given)
+    assert "\n" not in str(caught.value)
+
+
+REFUSED_BACK = [
+    ("kears", 0.5, 2, {}, ValueError, r"^name is 'kears'; it must be one of article"),
+    ("keras", 1.5, 2, {}, ValueError, r"^alpha is 1\.5; it must be a number from 0 to 1"),
+    ("keras", 0.5, 0, {}, ValueError, r"^temperature is 0; it must be a finite number above 0"),
+    ("keras", "a", 2, {}, TypeError, r"^alpha is 'a'"),
+    ("keras", 0.5, 2, {"speed": 1}, ValueError, r"^keras has no setting 'speed'"),
+    ("keras", 0.5, 2, {"student_loss_weight": 0.5}, ValueError, r"0\.5, and keras needs it"),
+    ("keras", 0.5, 2, {"temperature": 5}, ValueError, r"^temperature is 5, and keras needs it"),
+    ("torchtune", 0.5, 2, {}, ValueError, r"^torchtune has no equivalent of temperature 2, for"),
+    ("kd-zoo", 1, 2, {}, ValueError, r"^kd-zoo has no equivalent of alpha 1, for its labels"),
+    ("tinybert", 0.5, 2, {"num_classes": 3}, ValueError, r"no equivalent of an alpha below 1"),
+    ("tinybert", 1, 2, {}, ValueError, r"^tinybert lacks num_classes"),
+    ("distilbert", 1, 2, {}, ValueError, r"^alpha_mlm of distilbert is 0\.0; .* above 0"),
+    ("kd-lib", 0.5, 2, {}, ValueError, r"^kd-lib with distil_weight=0\.5 has no equivalent"),
+    ("repdistiller", 0.5, 2, {"beta": 1}, ValueError, r"^repdistiller with beta=1 has no equiv"),
+    ("modelopt", 0.5, 2, {}, ValueError, r"^modelopt lacks num_classes"),
+]
+
+
+@pytest.mark.parametrize(("name", "alpha", "T", "held", "error", "message"), REFUSED_BACK)
+def test_what_cannot_be_converted_back_is_refused_in_one_line(
+    name: str,
+    alpha: Any,
+    T: Any,
+    held: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    with pytest.raises(error, match=message) as caught:
+        from_canonical(name, alpha, T, **held)
+    assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_any_kind_will_do() -> None:
+    expected = to_canonical("keras", student_loss_weight=0.5, temperature=2)
+    for cast in (np.float64, np.float32):
+        assert to_canonical("keras", student_loss_weight=cast(0.5), temperature=cast(2)) == expected
+    assert to_canonical("modelopt", num_classes=np.int64(4)) == to_canonical(
+        "modelopt", num_classes=4.0
+    )
+
+
+# What is written down
+
+
+@names
+def test_an_entry_is_complete(name: str) -> None:
+    c = CONVENTIONS[name]
+    assert c.title and c.version and c.path and c.link.startswith("https://")
+    if c.version.startswith("commit "):
+        commit = c.version.removeprefix("commit ")
+        assert f"/blob/{commit}" in c.link and c.path.split(",")[0] in c.link
+    weights = {c.soft.removeprefix("1 - "), c.hard.removeprefix("1 - ")} - {"0", "1"}
+    assert weights | set(c.temperature) | set(c.only) <= set(c.settings)
+    for setting in c.settings.values():
+        assert setting.default is None or setting.allows(setting.default)
+        assert setting.default is None or not setting.required
+    assert to_canonical(name, **c.example)
+    assert FORMULAS.keys() == CONVENTIONS.keys()
+
+
+@names
+@given(batches(), st.data())
+@few
+def test_the_formula_that_is_shown_is_the_one_that_is_tested(
+    name: str, data_batch: tuple[Tensor, ...], data: st.DataObject
+) -> None:
+    z, v, y = data_batch
+    c = CONVENTIONS[name]
+    made = data.draw(their_settings(c)) | sizes(c, z)
+    for key in ("reduction", "student_temperature", "teacher_temperature"):
+        if key in made and name != "paddleslim":  # shown for what these are by default
+            made[key] = c.settings[key].default
+    T = made[c.temperature[0]] if c.temperature else 1.0
+    T = made["temperature"] if name == "sentence-transformers" else T
+    parts = {
+        "KL": kl(z, v, T),
+        "CE": F.cross_entropy(z, y),
+        "MSE": F.mse_loss(F.softmax(z / T, 1), F.softmax(v / T, 1)),
+    }
+    shown = eval(c.loss, {}, c.fill(made) | parts)
+    close(gradient(shown, z), gradient(FORMULAS[name](z, v, y, **made), z))
+
+
+def test_the_page_lists_every_convention_and_its_examples_hold() -> None:
+    pytest.importorskip("sphinx")
+    path = ROOT / "book" / "_ext" / "distill_book.py"
+    spec = importlib.util.spec_from_file_location("distill_book", path)
+    assert spec is not None and spec.loader is not None
+    extension = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(extension)
+    page = ROOT / "book" / "conventions.md"
+    content = [page.read_text(encoding="utf-8")]
+    extension.list_conventions(None, "book/conventions", content)
+    assert "<!-- conventions" not in content[0]
+    for name, convention in CONVENTIONS.items():
+        assert content[0].count(f"| `{name}` |") == 1
+        assert f"`{convention.loss}`" in content[0] and convention.link in content[0]
+    failed, tried = doctest.testfile(str(page), module_relative=False)
+    assert tried > 3 and not failed
+
+
+# The libraries themselves, where they are installed
+
+
+def assert_alike(name: str, run: Callable[..., Tensor], rtol: float = 1e-6, **given: Any) -> None:
+    """Hold a library's own gradient to ours, and to the formula written above."""
+    for seed in range(3):
+        z, v, y = batch(seed, 4, 5)
+        full = sizes(CONVENTIONS[name], z) | given
+        theirs = gradient(run(z, v, y), z)
+        close(ours(z, v, y, to_canonical(name, **full)), theirs, rtol)
+        defaults = {key: s.default for key, s in CONVENTIONS[name].settings.items()}
+        close(gradient(FORMULAS[name](z, v, y, **(defaults | full)), z), theirs, rtol)
+
+
+@pytest.mark.parametrize("reduction", ["batchmean", "mean", "sum"])
+@pytest.mark.parametrize(("alpha", "beta"), [(0.3, None), (0.3, 2.0), (0.0, 2.0), (1.0, None)])
+def test_torchdistill_itself(alpha: float, beta: float | None, reduction: str) -> None:
+    mid_level = pytest.importorskip("torchdistill.losses.mid_level")
+    loss = mid_level.KDLoss(".", "output", ".", "output", 4.0, alpha, beta, reduction)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return loss({".": {"output": z}}, {".": {"output": v}}, y)
+
+    given = {"alpha": alpha, "beta": beta, "reduction": reduction, "temperature": 4.0}
+    assert_alike("torchdistill", run, **given)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_keras_itself(weight: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras", minversion="3.12")
+    if keras.backend.backend() != "torch":
+        pytest.skip("Keras runs on another backend")
+    keras.config.set_floatx("float64")
+    try:
+        for seed in range(3):
+            z, v, y = batch(seed, 4, 5, spread=2.0)
+            networks = []
+            # One layer whose weights are the logits: on the unit vectors it returns them.
+            for logits in (z, v):
+                layer = keras.layers.Dense(5, use_bias=False)
+                network = keras.Sequential([keras.Input((4,)), layer])
+                layer.set_weights([logits.detach().numpy()])
+                networks.append(network)
+            student, teacher = networks
+            distiller = keras.distillation.Distiller(
+                teacher=teacher,
+                student=student,
+                distillation_losses=keras.distillation.LogitsDistillation(temperature=4.0),
+                student_loss_weight=weight,
+            )
+            hard = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+            distiller.compile(loss=hard, optimizer="sgd")
+            units = torch.eye(4, dtype=torch.float64)
+            loss = distiller.compute_loss(x=units, y=y, y_pred=student(units, training=True))
+            kernel = student.trainable_variables[0].value
+            found = to_canonical("keras", student_loss_weight=weight, temperature=4.0)
+            theirs = gradient(loss, kernel).to("cpu")
+            close(ours(z, v, y, found), theirs)
+    finally:
+        keras.config.set_floatx("float32")
+
+
+@pytest.mark.parametrize("reduction", ["batchmean", "mean", "sum"])
+def test_modelopt_itself(reduction: str) -> None:
+    losses = pytest.importorskip("modelopt.torch.distill.losses")
+    balancers = pytest.importorskip("modelopt.torch.distill.loss_balancers")
+    soft = losses.LogitsDistillationLoss(temperature=4.0, reduction=reduction)
+    with pytest.warns(UserWarning, match="do not sum to 1"):
+        balance = balancers.StaticLossBalancer(0.3)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        parts = {balancers.STUDENT_LOSS_KEY: F.cross_entropy(z, y), "soft_0": soft(z, v)}
+        return balance(parts)
+
+    assert_alike("modelopt", run, temperature=4.0, reduction=reduction, kd_loss_weight=0.3)
+
+
+def test_torchtune_itself() -> None:
+    kd_losses = pytest.importorskip("torchtune.modules.loss.kd_losses", exc_type=ImportError)
+    soft = kd_losses.ForwardKLLoss()
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return (1 - 0.3) * F.cross_entropy(z, y) + 0.3 * soft(z, v, y)
+
+    assert_alike("torchtune", run, rtol=1e-4, kd_ratio=0.3)  # it computes in float32
+
+
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_sentence_transformers_itself(temperature: float) -> None:
+    losses = pytest.importorskip("sentence_transformers.sentence_transformer.losses")
+    loss = losses.DistillKLDivLoss(torch.nn.Identity(), temperature=temperature)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        query = torch.ones(len(z), 1, dtype=torch.float64)
+        return loss.compute_loss_from_embeddings([query, *z.unsqueeze(-1).unbind(1)], v)
+
+    assert_alike("sentence-transformers", run, temperature=temperature)
+
+
+def test_textbrewer_itself() -> None:
+    losses = pytest.importorskip("textbrewer.losses")
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return 2.0 * losses.kd_ce_loss(z, v, temperature=8) + 0.5 * F.cross_entropy(z, y)
+
+    assert_alike("textbrewer", run, temperature=8, kd_loss_weight=2.0, hard_label_weight=0.5)
