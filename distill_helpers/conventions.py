@@ -332,8 +332,8 @@ def _checked(name: str, given: Settings) -> tuple[Convention, Settings]:
     for key, value in given.items():
         if key not in known:
             raise ValueError(
-                f"{name} has no setting {key!r}; it has {', '.join(known)}. Leave it out if it does "
-                f"not touch the loss; otherwise it is not covered."
+                f"{name} has no setting {key!r}; it has {', '.join(known)}. Leave it out if the loss "
+                f"does not feel it; otherwise it is not covered."
             )
         # None is how a library spells "left out".
         if value is not None and not known[key].allows(value):
@@ -555,20 +555,24 @@ CONVENTIONS: dict[str, Convention] = {
         settings={
             "student_loss_weight": _share(0.5),
             "temperature": _positive(3.0),
-            "loss": Setting(("kl_divergence", "categorical_crossentropy"), "kl_divergence"),
+            "loss": Setting(
+                ("KLDivergence", "kl_divergence", "categorical_crossentropy"), "kl_divergence"
+            ),
         },
-        example={},
+        example={"loss": "KLDivergence"},
         soft="1 - student_loss_weight",
         hard="student_loss_weight",
         only={
             "loss": (
-                "kl_divergence",
-                "any other loss gets the tempered logits of both networks, the teacher's too, "
-                "where probabilities belong, and no T^2",
+                "KLDivergence",
+                "this release takes softmax and T^2 for an instance of the class alone; any other "
+                "loss, its default too, gets tempered logits where probabilities belong",
             )
         },
-        note="The student must return logits, and its own loss must know (`from_logits=True`). "
-        "Keras clips probabilities at 1e-7 inside KL, which a very sure network feels.",
+        note="Its default, the string `'kl_divergence'`, names a function and not the class, so "
+        "neither softmax nor $T^2$ is applied: give `'KLDivergence'`. The student must return "
+        "logits, and its own loss must know (`from_logits=True`). Probabilities below 1e-7 are "
+        "clipped.",
     ),
     "keras-example": Convention(
         title="keras.io, the example on distillation",
