@@ -332,8 +332,8 @@ def _checked(name: str, given: Settings) -> tuple[Convention, Settings]:
     for key, value in given.items():
         if key not in known:
             raise ValueError(
-                f"{name} has no setting {key!r}; it has {', '.join(known)}. Leave it out if the loss "
-                f"does not feel it; otherwise it is not covered."
+                f"{name} has no setting {key!r}; it has {', '.join(known)}. Leave it out if the "
+                f"loss does not feel it; otherwise it is not covered."
             )
         # None is how a library spells "left out".
         if value is not None and not known[key].allows(value):
