@@ -806,7 +806,7 @@ CONVENTIONS: dict[str, Convention] = {
         soft="alpha",
         hard="1 - alpha",
         factors=lambda s, T: (s["multiplier"] * T * T / s["num_classes"], 1.0),
-        note="`loss_kd` is the same with a multiplier of 1; of it is the example.",
+        note="`loss_kd` is the same with a multiplier of 1, and the example is of it.",
     ),
     "timm": Convention(
         title="timm, `LogitDistillationTask`",

@@ -121,6 +121,35 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
     content[0] = content[0].replace(VERDICTS_MARK, "\n".join(lines))
 
 
+def list_conventions(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Fill the page of conventions from the package, so that the two cannot differ."""
+    if docname != "book/conventions":
+        return
+    from distill_helpers.conventions import CONVENTIONS, to_canonical
+
+    table = ["| name | loss | example | alpha | T | scale |", "|:--|:--|:--|:--|:--|:--|"]
+    sources, none = [], []
+    for name, c in CONVENTIONS.items():
+        settings = {key: s.default for key, s in c.settings.items() if s.default is not None}
+        settings |= c.example
+        example = "<br>".join(f"`{key}={value!r}`" for key, value in settings.items())
+        here = " | ".join(f"{value:.4g}" for value in to_canonical(name, **c.example))
+        table.append(f"| `{name}` | `{c.loss}` | {example} | {here} |")
+        rules = "; ".join(f"`{key}` {s.rule}" for key, s in c.settings.items())
+        sources.append(
+            f"- **`{name}`**: [{c.title}]({c.link}), {c.version}, `{c.path}`. {c.note}\n"
+            f"  Settings: {rules}."
+        )
+        none += [
+            f"- **`{name}`**, `{key}` other than `{allowed!r}`: {reason}."
+            for key, (allowed, reason) in c.only.items()
+        ]
+        if len(c.temperature) > 1:
+            none.append(f"- **`{name}`**, `{c.temperature[0]}` other than `{c.temperature[1]}`.")
+    for mark, lines in (("table", table), ("sources", sources), ("none", none)):
+        content[0] = content[0].replace(f"<!-- conventions: {mark} -->", "\n".join(lines))
+
+
 def add_chart_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -137,6 +166,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", prepare_notebook)
     app.connect("source-read", list_modules)
     app.connect("source-read", list_verdicts)
+    app.connect("source-read", list_conventions)
     app.connect("html-page-context", add_chart_scripts)
     app.add_css_file("book.css")
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, wanted or not
