@@ -37,15 +37,9 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 class Canonical(NamedTuple):
     """A setting of `losses.distillation_loss`, and how much larger their gradient is than ours.
 
-    Attributes
-    ----------
-    alpha
-        The weight of the distillation term, from 0 to 1.
-    temperature
-        The temperature of teacher and student, above 0.
-    scale
-        Their gradient is `scale` times ours. With plain SGD, our learning rate must be `scale`
-        times theirs (and our weight decay theirs divided by `scale`) for the same steps.
+    Alpha, from 0 to 1, and a temperature above 0. The scale says that their gradient is so many
+    times ours: for the same steps plain SGD takes a learning rate `scale` times theirs, and their
+    weight decay divided by `scale`.
     """
 
     alpha: float
@@ -916,4 +910,7 @@ CONVENTIONS: dict[str, Convention] = {
         note="The same name on the other side.",
     ),
 }
-"""Every convention that was read, by a short name."""
+"""Every convention that was read, by a short name.
+
+:meta hide-value:
+"""
