@@ -26,7 +26,8 @@ from distill_helpers import _checks
 Settings = dict[str, Any]
 
 _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "positive": (lambda x: x > 0, "a finite number above 0"),
+    # Further out the square of a temperature is no longer a number.
+    "positive": (lambda x: 1e-100 <= x <= 1e100, "a number above 0, from 1e-100 to 1e100"),
     "share": (lambda x: 0 <= x <= 1, "a number from 0 to 1"),
     "weight": (lambda x: x >= 0, "a finite number, 0 or more"),
     "num_classes": (lambda x: x >= 2 and x == int(x), "a whole number, 2 or more"),
@@ -79,7 +80,7 @@ class Setting:
             return isinstance(value, str) and value in self.kind
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             return False
-        return math.isfinite(value) and _KINDS[self.kind][0](value)
+        return math.isfinite(value) and _KINDS[self.kind][0](float(value))
 
 
 def _factors_plain(s: Settings, T: float) -> tuple[float, float]:
@@ -246,7 +247,7 @@ def to_canonical(name: str, **their_settings: Any) -> Canonical:
     if min(soft, hard) < 0 or not 0 < soft + hard < math.inf:
         raise ValueError(
             f"{name} weighs KL with {soft:.6g} T^2 and CE with {hard:.6g}; that has no equivalent, "
-            f"for no weight may be negative and one must be above 0. Change its weights."
+            f"for no weight may be negative, and their sum must be above 0 and finite. Change them."
         )
     return Canonical(soft / (soft + hard), temperature, soft + hard)
 
@@ -294,18 +295,19 @@ def from_canonical(name: str, alpha: float, temperature: float, **held: Any) -> 
             f"{key} is {held[key]!r}, and {name} needs it for alpha and temperature; it cannot be "
             f"held. Leave it out."
         )
-    made: Settings = {key: value for key, (value, _) in convention.only.items()} | held
     if not convention.temperature and temperature != 1:
         raise ValueError(
             f"{name} has no equivalent of temperature {temperature:.6g}, for it has none: teacher "
             f"and student are taken at 1. Use 1."
         )
-    # Stand-ins satisfy the check; the two weights are found after it.
+    fixed = {key: value for key, (value, _) in convention.only.items()} | held
+    tempered = dict.fromkeys(convention.temperature, temperature)
+    # Any weights will do for the check; the right ones are found after it.
     stand_in = dict.fromkeys(chosen & set(convention.settings), 0.5)
-    _, settings = _checked(name, stand_in | made)
+    _, settings = _checked(name, stand_in | fixed | tempered)
     kl, ce = convention.factors(settings, temperature)
-    made |= _weights(name, convention, alpha * temperature**2 / kl, (1 - alpha) / ce)
-    made |= dict.fromkeys(convention.temperature, temperature)
+    weights = _weights(name, convention, alpha * temperature**2 / kl, (1 - alpha) / ce)
+    made = fixed | weights | tempered
     to_canonical(name, **made)  # refuses what has no equivalent
     return made
 
@@ -336,7 +338,9 @@ def _checked(name: str, given: Settings) -> tuple[Convention, Settings]:
                 f"{convention.link}."
             )
     settings = {key: known[key].default for key in known}
-    settings |= {key: value for key, value in given.items() if value is not None}
+    for key, value in given.items():
+        if value is not None:
+            settings[key] = value if isinstance(value, str) else float(value)
     needed = {"mean": "num_classes", "sum": "batch_size"}.get(settings.get("reduction", ""))
     for key, setting in known.items():
         if settings[key] is None and (setting.required or key == needed):
@@ -477,7 +481,7 @@ CONVENTIONS: dict[str, Convention] = {
             "alpha_mse": _free(0.0),
             "alpha_cos": _free(0.0),
         },
-        example={"alpha_mlm": 0.5},
+        example={"alpha_ce": 5.0, "alpha_mlm": 2.0},
         soft="alpha_ce",
         hard="alpha_mlm",
         only={
@@ -485,7 +489,8 @@ CONVENTIONS: dict[str, Convention] = {
             "alpha_cos": (0.0, "a cosine of hidden states is no KL divergence"),
         },
         note="`alpha_ce` weighs the teacher, not the cross-entropy with the labels. Both parts see "
-        "the same tokens with `--restrict_ce_to_mask`; without it the KL divergence covers more.",
+        "the same tokens with `--restrict_ce_to_mask`; without it the KL divergence covers more. "
+        "The example is the README's without its `--alpha_cos 1.0`.",
     ),
     "distiller": Convention(
         title="Intel's Distiller, `KnowledgeDistillationPolicy`",

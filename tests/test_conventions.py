@@ -435,6 +435,13 @@ def test_timm_fills_in_the_other_weight(given: dict, alpha: float, scale: float)
     assert found == pytest.approx((alpha, 1.0, scale))
 
 
+def test_sentence_transformers_lets_each_side_override_the_temperature() -> None:
+    name = "sentence-transformers"
+    assert to_canonical(name, temperature=4) == Canonical(1.0, 4.0, 1.0)
+    assert to_canonical(name, student_temperature=3, teacher_temperature=3).temperature == 3
+    assert to_canonical(name, temperature=5, student_temperature=5).temperature == 5
+
+
 def test_new_tensor_cuts_the_graph_as_the_note_on_distiller_says() -> None:
     z = torch.ones(2, 3, requires_grad=True)
     with pytest.warns(UserWarning, match="copy construct"):
@@ -457,11 +464,13 @@ def test_the_logarithm_of_a_zero_spoils_the_tutorials_value_not_its_gradient() -
 REFUSED = [
     ("kears", {}, r"^name is 'kears'; it must be one of article, avalanche, .*torchdistill"),
     ("keras", {"alpha": 0.1}, r"^keras has no setting 'alpha'; it has student_loss_weight, temp"),
-    ("keras", {"temperature": 0}, r"^temperature of keras is 0; .* above 0\. See https"),
-    ("keras", {"temperature": "3"}, r"^temperature of keras is '3'; .* finite number above 0"),
+    ("keras", {"temperature": 0}, r"^temperature of keras is 0; .* above 0, from .*\. See https"),
+    ("keras", {"temperature": "3"}, r"^temperature of keras is '3'; it must be a number above 0"),
     ("keras", {"temperature": True}, r"^temperature of keras is True"),
     ("keras", {"temperature": math.nan}, r"^temperature of keras is nan"),
     ("keras", {"temperature": math.inf}, r"^temperature of keras is inf"),
+    ("keras", {"temperature": 1e-200}, r"^temperature of keras is 1e-200"),
+    ("keras", {"temperature": 1e200}, r"^temperature of keras is 1e\+200"),
     ("keras", {"student_loss_weight": 1.5}, r"is 1\.5; it must be a number from 0 to 1"),
     ("keras", {"student_loss_weight": -0.1}, r"is -0\.1; it must be a number from 0 to 1"),
     ("keras", {"loss": "mse"}, r"'mse'; it must be one of 'KLDivergence', 'kl_divergence', 'cat"),
@@ -471,12 +480,21 @@ REFUSED = [
     ("kd-lib", {}, r"^kd-lib with distil_weight=0\.5 has no equivalent, for .* squared error"),
     ("textbrewer", {"kd_loss_type": "mse"}, r"^textbrewer with kd_loss_type='mse' has no equiv"),
     ("torchtune", {"kd_loss": "ReverseKLLoss"}, r"^torchtune with kd_loss='Rev.*no equivalent"),
-    ("distilbert", {"alpha_mlm": 1, "alpha_cos": 1}, r"^distilbert with alpha_cos=1 has no equiv"),
-    ("distilbert", {"alpha_mlm": 1, "alpha_mse": 1}, r"^distilbert with alpha_mse=1 has no equiv"),
-    ("distilbert", {}, r"^distilbert lacks alpha_mlm; .* Give a finite number above 0\."),
-    ("repdistiller", {"alpha": 1, "beta": 2}, r"^repdistiller with beta=2 has no equivalent"),
+    (
+        "distilbert",
+        {"alpha_mlm": 1, "alpha_cos": 1},
+        r"^distilbert with alpha_cos=1\.0 has no equiv",
+    ),
+    (
+        "distilbert",
+        {"alpha_mlm": 1, "alpha_mse": 1},
+        r"^distilbert with alpha_mse=1\.0 has no equiv",
+    ),
+    ("distilbert", {}, r"^distilbert lacks alpha_mlm; .* Give a number above 0, "),
+    ("repdistiller", {"alpha": 1, "beta": 2}, r"^repdistiller with beta=2\.0 has no equivalent"),
     ("repdistiller", {"alpha": -1}, r"^alpha of repdistiller is -1; .* finite number, 0 or more"),
     ("repdistiller", {"alpha": 0, "gamma": 0}, r"with 0 T\^2 and CE with 0; that has no equiv"),
+    ("repdistiller", {"alpha": 1e308, "gamma": 1e308}, r"their sum must be above 0 and finite"),
     ("repdistiller", {}, r"^repdistiller lacks alpha; without it there is no telling"),
     ("repdistiller", {"alpha": None}, r"^repdistiller lacks alpha"),
     ("torchdistill", {"alpha": 1.5, "temperature": 2}, r"KL with -0\.5 T\^2 .* no equivalent"),
@@ -487,6 +505,7 @@ REFUSED = [
     ("modelopt", {}, r"^modelopt lacks num_classes; .* Give a whole number, 2 or more"),
     ("modelopt", {"reduction": "sum"}, r"^modelopt lacks batch_size; .* whole number, 1 or more"),
     ("modelopt", {"reduction": "sum", "batch_size": 0}, r"is 0; it must be a whole number, 1"),
+    ("modelopt", {"reduction": "sum", "batch_size": 1.5}, r"is 1\.5; it must be a whole number"),
     ("mmrazor", {"reduction": "none"}, r"it must be one of 'batchmean', 'mean', 'sum'"),
     (
         "paddleslim",
@@ -515,6 +534,9 @@ REFUSED_BACK = [
     ("keras", 1.5, 2, {}, ValueError, r"^alpha is 1\.5; it must be a number from 0 to 1"),
     ("keras", 0.5, 0, {}, ValueError, r"^temperature is 0; it must be a finite number above 0"),
     ("keras", "a", 2, {}, TypeError, r"^alpha is 'a'"),
+    ("keras", 0.5, 1e-200, {}, ValueError, r"^temperature of keras is 1e-200; it must be"),
+    ("keras", 0.5, 1e200, {}, ValueError, r"^temperature of keras is 1e\+200; it must be"),
+    ("torchdistill", 0.5, 1e-200, {}, ValueError, r"^temperature of torchdistill is 1e-200"),
     ("keras", 0.5, 2, {"speed": 1}, ValueError, r"^keras has no setting 'speed'"),
     ("keras", 0.5, 2, {"student_loss_weight": 0.5}, ValueError, r"0\.5, and keras needs it"),
     ("mdistiller", 0.5, 2, {"TEMPERATURE": 5}, ValueError, r"^TEMPERATURE is 5, and mdistiller"),
@@ -524,7 +546,7 @@ REFUSED_BACK = [
     ("tinybert", 1, 2, {}, ValueError, r"^tinybert lacks num_classes"),
     ("distilbert", 1, 2, {}, ValueError, r"^alpha_mlm of distilbert is 0\.0; .* above 0"),
     ("kd-lib", 0.5, 2, {}, ValueError, r"^kd-lib with distil_weight=0\.5 has no equivalent"),
-    ("repdistiller", 0.5, 2, {"beta": 1}, ValueError, r"^repdistiller with beta=1 has no equiv"),
+    ("repdistiller", 0.5, 2, {"beta": 1}, ValueError, r"^repdistiller with beta=1\.0 has no equiv"),
     ("modelopt", 0.5, 2, {}, ValueError, r"^modelopt lacks num_classes"),
 ]
 
