@@ -5,6 +5,8 @@ The defaults are the article's: its teacher, its student, its optimiser.
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -700,3 +702,35 @@ def run_ladder(
     scores["the ensemble itself"] = score(logits.mean(0, keepdim=True), y)
     scores["its members"] = score(logits, y)
     return scores
+
+
+def widen(hidden: Sequence[int], features: int, num_classes: int, times: float) -> list[int]:
+    """Return hidden widths of one network with about `times` the parameters; used in chapter 01.
+
+    All layers grow by one factor, the one whose whole widths come nearest.
+
+    Parameters
+    ----------
+    hidden : sequence of int
+        Hidden widths of the small network.
+    features, num_classes : int
+        Inputs and outputs, the same for both.
+    times : float
+        1 or more.
+
+    Examples
+    --------
+    >>> widen([256, 128, 64], 20, 2, times=12)  # one network for the article's twelve teachers
+    [929, 465, 232]
+    """
+    if times < 1:
+        raise ValueError(f"times is {times}; a wider network has 1 or more times the parameters")
+
+    def parameters(widths: Sequence[int]) -> int:
+        sizes = (features, *widths, num_classes)
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
+
+    wanted = times * parameters(hidden)
+    first = range(hidden[0], math.ceil(times * hidden[0]) + 1)
+    candidates = ([round(width * n / hidden[0]) for width in hidden] for n in first)
+    return min(candidates, key=lambda widths: abs(parameters(widths) - wanted))
