@@ -721,7 +721,7 @@ def widen(hidden: Sequence[int], features: int, num_classes: int, times: float) 
     Examples
     --------
     >>> widen([256, 128, 64], 20, 2, times=12)  # one network for the article's twelve teachers
-    [929, 465, 232]
+    [929, 464, 232]
     """
     if times < 1:
         raise ValueError(f"times is {times}; a wider network has 1 or more times the parameters")

@@ -284,6 +284,273 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     """Make a figure of one pair of axes in the book's style."""
     import matplotlib.pyplot as plt
 
-    with plt.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
-        figure, axes = plt.subplots(figsize=(width, height), layout="constrained", dpi=150)
+    # No rc_context: it would undo what the first figure tells IPython, and later ones stay unseen.
+    figure, axes = plt.subplots(figsize=(width, height), layout="constrained", dpi=150)
+    axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
+
+
+# Chapter 01 -----------------------------------------------------------------------------------
+
+
+def variance_curves(
+    measured: Mapping[str, Mapping[int, Estimate]],
+    law: Mapping[str, Mapping[int, float]],
+    *,
+    floor: float,
+    floor_label: str,
+    ylabel: str,
+) -> Figure:
+    """Draw variances of means of M members: measured points with intervals, the law as lines.
+
+    Parameters
+    ----------
+    measured : mapping of str to mapping of int to Estimate
+        By series, then by M.
+    law : mapping of str to mapping of int to float
+        The lines, by the same series.
+    floor : float
+        What no number of members gets below.
+    floor_label : str
+        Says what it is.
+    ylabel : str
+        With the unit.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _axes(6.4, 3.9)
+    axes.axhline(floor, color=GREY, linewidth=1.2, linestyle="--")
+    sizes = sorted({m for points in measured.values() for m in points})
+    for index, (label, points) in enumerate(measured.items()):
+        colour, marker = _COLOURS[index], _MARKERS[index]
+        line = law[label]
+        axes.plot(list(line), list(line.values()), color=colour, linewidth=1.5, zorder=1)
+        values = [estimate.value for estimate in points.values()]
+        below = [estimate.value - estimate.low for estimate in points.values()]
+        above = [estimate.high - estimate.value for estimate in points.values()]
+        axes.errorbar(
+            list(points),
+            values,
+            yerr=[below, above],
+            fmt=marker,
+            color=colour,
+            markersize=6,
+            markeredgecolor="white",
+            capsize=3,
+            label=label,
+        )
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sizes, [str(m) for m in sizes])
+    axes.minorticks_off()
+    axes.text(sizes[0], floor, floor_label, color=GREY, va="top", ha="left", fontsize=9)
+    axes.set_ylim(0, None)
+    axes.set_xlabel("members in the ensemble, M (lines: the law)")
+    axes.set_ylabel(ylabel)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    figure.legend(
+        *axes.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False
+    )
+    return figure
+
+
+def stacked_parts(
+    parts: Mapping[str, Sequence[float]], bars: Sequence[str], *, xlabel: str, ylabel: str
+) -> Figure:
+    """Draw sums as bars, one segment a part, each part named beside the last bar.
+
+    Parameters
+    ----------
+    parts : mapping of str to sequence of float
+        From the bottom up; one value a bar, 0 or more.
+    bars : sequence of str
+        What stands below the bars.
+    xlabel, ylabel : str
+        With the unit.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _axes(6.4, 3.7)
+    bottom = [0.0] * len(bars)
+    for (name, values), colour, hatch in zip(
+        parts.items(), (GREY, BLUE, ORANGE), ("", "//", ".."), strict=False
+    ):
+        axes.bar(
+            range(len(bars)),
+            values,
+            0.72,
+            bottom=bottom,
+            color=colour,
+            hatch=hatch,
+            edgecolor="white",
+            linewidth=0.5,
+            label=name,
+        )
+        bottom = [low + value for low, value in zip(bottom, values, strict=True)]
+    axes.set_xticks(range(len(bars)), bars)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles[::-1], labels[::-1], loc="outside right center", frameon=False, fontsize=9
+    )
+    return figure
+
+
+def rivals(
+    panels: Mapping[str, tuple[Mapping[str, Mapping[int, Estimate]], Mapping[str, Estimate]]],
+    *,
+    ylabel: str,
+) -> Figure:
+    """Draw what ensembles gain with their size, and single networks as lines across.
+
+    Parameters
+    ----------
+    panels : mapping of str to (curves, lines)
+        By panel: curves by name and M, and one estimate for each line. The band around a line is
+        its interval.
+    ylabel : str
+        With the unit; lower is better.
+
+    Returns
+    -------
+    Figure
+    """
+    import matplotlib.pyplot as plt
+
+    size = (4.1 * len(panels), 4.3)
+    figure, grid = plt.subplots(
+        1, len(panels), figsize=size, layout="constrained", dpi=150, squeeze=False
+    )
+    row = list(grid[0])
+    styles: dict[str, int] = {}
+    for axes, (title, (curves, lines)) in zip(row, panels.items(), strict=True):
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.axhline(0, color=GREY, linewidth=1)
+        sizes = sorted({m for points in curves.values() for m in points})
+        for name, estimate in lines.items():
+            style = styles.setdefault(name, len(styles))
+            colour, dash = (GREEN, PURPLE, ORANGE, GREY)[style], ("-", "--", "-.", ":")[style]
+            axes.axhspan(estimate.low, estimate.high, color=colour, alpha=0.15, linewidth=0)
+            axes.axhline(estimate.value, color=colour, linestyle=dash, linewidth=2, label=name)
+        for index, (name, points) in enumerate(curves.items()):
+            shift = 1 + 0.05 * (2 * index - 1)
+            axes.errorbar(
+                [m * shift for m in points],
+                [e.value for e in points.values()],
+                yerr=[
+                    [e.value - e.low for e in points.values()],
+                    [e.high - e.value for e in points.values()],
+                ],
+                fmt=_MARKERS[index] + "-",
+                color=_COLOURS[index],
+                markersize=6,
+                markeredgecolor="white",
+                linewidth=1.2,
+                capsize=3,
+                label=name,
+            )
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(sizes, [str(m) for m in sizes])
+        axes.minorticks_off()
+        axes.set_title(title, fontsize=11)
+        axes.set_xlabel("members in the ensemble, M")
+        axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    row[0].set_ylabel(ylabel)
+    figure.legend(
+        *row[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+    )
+    return figure
+
+
+def live_ensembles(
+    values: Mapping[int, Mapping[str, Sequence[Sequence[float]]]],
+    truth: Mapping[str, float],
+    *,
+    start: int,
+    ylabel: str,
+) -> Any:
+    """Draw what ensembles of M members say of a few inputs; a slider sets M.
+
+    Parameters
+    ----------
+    values : mapping of int to mapping of str to sequence of sequence of float
+        By M, by input: for each training set the probabilities that its ensembles give.
+    truth : mapping of str to float
+        The posterior, by input; a missing input has none.
+    start : int
+        M at first.
+    ylabel : str
+        What the probability is of.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+
+    sizes = sorted(values)
+    inputs = list(values[sizes[0]])
+    span = 1 + max(len(sets) for sets in values[sizes[0]].values())
+    dots = [
+        {
+            "step": step,
+            "M": m,
+            "at": span * inputs.index(name) + index,
+            "input": name,
+            "training set": index + 1,
+            "probability": round(float(p), 4),
+        }
+        for step, m in enumerate(sizes)
+        for name, sets in values[m].items()
+        for index, probabilities in enumerate(sets)
+        for p in probabilities
+    ]
+    rules = [
+        {"from": span * k - 0.5, "to": span * (k + 1) - 1.5, "posterior": round(truth[name], 4)}
+        for k, name in enumerate(inputs)
+        if name in truth
+    ]
+    names = [{"at": span * (k + 0.5) - 1, "input": name} for k, name in enumerate(inputs)]
+    step = alt.param(
+        name="step",
+        value=sizes.index(start),
+        bind=alt.binding_range(min=0, max=len(sizes) - 1, step=1, name="members: "),
+    )
+    x = alt.X(
+        "at:Q",
+        title=f"training sets, {span - 1} for each input",
+        scale=alt.Scale(domain=[-1, span * len(inputs) - 1], nice=False),
+        axis=alt.Axis(labels=False, ticks=False, grid=False),
+    )
+    y = alt.Y("probability:Q", title=ylabel, scale=alt.Scale(domain=[0, 1]))
+    shown = alt.Chart(alt.Data(values=dots)).transform_filter("datum.step == step")
+    points = shown.mark_circle(size=28, opacity=0.65, color=BLUE).encode(
+        x=x, y=y, tooltip=["input:N", "training set:Q", "M:Q", "probability:Q"]
+    )
+    exact = (
+        alt.Chart(alt.Data(values=rules))
+        .mark_rule(color=VERMILION, strokeWidth=2.5)
+        .encode(x="from:Q", x2="to:Q", y="posterior:Q", tooltip=["posterior:Q"])
+    )
+    labels = (
+        alt.Chart(alt.Data(values=names))
+        .mark_text(baseline="bottom", dy=-4, fontSize=13, fontWeight="bold")
+        .encode(x="at:Q", y=alt.value(300), text="input:N")
+    )
+    title = (
+        shown.transform_aggregate(M="min(M)")
+        .transform_calculate(
+            text="datum.M == 1 ? 'single members' : 'ensembles of ' + datum.M + ' members'"
+        )
+        .mark_text(align="left", baseline="top", fontSize=15, fontWeight="bold", dy=-22)
+        .encode(x=alt.value(0), y=alt.value(0), text="text:N")
+    )
+    return (
+        alt.layer(points, exact, labels, title).add_params(step).properties(width=560, height=300)
+    )

@@ -143,6 +143,27 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="epochs of each teacher; the chapter derives the students' from it",
         ),
     },
+    "01": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the data and of every network"
+        ),
+        "task": Parameter(
+            str,
+            "overlap",
+            choices=("overlap", "article", "digits"),
+            help="what the laboratory trains on; the posterior of the digits is unknown",
+        ),
+        "num_training_sets": Parameter(
+            int, 20, 4, 100, unit="training sets", help="fresh training sets of one law"
+        ),
+        "ensemble_size": Parameter(
+            int, 32, 4, 128, unit="members", help="members trained on each training set"
+        ),
+        "num_test": Parameter(
+            int, 2_000, 100, 100_000, unit="inputs", help="fixed test inputs of the laboratory"
+        ),
+        "epochs": Parameter(int, 30, 2, 500, help="epochs of each member"),
+    },
 }
 
 
