@@ -34,7 +34,6 @@ from distill_helpers.soft_targets import pool
 from distill_helpers.tasks import Task, article_task, gaussian_mixture_task
 from distill_helpers.training import HardLabels, fit
 
-NUM_TEST = 100_000
 MEMBERS = 12
 SIZES = (2, 4, 8, MEMBERS)
 POOLS = ("geometric", "arithmetic")
@@ -54,13 +53,14 @@ class Recipe:
     dropout: tuple[float, ...]
     lengths: tuple[int, ...]
     folds: int  # of the four, how many a trial is scored on
+    num_test: int  # fresh samples; of the digits, all that the fold leaves out
     epochs: int = 30
 
 
 RECIPES = {
-    "article": Recipe(12, ex.TEACHER_HIDDEN, ex.TEACHER_DROPOUT, (5, 10, 30), 1),
-    "overlap": Recipe(20, (64, 32), (0.0, 0.0), (5, 10, 30, 60), 4),
-    "digits": Recipe(20, (64, 32), (0.0, 0.0), (5, 10, 30, 60), 1),
+    "article": Recipe(12, ex.TEACHER_HIDDEN, ex.TEACHER_DROPOUT, (5, 10, 30), 1, 100_000),
+    "overlap": Recipe(20, (64, 32), (0.0, 0.0), (5, 10, 30, 60), 2, 25_000),
+    "digits": Recipe(20, (64, 32), (0.0, 0.0), (5, 10, 30, 60), 1, 0),
 }
 
 
@@ -161,7 +161,7 @@ def replicate(study: str, index: int) -> list[studies.Row]:
     if study == "digits":
         x, labels = task.x_test, task.y_test
     else:
-        x, _ = task.sample(NUM_TEST, seed=index)
+        x, _ = task.sample(recipe.num_test, seed=index)
         labels = task.posterior(x)
     seeds = ex.member_seeds(42, "teacher", index, MEMBERS)
     wide = ex.widen(recipe.hidden, x.shape[1], task.num_classes, MEMBERS)
