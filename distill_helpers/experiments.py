@@ -731,6 +731,6 @@ def widen(hidden: Sequence[int], features: int, num_classes: int, times: float) 
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in itertools.pairwise(sizes))
 
     wanted = times * parameters(hidden)
-    first = range(hidden[0], math.ceil(times * hidden[0]) + 1)
+    first = range(hidden[0], math.ceil(times * (hidden[0] + 1)) + 1)
     candidates = ([round(width * n / hidden[0]) for width in hidden] for n in first)
     return min(candidates, key=lambda widths: abs(parameters(widths) - wanted))

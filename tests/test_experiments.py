@@ -679,3 +679,34 @@ def test_knobs_are_reproducible_and_fewer_are_the_first() -> None:
     assert ex.draw_knobs(5, seed=1) == ex.draw_knobs(9, seed=1)[:5]
     assert ex.draw_knobs(3, seed=1)[1:] != ex.draw_knobs(3, seed=2)[1:]
     assert ex.draw_knobs(1, seed=1) == [ex.Knobs()]
+
+
+# Wider networks
+
+
+@given(
+    hidden=st.lists(st.integers(1, 300), min_size=1, max_size=3),
+    features=st.integers(1, 64),
+    classes=st.integers(2, 10),
+    times=st.floats(1, 30),
+)
+def test_a_wider_network_has_about_so_many_times_the_parameters(
+    hidden: list[int], features: int, classes: int, times: float
+) -> None:
+    def parameters(widths: list[int]) -> int:
+        sizes = (features, *widths, classes)
+        return sum(a * b + b for a, b in itertools.pairwise(sizes))
+
+    wide = ex.widen(hidden, features, classes, times)
+    assert len(wide) == len(hidden) and all(w >= h for w, h in zip(wide, hidden, strict=True))
+    for narrow, broad in zip(hidden, wide, strict=True):  # one factor, but for rounding
+        assert abs(broad - narrow * wide[0] / hidden[0]) <= 0.5
+    one_more = [round(width * (wide[0] + 1) / hidden[0]) for width in hidden]
+    step = parameters(one_more) - parameters(wide)
+    assert abs(parameters(wide) - times * parameters(hidden)) <= step
+
+
+def test_a_network_is_not_widened_by_less_than_one() -> None:
+    assert ex.widen([64, 32], 20, 2, 1) == [64, 32]
+    with pytest.raises(ValueError, match=r"^times is 0.5; a wider network has 1 or more times"):
+        ex.widen([64, 32], 20, 2, 0.5)
