@@ -26,6 +26,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = (
 )
 _MARKERS = ("o", "s", "D", "^")
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
+_SIX = (BLUE, VERMILION, PURPLE, GREEN, ORANGE, GREY)
 
 
 def forest(
@@ -403,19 +404,22 @@ def stacked_parts(
 
 
 def rivals(
-    panels: Mapping[str, tuple[Mapping[str, Mapping[int, Estimate]], Mapping[str, Estimate]]],
+    panels: Mapping[
+        str, tuple[Mapping[str, Mapping[int, Estimate]], Mapping[str, tuple[float, Estimate]]]
+    ],
     *,
+    xlabel: str,
     ylabel: str,
 ) -> Figure:
-    """Draw what ensembles gain with their size, and single networks as lines across.
+    """Draw what ensembles gain with their cost, and what single rivals gain with theirs.
 
     Parameters
     ----------
-    panels : mapping of str to (curves, lines)
-        By panel: curves by name and M, and one estimate for each line. The band around a line is
-        its interval.
-    ylabel : str
-        With the unit; lower is better.
+    panels : mapping of str to (curves, singles)
+        By panel: curves by name and cost, and for each single rival its cost and estimate. A
+        dotted line leads from a rival to the right, where the ensembles are.
+    xlabel, ylabel : str
+        With units.
 
     Returns
     -------
@@ -423,47 +427,57 @@ def rivals(
     """
     import matplotlib.pyplot as plt
 
-    size = (4.1 * len(panels), 4.3)
+    size = (4.1 * len(panels), 4.4)
     figure, grid = plt.subplots(
         1, len(panels), figsize=size, layout="constrained", dpi=150, squeeze=False
     )
-    row = list(grid[0])
-    styles: dict[str, int] = {}
-    for axes, (title, (curves, lines)) in zip(row, panels.items(), strict=True):
+    names = (name for curves, singles in panels.values() for name in (*curves, *singles))
+    looks = dict(zip(dict.fromkeys(names), zip(_SIX, "osD^*P", strict=True), strict=False))
+    for axes, (title, (curves, singles)) in zip(grid[0], panels.items(), strict=True):
         axes.spines[["top", "right"]].set_visible(False)
         axes.axhline(0, color=GREY, linewidth=1)
-        sizes = sorted({m for points in curves.values() for m in points})
-        for name, estimate in lines.items():
-            style = styles.setdefault(name, len(styles))
-            colour, dash = (GREEN, PURPLE, ORANGE, GREY)[style], ("-", "--", "-.", ":")[style]
-            axes.axhspan(estimate.low, estimate.high, color=colour, alpha=0.15, linewidth=0)
-            axes.axhline(estimate.value, color=colour, linestyle=dash, linewidth=2, label=name)
-        for index, (name, points) in enumerate(curves.items()):
-            shift = 1 + 0.05 * (2 * index - 1)
+        costs = sorted({m for points in curves.values() for m in points})
+        right = 1.35 * costs[-1]
+        drawn: list[tuple[str, Mapping[Any, Estimate], str]] = [
+            (name, points, "-") for name, points in curves.items()
+        ]
+        drawn += [(name, {cost: estimate}, "none") for name, (cost, estimate) in singles.items()]
+        shifts: dict[float, int] = {}
+        for name, points, line in drawn:
+            colour, marker = looks[name]
+            if line == "none":
+                (cost,) = points
+                shifts[cost] = shifts.get(cost, 0) + 1
+                place = [cost * 1.09 ** shifts[cost]]
+                value = points[cost].value
+                axes.plot([place[0], right], [value, value], ":", color=colour, linewidth=1.2)
+            else:
+                place = list(points)
+            estimates = list(points.values())
             axes.errorbar(
-                [m * shift for m in points],
-                [e.value for e in points.values()],
-                yerr=[
-                    [e.value - e.low for e in points.values()],
-                    [e.high - e.value for e in points.values()],
-                ],
-                fmt=_MARKERS[index] + "-",
-                color=_COLOURS[index],
-                markersize=6,
+                place,
+                [e.value for e in estimates],
+                yerr=[[e.value - e.low for e in estimates], [e.high - e.value for e in estimates]],
+                fmt=marker,
+                linestyle=line,
+                color=colour,
+                markersize=10 if marker == "*" else 7,
                 markeredgecolor="white",
-                linewidth=1.2,
+                linewidth=1.5,
                 capsize=3,
                 label=name,
             )
         axes.set_xscale("log", base=2)
-        axes.set_xticks(sizes, [str(m) for m in sizes])
+        axes.set_xticks(costs, [str(m) for m in costs])
         axes.minorticks_off()
+        axes.set_xlim(costs[0] / 1.15, right)
         axes.set_title(title, fontsize=11)
-        axes.set_xlabel("members in the ensemble, M")
+        axes.set_xlabel(xlabel)
         axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-    row[0].set_ylabel(ylabel)
+        axes.set_axisbelow(True)
+    grid[0][0].set_ylabel(ylabel)
     figure.legend(
-        *row[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
+        *grid[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False
     )
     return figure
 

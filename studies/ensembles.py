@@ -60,7 +60,7 @@ class Recipe:
 RECIPES = {
     "article": Recipe(12, ex.TEACHER_HIDDEN, ex.TEACHER_DROPOUT, (5, 10, 30), 1, 100_000),
     "overlap": Recipe(20, (64, 32), (0.0, 0.0), (5, 10, 30, 60), 2, 25_000),
-    "digits": Recipe(20, (64, 32), (0.0, 0.0), (5, 10, 30, 60), 1, 0),
+    "digits": Recipe(10, (64, 32), (0.0, 0.0), (5, 10, 30, 60), 1, 0),
 }
 
 

@@ -77,32 +77,39 @@ def test_parts_stand_on_one_another() -> None:
     assert len(hatches) == 3, "told apart without colour too"
 
 
-def test_rivals_have_a_line_and_a_band_each_in_every_panel() -> None:
-    lines = {"wide": estimate(-1.0, -1.5, -0.5), "tuned": estimate(-2.0, -2.5, -1.8)}
+def test_rivals_stand_at_their_cost_with_their_interval_in_every_panel() -> None:
+    tuned, wide = estimate(-2.0, -2.5, -1.8), estimate(-1.0, -1.5, -0.5)
     figure = figures.rivals(
         {
-            "first": ({"pool": FALLING}, lines),
-            "second": ({"pool": FLAT}, {"tuned": lines["tuned"]}),
+            "first": ({"pool": FALLING}, {"tuned": (1, tuned), "wide": (2, wide)}),
+            "second": ({"pool": FLAT}, {"wide": (2, wide)}),
         },
+        xlabel="cost",
         ylabel="NLL",
     )
     first, second = figure.axes
     assert (first.get_title(), second.get_title()) == ("first", "second")
-    (x, y, ends) = points(first, "o")[0]
-    assert y == [4.0, 2.0] and ends == [[3.5, 4.5], [1.5, 3.0]]
-    assert x == pytest.approx([1, 2], rel=0.1)
-    across = {line.get_label(): line for line in first.lines}
-    for name, found in lines.items():
-        assert list(across[name].get_ydata()) == [found.value, found.value]
-    bands = [(patch.get_y(), patch.get_y() + patch.get_height()) for patch in first.patches]
-    assert bands == [(-1.5, -0.5), (-2.5, pytest.approx(-1.8))]
-    here = {line.get_label(): line for line in second.lines}
-    assert here["tuned"].get_color() == across["tuned"].get_color(), "one name, one colour"
-    assert first.get_ylabel() == "NLL"
+    assert points(first, "o") == [([1, 2], [4.0, 2.0], [[3.5, 4.5], [1.5, 3.0]])]
+    assert points(first, "s") == [
+        ([pytest.approx(1, rel=0.1)], [-2.0], [[-2.5, pytest.approx(-1.8)]])
+    ]
+    assert points(first, "D") == [([pytest.approx(2, rel=0.1)], [-1.0], [[-1.5, -0.5]])]
+    assert points(second, "D") == points(first, "D"), "one name, one look, whatever the panel"
+    across = [line.get_ydata().tolist() for line in first.lines if line.get_linestyle() == ":"]
+    assert across == [[-2.0, -2.0], [-1.0, -1.0]]
+    assert (first.get_xlabel(), first.get_ylabel()) == ("cost", "NLL")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["pool", "tuned", "wide"]
 
 
-def test_one_panel_is_enough_for_rivals() -> None:
-    assert len(figures.rivals({"only": ({"pool": FLAT}, {})}, ylabel="y").axes) == 1
+def test_rivals_of_one_cost_stand_side_by_side() -> None:
+    rival = (1, estimate(-1.0, -2.0, 0.0))
+    figure = figures.rivals(
+        {"only": ({"pool": FLAT}, {"a": rival, "b": rival})}, xlabel="x", ylabel="y"
+    )
+    (axes,) = figure.axes
+    ((a,), _, _), ((b,), _, _) = points(axes, "s")[0], points(axes, "D")[0]
+    assert a < b < 1.2 * a
 
 
 VALUES = {
