@@ -54,6 +54,28 @@ def test_every_parameter_says_what_it_is(chapter):
     ("name", "inside", "outside"),
     [
         ("random_state", [0, 2**32 - 1], [-1, 2**32]),
+        ("task", ["overlap", "article", "digits"], ["", "mnist"]),
+        ("num_training_sets", [4, 100], [3, 101]),  # the jackknife leaves one out, and needs three
+        ("ensemble_size", [4, 128], [3, 129]),
+        ("num_test", [100, 100_000], [99, 100_001]),
+        ("epochs", [2, 500], [1, 501]),
+    ],
+)
+def test_ranges_of_chapter_01(name, inside, outside):
+    defaults = {key: entry.default for key, entry in CHAPTERS["01"].items()}
+    for value in inside:
+        namespace = defaults | {name: value}
+        check("01", namespace)
+        assert namespace[name] == value
+    for value in outside:
+        with pytest.raises(ParameterError, match=f"^{name} is "):
+            check("01", defaults | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("random_state", [0, 2**32 - 1], [-1, 2**32]),
         ("temperature", [1e-12, 1e4], [0.0, -1.0, 10_000.5]),
         ("alpha", [0.0, 1.0], [-1e-12, 1.0000001]),
         ("ensemble_size", [2, 64], [1, 65]),
