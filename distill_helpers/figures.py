@@ -568,3 +568,218 @@ def live_ensembles(
     return (
         alt.layer(points, exact, labels, title).add_params(step).properties(width=560, height=300)
     )
+
+
+# -- chapter 02 ---------------------------------------------------------------------------------
+
+
+def live_soft_target(
+    image: Sequence[Sequence[float]],
+    logits: Sequence[float],
+    *,
+    label: int,
+    temperatures: Sequence[float],
+    start: float,
+) -> Any:
+    """Draw an image beside the soft target that a teacher gives it; a slider sets T.
+
+    Classes stand in the order of their logits, the same at every T.
+
+    Parameters
+    ----------
+    image : rows of float
+        Grey values, 0 for paper; the scale does not matter.
+    logits : sequence of float
+        The teacher's, one a class.
+    label : int
+        The true class; its bar has a colour of its own.
+    temperatures : sequence of float
+        Positions of the slider, in order.
+    start : float
+        Position at first.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+    import numpy as np
+
+    v = np.asarray(logits, dtype=float)
+    ranking = [str(c) for c in np.argsort(-v, kind="stable")]
+    table: list[dict[str, Any]] = []
+    for index, temperature in enumerate(temperatures):
+        weights = np.exp((v - v.max()) / temperature)
+        probabilities = weights / weights.sum()
+        entropy = -sum(p * math.log2(p) for p in probabilities if p > 0)
+        table += [
+            {
+                "step": index,
+                "title": f"T = {temperature:g}, entropy {entropy:.2f} bits",
+                "class": str(c),
+                "kind": "its label" if c == label else "wrong class",
+                "p": float(f"{p:.4g}"),
+                "text": f"{p:.3f}" if p >= 0.0005 else "< 0.001",
+            }
+            for c, p in enumerate(probabilities)
+        ]
+    step = alt.param(
+        name="step",
+        value=list(temperatures).index(start),
+        bind=alt.binding_range(min=0, max=len(temperatures) - 1, step=1, name="temperature: "),
+    )
+    shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    by_class = alt.Y("class:N", sort=ranking, title="class, in the teacher's order")
+    probability = alt.X("p:Q", title="probability", scale=alt.Scale(domain=[0, 1.1])).axis(
+        values=[0, 0.2, 0.4, 0.6, 0.8, 1]
+    )
+    bars = shown.mark_bar().encode(
+        x=probability,
+        y=by_class,
+        color=alt.Color(
+            "kind:N",
+            title=None,
+            scale=alt.Scale(domain=["its label", "wrong class"], range=[VERMILION, BLUE]),
+        ).legend(orient="bottom-right"),
+        tooltip=["class:N", alt.Tooltip("p:Q", format=".4f")],
+    )
+    numbers = shown.mark_text(align="left", dx=4, fontSize=12).encode(
+        x=probability, y=by_class, text="text:N"
+    )
+    title = (
+        shown.transform_aggregate(title="min(title)")
+        .mark_text(align="left", baseline="bottom", fontSize=15, fontWeight="bold")
+        .encode(x=alt.value(0), y=alt.value(-6), text="title:N")
+    )
+    pixels: list[Any] = [
+        {"x": x, "y": y, "ink": float(ink)}
+        for y, row in enumerate(image)
+        for x, ink in enumerate(row)
+    ]
+    picture = (
+        alt.Chart(alt.Data(values=pixels), title=f"a held-out image of a {label}")
+        .mark_rect()
+        .encode(
+            x=alt.X("x:O", axis=None, scale=alt.Scale(padding=0)),
+            y=alt.Y("y:O", axis=None, scale=alt.Scale(padding=0)),
+            color=alt.Color("ink:Q", scale=alt.Scale(range=["#f2f2f2", "black"]), legend=None),
+        )
+        .properties(width=150, height=150)
+    )
+    chart = alt.layer(bars, numbers, title).properties(width=330, height=270)
+    return alt.hconcat(picture, chart).resolve_scale(color="independent").add_params(step)
+
+
+def heat_maps(
+    panels: Mapping[str, tuple[Sequence[Sequence[float]], Sequence[Sequence[str]]]],
+    *,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    xlabel: str,
+    ylabel: str,
+    decimals: int = 1,
+) -> Figure:
+    """Draw how far each cell of a table lies behind the best of its row, one panel a score.
+
+    Parameters
+    ----------
+    panels : mapping of str to (behind, marks)
+        By title. ``behind[i][j]`` is 0 in the best cell of row i and more where it is worse;
+        ``marks[i][j]`` is ``"best"``, ``"tied"`` (within noise of the best) or empty.
+    rows, columns : sequence of str
+        Their names.
+    xlabel, ylabel : str
+        What they are.
+    decimals : int
+        Digits in the cells.
+
+    Returns
+    -------
+    Figure
+    """
+    import matplotlib.pyplot as plt
+
+    figure = plt.figure(
+        figsize=(4.3 * len(panels), 1.3 + 0.42 * len(rows)), layout="constrained", dpi=150
+    )
+    row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
+    for axes, (title, (behind, marks)) in zip(row_of_axes[0], panels.items(), strict=True):
+        most = max(max(line) for line in behind) or 1.0
+        # The root spreads the small differences, which are most of the cells.
+        axes.imshow(
+            [[math.sqrt(max(cell, 0.0) / most) for cell in line] for line in behind],
+            cmap="Blues",
+            vmin=0,
+            vmax=1.25,
+            aspect="auto",
+        )
+        for i, line in enumerate(behind):
+            for j, cell in enumerate(line):
+                dark = math.sqrt(max(cell, 0.0) / most) > 0.75
+                text = {"best": "best", "tied": f"{cell:.{decimals}f} ="}.get(
+                    marks[i][j], f"{cell:.{decimals}f}"
+                )
+                axes.text(
+                    j,
+                    i,
+                    text,
+                    ha="center",
+                    va="center",
+                    fontsize=9,
+                    color="white" if dark else "black",
+                    fontweight="bold" if marks[i][j] == "best" else "normal",
+                )
+        axes.set_title(title, fontsize=10)
+        axes.set_xticks(range(len(columns)), columns)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.set_xlabel(xlabel)
+        axes.tick_params(length=0)
+        for side in axes.spines.values():
+            side.set_visible(False)
+    row_of_axes[0][0].set_ylabel(ylabel)
+    return figure
+
+
+def scatter_by_series(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str
+) -> Figure:
+    """Draw points of one or more series on two logarithmic axes.
+
+    Parameters
+    ----------
+    series : mapping of str to (x, y)
+        By the name for the legend; all numbers above 0.
+    xlabel, ylabel : str
+        With units.
+
+    Returns
+    -------
+    Figure
+    """
+    from matplotlib.ticker import LogLocator
+
+    figure, axes = _axes(5.8, 4.0)
+    for index, (name, (x, y)) in enumerate(series.items()):
+        axes.plot(
+            x,
+            y,
+            _MARKERS[index % 4],
+            color=_COLOURS[index % 4],
+            alpha=0.4,
+            markersize=4.5,
+            markeredgewidth=0,
+            label=name,
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 3)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    legend = axes.legend(frameon=False, loc="upper left")
+    for handle in legend.get_lines():
+        handle.set_alpha(1)
+    return figure

@@ -164,6 +164,34 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
         ),
         "epochs": Parameter(int, 30, 2, 500, help="epochs of each member"),
     },
+    "02": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of laws, splits, teachers and students"
+        ),
+        "task": Parameter(
+            str,
+            "overlap",
+            choices=("overlap", "article", "digits"),
+            help="task of the laboratory; the digits have no known posterior",
+        ),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="of the students that never see a class",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "num_seeds": Parameter(
+            int,
+            10,
+            2,
+            100,
+            unit="replicates",
+            help="splits of the digits, and training sets of the laboratory",
+        ),
+    },
 }
 
 

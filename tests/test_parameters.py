@@ -281,3 +281,20 @@ def test_importing_it_loads_the_standard_library_alone():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("task", ["overlap", "article", "digits"], ["mnist", ""]),
+        ("temperature", [1e-12, 1e4], [0.0, 10_000.5]),
+        ("num_seeds", [2, 100], [1, 101]),
+    ],
+)
+def test_ranges_of_chapter_02(name, inside, outside):
+    defaults = {name: entry.default for name, entry in CHAPTERS["02"].items()}
+    for value in inside:
+        check("02", defaults | {name: value})
+    for value in outside:
+        with pytest.raises(ParameterError, match=f"^{name} is {value!r}; it must be "):
+            check("02", defaults | {name: value})
