@@ -701,9 +701,10 @@ def test_a_wider_network_has_about_so_many_times_the_parameters(
     assert len(wide) == len(hidden) and all(w >= h for w, h in zip(wide, hidden, strict=True))
     for narrow, broad in zip(hidden, wide, strict=True):  # one factor, but for rounding
         assert abs(broad - narrow * wide[0] / hidden[0]) <= 0.5
-    one_more = [round(width * (wide[0] + 1) / hidden[0]) for width in hidden]
-    step = parameters(one_more) - parameters(wide)
-    assert abs(parameters(wide) - times * parameters(hidden)) <= step
+    missed = abs(parameters(wide) - times * parameters(hidden))
+    for first in range(max(hidden[0], wide[0] - 20), wide[0] + 20):
+        other = [round(width * first / hidden[0]) for width in hidden]
+        assert abs(parameters(other) - times * parameters(hidden)) >= missed
 
 
 def test_a_network_is_not_widened_by_less_than_one() -> None:
