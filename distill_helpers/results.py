@@ -465,8 +465,9 @@ def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
     """Judge a chapter's claims together and `record` them as its table of verdicts.
 
     The tested ones go through `distill_helpers.statistics.verdicts` together, so Holm's correction
-    runs over all of them. A result says so where it lies on the other side of the prediction but
-    not by the whole margin, and where it holds but is smaller than the margin.
+    runs over all of them. A result says so where the correction took a verdict away, where it lies
+    on the other side of the prediction but not by the whole margin, and where it holds but is
+    smaller than the margin.
 
     Parameters
     ----------
@@ -513,7 +514,10 @@ def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
                 "greater": test.estimate.high < test.reference,
                 "less": test.estimate.low > test.reference,
             }
-            if word == "not shown" and beyond.get(test.prediction):
+            (alone,) = statistics.verdicts([test])
+            if word == "not shown" != alone.verdict:
+                aside = f"; alone it would be *{alone.verdict}*, among {len(tests)} tests it is not"
+            elif word == "not shown" and beyond.get(test.prediction):
                 aside = "; on the other side, but not by the whole margin"
             elif found.small:
                 aside = "; smaller than the smallest effect that matters"
