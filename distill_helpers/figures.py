@@ -345,7 +345,15 @@ def variance_curves(
     axes.set_xscale("log", base=2)
     axes.set_xticks(sizes, [str(m) for m in sizes])
     axes.minorticks_off()
-    axes.text(sizes[0], floor, floor_label, color=GREY, va="top", ha="left", fontsize=9)
+    axes.annotate(
+        floor_label,
+        (sizes[0], floor),
+        xytext=(0, -5),  # clear of the line
+        textcoords="offset points",
+        color=GREY,
+        va="top",
+        fontsize=9,
+    )
     axes.set_ylim(0, None)
     axes.set_xlabel("members in the ensemble, M (lines: the law)")
     axes.set_ylabel(ylabel)
