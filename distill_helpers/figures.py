@@ -689,6 +689,8 @@ def heat_maps(
 ) -> Figure:
     """Draw how far each cell of a table lies behind the best of its row, one panel a score.
 
+    Only cells that are beyond noise are coloured; the best and those tied with it are white.
+
     Parameters
     ----------
     panels : mapping of str to (behind, marks)
@@ -714,8 +716,12 @@ def heat_maps(
     for axes, (title, (behind, marks)) in zip(row_of_axes[0], panels.items(), strict=True):
         most = max(max(line) for line in behind) or 1.0
         # The root spreads the small differences, which are most of the cells.
+        shades = [
+            [0.0 if mark else math.sqrt(max(cell, 0.0) / most) for cell, mark in pairs]
+            for pairs in (zip(*both, strict=True) for both in zip(behind, marks, strict=True))
+        ]
         axes.imshow(
-            [[math.sqrt(max(cell, 0.0) / most) for cell in line] for line in behind],
+            shades,
             cmap="Blues",
             vmin=0,
             vmax=1.25,
@@ -723,7 +729,6 @@ def heat_maps(
         )
         for i, line in enumerate(behind):
             for j, cell in enumerate(line):
-                dark = math.sqrt(max(cell, 0.0) / most) > 0.75
                 text = {"best": "best", "tied": f"{cell:.{decimals}f} ="}.get(
                     marks[i][j], f"{cell:.{decimals}f}"
                 )
@@ -734,7 +739,7 @@ def heat_maps(
                     ha="center",
                     va="center",
                     fontsize=9,
-                    color="white" if dark else "black",
+                    color="white" if shades[i][j] > 0.75 else "black",
                     fontweight="bold" if marks[i][j] == "best" else "normal",
                 )
         axes.set_title(title, fontsize=10)

@@ -113,10 +113,11 @@ def test_heat_maps_write_each_cell_and_point_out_best_and_tied() -> None:
     assert axes.get_ylabel() == "units" and figure.axes[1].get_ylabel() == ""
 
 
-def test_heat_maps_colour_by_the_root_of_the_distance() -> None:
+def test_heat_maps_colour_by_the_root_of_the_distance_what_is_beyond_noise() -> None:
     first, second = maps().axes
     colours = first.images[0].get_array()
     assert colours[0].tolist() == pytest.approx([0.0, math.sqrt(0.5 / 8), 1.0])
+    assert colours[1].tolist() == pytest.approx([0.0, 0.0, math.sqrt(0.3 / 8)]), "tied is white"
     assert not second.images[0].get_array().any(), "a table of zeros is drawn too"
 
 

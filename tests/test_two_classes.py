@@ -1,4 +1,4 @@
-"""With two classes a soft target is one number, and four methods collapse (chapter 02)."""
+"""With two classes a soft target is one number, and three terms of losses collapse (chapter 02)."""
 
 from __future__ import annotations
 
