@@ -386,12 +386,11 @@ def test_extremes_come_back(name: str) -> None:
 
 @given(st.floats(0, 1), temperatures)
 @few
-def test_without_t_squared(alpha: float, T: float) -> None:
-    # 1 - alpha weighs the teacher there.
-    found = to_canonical("keras-example-2020", alpha=1 - alpha, temperature=T)
-    scale = alpha / T**2 + 1 - alpha
-    assert found.scale == pytest.approx(scale, rel=1e-12)
-    assert found.alpha == pytest.approx(alpha / (alpha + (1 - alpha) * T**2), rel=1e-9, abs=1e-15)
+def test_without_t_squared(hard: float, T: float) -> None:
+    found = to_canonical("keras-example-2020", alpha=hard, temperature=T)
+    alpha = 1 - hard
+    assert found.scale == pytest.approx(alpha / T**2 + hard, rel=1e-12)
+    assert found.alpha == pytest.approx(alpha / (alpha + hard * T**2), rel=1e-12)
 
 
 @given(st.floats(0, 1), temperatures, st.integers(2, 1000))
@@ -399,7 +398,7 @@ def test_without_t_squared(alpha: float, T: float) -> None:
 def test_a_mean_over_classes_too(alpha: float, T: float, C: int) -> None:
     found = to_canonical("peterliht", alpha=alpha, temperature=T, num_classes=C)
     assert found.scale == pytest.approx(alpha / C + 1 - alpha, rel=1e-12)
-    assert found.alpha == pytest.approx(alpha / (alpha + (1 - alpha) * C), rel=1e-9, abs=1e-15)
+    assert found.alpha == pytest.approx(alpha / (alpha + (1 - alpha) * C), rel=1e-12)
 
 
 def test_the_article_is_the_canon() -> None:
