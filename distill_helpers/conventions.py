@@ -235,15 +235,9 @@ def to_canonical(name: str, **their_settings: Any) -> Canonical:
     """
     convention, settings = _checked(name, their_settings)
     temperature = _temperature(name, convention, settings)
-    soft, hard = (
-        factor * _weight(expression, settings)
-        for factor, expression in zip(
-            convention.factors(settings, temperature),
-            (convention.soft, convention.hard),
-            strict=True,
-        )
-    )
-    soft /= temperature * temperature
+    kl, ce = convention.factors(settings, temperature)
+    soft = kl * _weight(convention.soft, settings) / temperature**2
+    hard = ce * _weight(convention.hard, settings)
     if min(soft, hard) < 0 or not 0 < soft + hard < math.inf:
         raise ValueError(
             f"{name} weighs KL with {soft:.6g} T^2 and CE with {hard:.6g}; that has no equivalent, "
@@ -275,9 +269,9 @@ def from_canonical(name: str, alpha: float, temperature: float, **held: Any) -> 
 
     Raises
     ------
-    ValueError
-        If an argument is outside its range, or the library has no such setting. The message says
-        which, or why there is none.
+    TypeError, ValueError
+        If an argument is no number or outside its range, or the library has no such setting. The
+        message says which, or why there is none.
 
     Examples
     --------
@@ -586,7 +580,7 @@ CONVENTIONS: dict[str, Convention] = {
         hard="alpha",
     ),
     "keras-example-2020": Convention(
-        title="keras.io, the same example as first published",
+        title="keras.io, an early version of the example",
         version="commit 1da2fde",
         link="https://github.com/keras-team/keras-io/blob/"
         "1da2fdefe1b108145dcdb0794b60195cda85c38d/examples/vision/knowledge_distillation.py",
@@ -901,7 +895,7 @@ CONVENTIONS: dict[str, Convention] = {
         hard="1 - lambda_param",
     ),
     "transformers-guide-2023": Convention(
-        title="Transformers, the same guide as first published",
+        title="Transformers, an early version of the guide",
         version="commit 01080da",
         link="https://github.com/huggingface/transformers/blob/"
         "01080da7a037f748eca7b752eac163381c3047a6/docs/source/en/tasks/"

@@ -130,15 +130,16 @@ def list_conventions(app: Sphinx, docname: str, content: list[str]) -> None:
     table = ["| name | loss | example | alpha | T | scale |", "|:--|:--|:--|:--|:--|:--|"]
     sources, none = [], []
     for name, c in CONVENTIONS.items():
-        settings = {key: s.default for key, s in c.settings.items() if s.default is not None}
-        settings |= c.example
-        example = "<br>".join(f"`{key}={value!r}`" for key, value in settings.items())
+        taken = {key: s.default for key, s in c.settings.items() if s.default is not None}
+        example = "<br>".join(f"`{key}={value!r}`" for key, value in (taken | c.example).items())
         here = " | ".join(f"{value:.4g}" for value in to_canonical(name, **c.example))
         table.append(f"| `{name}` | `{c.loss}` | {example} | {here} |")
-        rules = "; ".join(f"`{key}` {s.rule}" for key, s in c.settings.items())
+        known = ", ".join(
+            f"`{key}={taken[key]!r}`" if key in taken else f"`{key}`" for key in c.settings
+        )
         sources.append(
             f"- **`{name}`**: [{c.title}]({c.link}), {c.version}, `{c.path}`. {c.note}\n"
-            f"  Settings: {rules}."
+            f"  Settings and defaults: {known}."
         )
         none += [
             f"- **`{name}`**, `{key}` other than `{allowed!r}`: {reason}."
