@@ -77,7 +77,7 @@ class Setting:
     def allows(self, value: Any) -> bool:
         """Tell whether a value keeps the rule."""
         if not isinstance(self.kind, str):
-            return isinstance(value, str) and value in self.kind
+            return value in self.kind
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             return False
         return math.isfinite(value) and _KINDS[self.kind][0](float(value))
