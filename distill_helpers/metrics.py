@@ -291,7 +291,7 @@ def fidelity(student_logits: Tensor, teacher_logits: Tensor) -> Fidelity:
     Notes
     -----
     Top-1 agreement and predictive KL of Stanton et al. (2021). Fidelity is not accuracy: a student
-    can match badly and be right more often. Used from chapter 02 on.
+    can match badly and be right more often. For chapter 05.
 
     Examples
     --------

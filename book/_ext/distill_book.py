@@ -13,6 +13,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -160,6 +161,14 @@ def add_chart_scripts(
         app.add_js_file("charts.js")
 
 
+def leave_maths_whole(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Keep Sphinx from wrapping equations with an environment of their own: `split` forbids tags."""
+    for equation in doctree.findall(nodes.math_block):
+        if r"\begin{" in equation.astext() and not equation["nowrap"]:
+            equation["nowrap"] = True
+            equation.children = [nodes.Text(rf"\[{equation.astext()}\]")]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the functions above to the events of a build."""
     app.connect("config-inited", set_theme_options, priority=900)
@@ -168,6 +177,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", list_modules)
     app.connect("source-read", list_verdicts)
     app.connect("source-read", list_conventions)
+    app.connect("doctree-resolved", leave_maths_whole)
     app.connect("html-page-context", add_chart_scripts)
     app.add_css_file("book.css")
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, wanted or not

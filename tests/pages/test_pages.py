@@ -135,7 +135,10 @@ def test_page_stands_alone_light_and_dark_wide_and_on_a_phone(browser, page):
     settle(tab)
     # A colour is judged where it ends, not on its way there.
     tab.add_style_tag(content="* { transition: none !important; animation: none !important; }")
-    faults = []
+    faults = tab.evaluate(
+        """() => [...document.querySelectorAll('mjx-merror, [data-mjx-error]')]
+               .map(e => 'maths: ' + (e.dataset.mjxError || e.textContent))"""
+    )
     for theme in ("light", "dark"):  # the theme changes the colours, the width all the rest
         tab.emulate_media(color_scheme=theme)
         tab.wait_for_function(f"() => document.documentElement.dataset.theme === '{theme}'")
