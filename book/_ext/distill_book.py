@@ -162,7 +162,7 @@ def add_chart_scripts(
 
 
 def leave_maths_whole(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Keep Sphinx from wrapping equations with an environment of their own: `split` forbids tags."""
+    """Keep Sphinx from wrapping equations that bring an environment: its `split` forbids tags."""
     for equation in doctree.findall(nodes.math_block):
         if r"\begin{" in equation.astext() and not equation["nowrap"]:
             equation["nowrap"] = True
