@@ -61,6 +61,7 @@ def train_teachers(
     rows: Tensor | None = None,
     hidden: Sequence[int] = TEACHER_HIDDEN,
     dropout: Sequence[float] = TEACHER_DROPOUT,
+    progress: str | None = None,
 ) -> Stack:
     """Train one ensemble of the article's teachers; cached.
 
@@ -77,6 +78,8 @@ def train_teachers(
         `distill_helpers.training.fit`).
     hidden, dropout : sequence
         Hidden widths, and the dropout rate after each.
+    progress : str, optional
+        Label of a progress bar.
 
     Returns
     -------
@@ -88,7 +91,8 @@ def train_teachers(
     stack = Stack.build(sizes, seeds=seeds, dropout=dropout)
 
     def compute() -> dict[str, Tensor]:
-        fit(stack, task, HardLabels(task.y_train), epochs=epochs, seeds=seeds, rows=rows)
+        hard = HardLabels(task.y_train)
+        fit(stack, task, hard, epochs=epochs, seeds=seeds, rows=rows, progress=progress)
         return dict(stack.state_dict())
 
     arguments = {
@@ -215,7 +219,7 @@ def out_of_bag_soft_targets(
 
     Each teacher is trained on its bag, as many rows drawn with replacement; a bag misses about
     37 % of the rows. Seeds are those of `train_teachers`, so the members are paired with its own.
-    The cache holds logits, so another pooling, or the in-bag twin, trains nothing.
+    The cache holds the teachers, so another pooling, or the in-bag twin, trains nothing.
 
     Parameters
     ----------
@@ -266,24 +270,17 @@ def out_of_bag_soft_targets(
         )
     if members_per_target is not None:
         counts = torch.full_like(counts, members_per_target)
-    seeds = member_seeds(random_state, "teacher", set_index, num_bags)
-    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
-
-    def compute() -> dict[str, Tensor]:
-        stack = Stack.build(sizes, seeds=seeds, dropout=dropout)
-        hard = HardLabels(task.y_train)
-        fit(stack, task, hard, epochs=epochs, seeds=seeds, rows=bags, progress=progress)
-        return {"logits": stack.predict(task.x_train)}
-
-    arguments = {
-        "x": task.x_train,
-        "y": task.y_train,
-        "seeds": seeds,  # of the bags too
-        "epochs": epochs,
-        "hidden": list(hidden),
-        "dropout": list(dropout),
-    }
-    logits = cache.load_or_compute("bagged", arguments, compute)["logits"]
+    logits = train_teachers(
+        task,
+        ensemble_size=num_bags,
+        epochs=epochs,
+        random_state=random_state,
+        set_index=set_index,
+        rows=bags,
+        hidden=hidden,
+        dropout=dropout,
+        progress=progress,
+    ).predict(task.x_train)
     # Members that serve a row first, in order.
     ranked = torch.argsort(serves.to(torch.int8), dim=0, descending=True, stable=True)
     targets = torch.empty_like(logits[0])

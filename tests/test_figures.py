@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from unittest import mock
 
 import matplotlib
+import nbclient
 import numpy as np
 import pytest
+import torch
+from nbformat.v4 import new_code_cell, new_notebook
 
 from distill_helpers import figures
+from distill_helpers.soft_targets import soft_targets
 from distill_helpers.statistics import Estimate
 
 matplotlib.use("agg")
@@ -173,3 +177,269 @@ def test_every_run_is_a_dot_and_one_is_marked() -> None:
     assert star.get_xydata().tolist() == [[5, 6]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["published"]
+
+
+# Chapter 01
+
+FALLING = {1: estimate(4.0, 3.5, 4.5), 2: estimate(2.0, 1.5, 3.0)}
+FLAT = {1: estimate(5.0, 4.0, 6.0), 2: estimate(4.5, 4.0, 5.0)}
+
+
+def points(axes, marker):  # type: ignore[no-untyped-def]
+    """What each errorbar container with that marker holds: x, y, and the ends of its bars."""
+    found = []
+    for container in axes.containers:
+        dots, _, bars = container.lines
+        if dots.get_marker() == marker:
+            ends = [segment[:, 1].tolist() for segment in bars[0].get_segments()]
+            found.append((dots.get_xdata().tolist(), dots.get_ydata().tolist(), ends))
+    return found
+
+
+def test_variances_are_drawn_with_their_intervals_beside_the_law() -> None:
+    figure = figures.variance_curves(
+        {"over": FLAT, "within": FALLING},
+        {"over": {1: 5.0, 2: 4.4}, "within": {1: 4.1, 2: 2.05}},
+        floor=3.8,
+        floor_label="the floor",
+        ylabel="variance",
+    )
+    (axes,) = figure.axes
+    assert points(axes, "o") == [([1, 2], [5.0, 4.5], [[4.0, 6.0], [4.0, 5.0]])]
+    assert points(axes, "s") == [([1, 2], [4.0, 2.0], [[3.5, 4.5], [1.5, 3.0]])]
+    curves = [tuple(line.get_ydata()) for line in axes.lines if line.get_linestyle() == "-"]
+    assert (5.0, 4.4) in curves and (4.1, 2.05) in curves
+    assert [list(line.get_ydata()) for line in axes.lines if line.get_linestyle() == "--"] == [
+        [3.8, 3.8]
+    ]
+    assert [text.get_text() for text in axes.texts] == ["the floor"]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2"]
+    assert axes.get_ylim()[0] == 0 and axes.get_ylabel() == "variance"
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["over", "within"]
+
+
+def test_parts_stand_on_one_another() -> None:
+    parts = {"bias": [1.0, 1.0], "between": [2.0, 2.0], "within": [3.0, 0.5]}
+    figure = figures.stacked_parts(parts, ["1", "2"], xlabel="M", ylabel="nats")
+    (axes,) = figure.axes
+    drawn = [[(bar.get_y(), bar.get_height()) for bar in group] for group in axes.containers]
+    assert drawn == [[(0, 1), (0, 1)], [(1, 2), (1, 2)], [(3, 3), (3, 0.5)]]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["within", "between", "bias"]
+    hatches = {group.patches[0].get_hatch() for group in axes.containers}
+    assert len(hatches) == 3, "told apart without colour too"
+
+
+def test_rivals_stand_at_their_cost_with_their_interval_in_every_panel() -> None:
+    tuned, wide = estimate(-2.0, -2.5, -1.8), estimate(-1.0, -1.5, -0.5)
+    figure = figures.rivals(
+        {
+            "first": ({"pool": FALLING}, {"tuned": (1, tuned), "wide": (2, wide)}),
+            "second": ({"pool": FLAT}, {"wide": (2, wide)}),
+        },
+        xlabel="cost",
+        ylabel="NLL",
+    )
+    first, second = figure.axes
+    assert (first.get_title(), second.get_title()) == ("first", "second")
+    assert points(first, "o") == [([1, 2], [4.0, 2.0], [[3.5, 4.5], [1.5, 3.0]])]
+    assert points(first, "s") == [
+        ([pytest.approx(1, rel=0.1)], [-2.0], [[-2.5, pytest.approx(-1.8)]])
+    ]
+    assert points(first, "D") == [([pytest.approx(2, rel=0.1)], [-1.0], [[-1.5, -0.5]])]
+    assert points(second, "D") == points(first, "D"), "one name, one look, whatever the panel"
+    across = [line.get_ydata().tolist() for line in first.lines if line.get_linestyle() == ":"]
+    assert across == [[-2.0, -2.0], [-1.0, -1.0]]
+    assert (first.get_xlabel(), first.get_ylabel()) == ("cost", "NLL")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["pool", "tuned", "wide"]
+
+
+def test_rivals_of_one_cost_stand_side_by_side() -> None:
+    rival = (1, estimate(-1.0, -2.0, 0.0))
+    figure = figures.rivals(
+        {"only": ({"pool": FLAT}, {"a": rival, "b": rival})}, xlabel="x", ylabel="y"
+    )
+    (axes,) = figure.axes
+    ((a,), _, _), ((b,), _, _) = points(axes, "s")[0], points(axes, "D")[0]
+    assert a < b < 1.2 * a
+
+
+VALUES = {
+    1: {"input 1": [[0.1, 0.3], [0.8, 0.9]], "input 2": [[0.5, 0.5], [0.4, 0.6]]},
+    2: {"input 1": [[0.2], [0.85]], "input 2": [[0.5], [0.5]]},
+}
+
+
+def test_a_slider_moves_through_the_sizes_of_an_ensemble() -> None:
+    chart = figures.live_ensembles(
+        VALUES, {"input 1": 0.25}, start=2, ylabel="probability"
+    ).to_dict()
+    (param,) = chart["params"]
+    assert param["value"] == 1
+    assert (param["bind"]["min"], param["bind"]["max"]) == (0, 1)
+    unique = {tuple(row.items()) for row in values_with(chart, "probability")}
+    dots = [dict(row) for row in unique]
+    assert len(dots) == (4 + 3) + (2 + 2), "two equal dots of one column count once here"
+    at = {(d["input"], d["training set"]): d["at"] for d in dots}
+    assert at == {
+        ("input 1", 1): 0,
+        ("input 1", 2): 1,
+        ("input 2", 1): 3,
+        ("input 2", 2): 4,
+    }, "inputs apart, training sets side by side"
+    for m, step in ((1, 0), (2, 1)):
+        drawn = {d["probability"] for d in dots if d["step"] == step and d["input"] == "input 1"}
+        assert drawn == {p for ensembles in VALUES[m]["input 1"] for p in ensembles}
+    assert values_with(chart, "posterior") == [{"from": -0.5, "to": 1.5, "posterior": 0.25}]
+
+
+CELL = """from distill_helpers.figures import stacked_parts
+figure = stacked_parts({"a": [1, 2]}, ["x", "y"], xlabel="x", ylabel="y")"""
+
+
+def test_every_figure_of_a_notebook_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    nb = new_notebook(cells=[new_code_cell(CELL), new_code_cell(CELL)])
+    nbclient.NotebookClient(nb, kernel_name="python3").execute()
+    shown = [[set(output.get("data", {})) for output in cell.outputs] for cell in nb.cells]
+    assert shown == [[{"text/plain", "image/png"}]] * 2
+
+
+# Chapter 02
+
+LOGITS = [1.0, 4.0, -2.0]
+IMAGE = [[0.0, 16.0], [3.0, 5.0]]
+
+
+def live_target(temperatures=(0.5, 2.0, 20.0), start=2.0):  # type: ignore[no-untyped-def]
+    chart = figures.live_soft_target(IMAGE, LOGITS, label=0, temperatures=temperatures, start=start)
+    return chart.to_dict()
+
+
+def views(specification):  # type: ignore[no-untyped-def]
+    """The picture's and the bars' part of the chart."""
+    picture, bars = specification["hconcat"]
+    return picture, bars
+
+
+def rows_of(view):  # type: ignore[no-untyped-def]
+    return view["data"]["values"]  # altair lifts what layers share
+
+
+def test_the_live_target_holds_the_soft_targets_of_every_temperature() -> None:
+    _, bars = views(live_target())
+    table = rows_of(bars)
+    assert len(table) == 9
+    for step, T in enumerate((0.5, 2.0, 20.0)):
+        expected = soft_targets(torch.tensor([LOGITS], dtype=torch.float64), T)[0]
+        drawn = [row["p"] for row in table if row["step"] == step]
+        assert drawn == pytest.approx(expected.tolist(), rel=1e-3)
+        entropy = -(expected * expected.log2()).sum().item()
+        titles = {row["title"] for row in table if row["step"] == step}
+        assert titles == {f"T = {T:g}, entropy {entropy:.2f} bits"}
+    assert {row["kind"] for row in table if row["class"] == "0"} == {"its label"}
+    assert {row["kind"] for row in table if row["class"] != "0"} == {"wrong class"}
+    assert min(row["p"] for row in table) < 0.0005
+    assert [row["text"] for row in table if row["p"] < 0.0005] == ["< 0.001"]
+
+
+def test_the_live_target_keeps_one_order_and_starts_where_it_is_told() -> None:
+    specification = live_target()
+    _, bars = views(specification)
+    for layer in bars["layer"][:2]:
+        assert layer["encoding"]["y"]["sort"] == ["1", "0", "2"]
+        assert layer["encoding"]["x"]["scale"]["domain"] == [0, 1.1]
+    (step,) = specification["params"]
+    assert step["value"] == 1 and step["bind"]["max"] == 2
+
+
+def test_the_live_target_shows_the_image_as_it_lies() -> None:
+    picture, _ = views(live_target())
+    ink = {(row["x"], row["y"]): row["ink"] for row in rows_of(picture)}
+    assert ink == {(0, 0): 0.0, (1, 0): 16.0, (0, 1): 3.0, (1, 1): 5.0}
+    assert "0" in picture["title"]
+
+
+def test_logits_too_far_apart_for_a_float_are_drawn() -> None:
+    chart = figures.live_soft_target(IMAGE, [0.0, 1e4], label=1, temperatures=[0.5], start=0.5)
+    _, bars = views(chart.to_dict())
+    assert [row["p"] for row in rows_of(bars)] == [0.0, 1.0]
+
+
+def maps():  # type: ignore[no-untyped-def]
+    behind = [[0.0, 0.5, 8.0], [0.2, 0.0, 0.3]]
+    marks = [["best", "", ""], ["tied", "best", ""]]
+    return figures.heat_maps(
+        {"accuracy": (behind, marks), "NLL": ([[0.0] * 3] * 2, marks)},
+        rows=["4", "8"],
+        columns=["1", "3", "8"],
+        xlabel="temperature",
+        ylabel="units",
+    )
+
+
+def test_heat_maps_write_each_cell_and_point_out_best_and_tied() -> None:
+    figure = maps()
+    axes = figure.axes[0]
+    texts = {(int(t.get_position()[0]), int(t.get_position()[1])): t for t in axes.texts}
+    assert {place: text.get_text() for place, text in texts.items()} == {
+        (0, 0): "best",
+        (1, 0): "0.5",
+        (2, 0): "8.0",
+        (0, 1): "0.2 =",
+        (1, 1): "best",
+        (2, 1): "0.3",
+    }
+    assert texts[0, 0].get_fontweight() == "bold" and texts[1, 0].get_fontweight() == "normal"
+    assert texts[2, 0].get_color() == "white" and texts[1, 0].get_color() == "black"
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "8"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["4", "8"]
+    assert [a.get_title() for a in figure.axes] == ["accuracy", "NLL"]
+    assert axes.get_ylabel() == "units" and figure.axes[1].get_ylabel() == ""
+
+
+def test_heat_maps_colour_by_the_root_of_the_distance_what_is_beyond_noise() -> None:
+    first, second = maps().axes
+    colours = first.images[0].get_array()
+    assert colours[0].tolist() == pytest.approx([0.0, math.sqrt(0.5 / 8), 1.0])
+    assert colours[1].tolist() == pytest.approx([0.0, 0.0, math.sqrt(0.3 / 8)]), "tied is white"
+    assert not second.images[0].get_array().any(), "a table of zeros is drawn too"
+
+
+def test_a_scatter_has_one_marker_a_series_on_logarithmic_axes() -> None:
+    series = {"one": ([0.1, 0.2], [0.3, 0.4]), "two": ([0.5], [0.6])}
+    figure = figures.scatter_by_series(series, xlabel="x", ylabel="y")
+    (axes,) = figure.axes
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+    drawn = [(list(line.get_xdata()), list(line.get_ydata())) for line in axes.lines]
+    assert drawn == list(series.values())
+    assert len({line.get_marker() for line in axes.lines}) == 2
+    legend = axes.get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+
+
+def test_a_backend_that_loads_with_the_first_figure_stays_interactive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As a notebook's does. Were it turned off, no figure after the first would be shown.
+    make = plt.figure
+
+    def loads(*args, **kwargs):  # type: ignore[no-untyped-def]
+        plt.ion()
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr(plt, "figure", loads)
+    try:
+        for draw in (
+            maps,
+            lambda: figures.scatter_by_series({"a": ([1], [1])}, xlabel="x", ylabel="y"),
+        ):
+            plt.ioff()
+            draw()
+            assert plt.isinteractive()
+    finally:
+        plt.ioff()
