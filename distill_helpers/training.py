@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -243,7 +244,7 @@ def fit(
         leave=False,
         disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
     )
-    with torch.no_grad():
+    with torch.no_grad(), _flushed_denormals():
         for epoch in bar:
             shuffled = torch.stack([_shuffle(order, rows.shape[-1]) for order in orders])
             taken = rows.expand(members, -1).gather(1, shuffled)
@@ -263,6 +264,22 @@ def fit(
             losses[epoch] /= len(batches)
             _warn_diverged(losses[epoch], epoch)
     return History(losses)
+
+
+@contextmanager
+def _flushed_denormals() -> Iterator[None]:
+    """Let numbers below 1e-38 be 0 in this thread, and put back what was.
+
+    Adam's moments of units that have died sink there and stay, and some processors compute with
+    such numbers many times slower. OpenMP's workers keep what they have: see benchmarks/README.md.
+    """
+    # torch has no getter.
+    was_set = bool(torch.tensor(1e-39) * 1 == 0)
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(was_set)
 
 
 def batch_orders(seed: int, num_rows: int, epochs: int) -> Iterator[Tensor]:

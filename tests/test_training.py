@@ -696,3 +696,22 @@ def test_a_thousand_students_fit_in_two_gigabytes() -> None:
         [sys.executable, "-c", THOUSAND], capture_output=True, text=True, timeout=300, check=True
     )
     assert int(out.stdout) < 2e9
+
+
+@pytest.mark.parametrize("was_set", [False, True])
+def test_numbers_below_1e_38_are_zero_while_it_trains_and_no_longer(was_set: bool) -> None:
+    seen = []
+
+    def objective(logits: Tensor, rows: Tensor) -> Tensor:
+        seen.append(float(torch.tensor(1e-39) * 1))
+        raise InterruptedError
+
+    stack = Stack.build(SIZES, seeds=[0])
+    torch.set_flush_denormal(was_set)
+    try:
+        with pytest.raises(InterruptedError):
+            fit(stack, TASK, objective, epochs=1, seeds=[0])
+        assert seen == [0.0]
+        assert (float(torch.tensor(1e-39) * 1) == 0) is was_set
+    finally:
+        torch.set_flush_denormal(False)
