@@ -1,0 +1,249 @@
+"""The ways in which the two parts of a distillation loss get written, right and wrong.
+
+Each is a function whose gradient `audit` compares with the one that it sees. In their words z are
+the student's logits, v the teacher's, y the labels, T the temperature.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+Logits = Callable[[Tensor, float], Tensor]
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to write one part of the loss; None in `bug` is the right one."""
+
+    words: str
+    check: str
+    bug: str
+    value: Callable[[Tensor, Tensor, float], Tensor]
+    weighs: bool = True  # whether a factor before it can be compared with T^2 KL's
+
+
+def softmax(z: Tensor, T: float) -> Tensor:
+    return torch.softmax(z / T, -1)
+
+
+def log_softmax(z: Tensor, T: float) -> Tensor:
+    return torch.log_softmax(z / T, -1)
+
+
+_STUDENT: list[tuple[str, str, Logits]] = [
+    ("log_softmax(z / T)", "", log_softmax),
+    ("log_softmax(z)", "T", lambda z, T: log_softmax(z, 1)),
+    ("log_softmax(z / T / T)", "T T", lambda z, T: log_softmax(z, T * T)),
+    ("log_softmax(z * T)", "1 / T", lambda z, T: log_softmax(z, 1 / T)),
+    ("log_softmax(softmax(z) / T)", "softmax twice", lambda z, T: log_softmax(softmax(z, 1), T)),
+    ("log_softmax(softmax(z / T))", "softmax twice", lambda z, T: log_softmax(softmax(z, T), 1)),
+    (
+        "log_softmax(softmax(z / T) / T)",
+        "softmax twice",
+        lambda z, T: log_softmax(softmax(z, T), T),
+    ),
+    ("log_softmax(softmax(z))", "softmax twice", lambda z, T: log_softmax(softmax(z, 1), 1)),
+    ("softmax(z / T)", "probabilities where log-probabilities belong", softmax),
+    (
+        "softmax(z)",
+        "probabilities where log-probabilities belong",
+        lambda z, T: softmax(z, 1),
+    ),
+    ("z / T", "logits where log-probabilities belong", lambda z, T: z / T),
+    (
+        "log(z / T)",
+        "logits where probabilities belong",
+        lambda z, T: (z / T).clamp(1e-7, 1).log(),
+    ),
+    (
+        "log_softmax(z / T, 0)",
+        "softmax over the batch",
+        lambda z, T: torch.log_softmax(z / T, 0),
+    ),
+    ("log_softmax(z, 0)", "softmax over the batch", lambda z, T: torch.log_softmax(z, 0)),
+]
+
+_TARGET: list[tuple[str, str, Logits]] = [
+    ("softmax(v / T)", "", softmax),
+    ("softmax(v)", "T", lambda v, T: softmax(v, 1)),
+    ("softmax(v / T / T)", "T T", lambda v, T: softmax(v, T * T)),
+    ("softmax(v * T)", "1 / T", lambda v, T: softmax(v, 1 / T)),
+    ("softmax(softmax(v) / T)", "softmax twice", lambda v, T: softmax(softmax(v, 1), T)),
+    ("softmax(softmax(v / T))", "softmax twice", lambda v, T: softmax(softmax(v, T), 1)),
+    ("softmax(softmax(v / T) / T)", "softmax twice", lambda v, T: softmax(softmax(v, T), T)),
+    ("softmax(softmax(v))", "softmax twice", lambda v, T: softmax(softmax(v, 1), 1)),
+    ("v", "logits where probabilities belong", lambda v, T: v),
+    ("v / T clipped", "logits where probabilities belong", lambda v, T: (v / T).clamp(1e-7, 1)),
+    ("log_softmax(v / T)", "log-probabilities where probabilities belong", log_softmax),
+    (
+        "log_softmax(v)",
+        "log-probabilities where probabilities belong",
+        lambda v, T: log_softmax(v, 1),
+    ),
+    (
+        "exp(softmax(v / T))",
+        "probabilities where log_target=True",
+        lambda v, T: softmax(v, T).exp(),
+    ),
+    ("exp(v / T)", "logits where log-probabilities belong", lambda v, T: (v / T).exp()),
+    (
+        "softmax(v / T, 0)",
+        "softmax over the batch",
+        lambda v, T: torch.softmax(v / T, 0),
+    ),
+    ("softmax(v, 0)", "softmax over the batch", lambda v, T: torch.softmax(v, 0)),
+    (
+        "one_hot(argmax(v))",
+        "another loss",
+        lambda v, T: nn.functional.one_hot(v.argmax(-1), v.shape[-1]).to(v.dtype),
+    ),
+]
+
+
+def cross(student: Logits, target: Logits) -> Callable[[Tensor, Tensor, float], Tensor]:
+    return lambda z, v, T: -(target(v, T) * student(z, T)).sum() / len(z)
+
+
+def _reversed_kl(z: Tensor, v: Tensor, T: float, T_target: float) -> Tensor:
+    log_q = log_softmax(z, T)
+    return (log_q.exp() * (log_q - log_softmax(v, T_target))).sum() / len(z)
+
+
+def _jensen_shannon(z: Tensor, v: Tensor, T: float) -> Tensor:
+    p, q = softmax(v, T), softmax(z, T)
+    m = ((p + q) / 2).log()
+    return ((p * (p.log() - m)).sum() + (q * (q.log() - m)).sum()) / 2 / len(z)
+
+
+def _soft_forms() -> list[Form]:
+    """List the teacher's part as it should be, and every other way that has a name."""
+    forms: list[tuple[int, Form]] = []
+    for (left, bug_left, student), (right, bug_right, target) in itertools.product(
+        _STUDENT, _TARGET
+    ):
+        bugs = [b for b in (bug_left, bug_right) if b and b not in ("T", "T T", "1 / T")]
+        bug, check = "", "soft part"
+        if bugs:
+            bug = bugs[0]
+        elif bug_left != bug_right:
+            sides = {bug_left, bug_right}
+            bug = "T on one side only" if sides == {"", "T"} else "another temperature"
+            check = "temperature"
+        elif bug_left:
+            bug, check = "another temperature", "temperature"
+        weighs = bug in ("", "T on one side only", "another temperature", "softmax twice")
+        words = f"-sum({right} * {left})"
+        form = Form(words, check, bug, cross(student, target), weighs)
+        forms.append((bool(bug_left) + bool(bug_right), form))
+    swapped: list[tuple[str, Callable[[Tensor, Tensor, float], Tensor]]] = [
+        ("KL(student || teacher)", lambda z, v, T: _reversed_kl(z, v, T, T)),
+        ("KL(student || teacher) at 1", lambda z, v, T: _reversed_kl(z, v, 1, 1)),
+        ("KL(student at 1 || teacher)", lambda z, v, T: _reversed_kl(z, v, 1, T)),
+        ("KL(student || teacher at 1)", lambda z, v, T: _reversed_kl(z, v, T, 1)),
+        (
+            "-sum(softmax(z / T) * log_softmax(v / T))",
+            lambda z, v, T: -(softmax(z, T) * log_softmax(v, T)).sum() / len(z),
+        ),
+        (
+            "sum(q * (log q - p))",
+            lambda z, v, T: (softmax(z, T) * (log_softmax(z, T) - softmax(v, T))).sum() / len(z),
+        ),
+        (
+            "sum(q * (log q - v / T))",
+            lambda z, v, T: (softmax(z, T) * (log_softmax(z, T) - v / T)).sum() / len(z),
+        ),
+    ]
+    forms += [
+        (1, Form(words, "soft part", "arguments swapped", value, index < 4))
+        for index, (words, value) in enumerate(swapped)
+    ]
+    others: list[tuple[str, Callable[[Tensor, Tensor, float], Tensor]]] = [
+        ("the squared error of logits", lambda z, v, T: ((z - v) ** 2).sum() / len(z)),
+        (
+            "the squared error of tempered probabilities",
+            lambda z, v, T: ((softmax(z, T) - softmax(v, T)) ** 2).sum() / len(z),
+        ),
+        (
+            "the squared error of probabilities",
+            lambda z, v, T: ((softmax(z, 1) - softmax(v, 1)) ** 2).sum() / len(z),
+        ),
+        ("the absolute error of logits", lambda z, v, T: (z - v).abs().sum() / len(z)),
+        ("the Jensen-Shannon divergence", _jensen_shannon),
+        (
+            "the KL divergence both ways",
+            lambda z, v, T: _reversed_kl(z, v, T, T) + cross(log_softmax, softmax)(z, v, T),
+        ),
+    ]
+    forms += [
+        (1, Form(words, "soft part", "another loss", value, False)) for words, value in others
+    ]
+    # Fewer deviations first.
+    return [form for _, form in sorted(forms, key=lambda pair: pair[0])]
+
+
+def _nll(log_q: Tensor, y: Tensor) -> Tensor:
+    return -log_q.gather(1, y.unsqueeze(1)).mean()
+
+
+HARD: list[Form] = [
+    Form("CE(z, y)", "labels", "", lambda z, y, T: _nll(log_softmax(z, 1), y)),
+    Form(
+        "CE(z / T, y)",
+        "labels",
+        "labels on tempered logits",
+        lambda z, y, T: _nll(log_softmax(z, T), y),
+    ),
+    Form(
+        "CE(softmax(z), y)",
+        "labels",
+        "softmax twice",
+        lambda z, y, T: _nll(log_softmax(softmax(z, 1), 1), y),
+    ),
+    Form(
+        "CE(softmax(z / T), y)",
+        "labels",
+        "softmax twice",
+        lambda z, y, T: _nll(log_softmax(softmax(z, T), 1), y),
+    ),
+    Form(
+        "nll_loss(softmax(z), y)",
+        "labels",
+        "no logarithm before nll_loss",
+        lambda z, y, T: _nll(softmax(z, 1), y),
+        False,
+    ),
+    Form(
+        "nll_loss(z, y)",
+        "labels",
+        "no logarithm before nll_loss",
+        lambda z, y, T: _nll(z, y),
+        False,
+    ),
+    Form(
+        "binary cross-entropy",
+        "labels",
+        "binary cross-entropy",
+        lambda z, y, T: nn.functional.binary_cross_entropy_with_logits(
+            z, nn.functional.one_hot(y, z.shape[1]).to(z.dtype)
+        ),
+        False,
+    ),
+    Form(
+        "CE over the batch",
+        "labels",
+        "softmax over the batch",
+        lambda z, y, T: _nll(torch.log_softmax(z, 0), y),
+        False,
+    ),
+]
+
+UNIFORM = Form("CE to all classes alike", "labels", "", lambda z, y, T: -log_softmax(z, 1).mean())
+
+
+SOFT = _soft_forms()
+"""The teacher's part: the right one first, then those with fewer deviations first."""
