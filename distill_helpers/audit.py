@@ -15,28 +15,42 @@ outputs, the optimiser and the way of testing are looked at beside it.
 
 from __future__ import annotations
 
-import functools
 import itertools
 import math
-import random
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from distill_helpers import _checks
-from distill_helpers._loss_forms import HARD, SOFT, UNIFORM, Form, cross, log_softmax, softmax
+from distill_helpers._probes import (
+    HALF,
+    LIMIT,
+    TOLERANCE,
+    Fit,
+    Probe,
+    Setup,
+    call,
+    compare_slope,
+    dtype_name,
+    grows_with_batch,
+    grows_with_classes,
+    identify,
+    labels_weigh_teacher,
+    logits_of,
+    make_probes,
+    modules_in,
+    rows_out_of_step,
+    rows_weigh_unequally,
+    take_rows,
+    untouched,
+)
 from distill_helpers.conventions import Canonical
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "could not tell"
-
-TEACHER_OUTPUTS = ("logits", "member logits", "soft targets", "log soft targets")
 
 CHECKS = {
     "finite": "The loss is a finite number on ordinary logits.",
@@ -57,7 +71,10 @@ CHECKS = {
     "optimiser": "The optimiser moves the student's parameters and none of the teacher's.",
     "evaluation": "The student is tested at temperature 1.",
 }
-"""What is checked, by name, in the report's order."""
+"""What is checked, by name, in the report's order.
+
+:meta hide-value:
+"""
 
 BUGS = {
     "mean instead of batchmean": 'Use reduction="batchmean": "mean" divides by the classes too.',
@@ -113,7 +130,10 @@ BUGS = {
     "student not in the optimiser": "Give the optimiser student.parameters().",
     "student evaluated at T": "Test the student at temperature 1; T belongs to the loss.",
 }
-"""Every mistake that has a name here, and its mend."""
+"""Every mistake that has a name here, and its mend.
+
+:meta hide-value:
+"""
 
 
 @dataclass(frozen=True)
@@ -316,10 +336,10 @@ def check_distillation_setup(
     """
     T = float(_checks.temperature(temperature))
     alpha = float(_checks.alpha(alpha))
-    setup = _Setup(
+    setup = Setup(
         student, teacher, batch, loss_fn, T, alpha, teacher_output, step, optimiser, predict
     )
-    with _untouched(setup.find_modules(), setup.optimisers()):
+    with untouched(setup.find_modules(), setup.optimisers()):
         setup.look()
         checks: dict[str, Check] = {}
         effective = _check_loss(setup, checks)
@@ -417,612 +437,12 @@ def _escape(text: str) -> str:
     return text.replace("|", "\\|").replace("*", "\\*")
 
 
-# -- what was handed over -------------------------------------------------------------------------
-
-
-class _Setup:
-    """The arguments, checked, and what the networks answer."""
-
-    def __init__(
-        self,
-        student: Any,
-        teacher: Any,
-        batch: Any,
-        loss_fn: Any,
-        temperature: float,
-        alpha: float,
-        teacher_output: str,
-        step: Any,
-        optimiser: Any,
-        predict: Any,
-    ) -> None:
-        if not callable(student):
-            raise TypeError(
-                f"student is a {type(student).__name__}; it must be a module, or a function from "
-                f"inputs to logits. Hand over the network itself."
-            )
-        self.members: list[Any] = []
-        self.is_list = isinstance(teacher, list | tuple | nn.ModuleList)
-        if self.is_list:
-            self.members = list(teacher)
-        elif teacher is not None:
-            self.members = [teacher]
-        if teacher is not None and not (self.members and all(map(callable, self.members))):
-            raise TypeError(
-                f"teacher is {type(teacher).__name__} {str(teacher)[:40]!r}; it must be a module "
-                f"or a function, a list of them, or None. Put cached outputs into the batch."
-            )
-        if not isinstance(batch, list | tuple) or len(batch) not in (2, 3):
-            raise TypeError(
-                f"batch is a {type(batch).__name__}; it must be (inputs, labels), or (inputs, "
-                f"labels, cached teacher outputs). Pack the loop's own into a tuple."
-            )
-        if (loss_fn is None) == (step is None):
-            raise TypeError(
-                f"{'neither' if step is None else 'both'} of loss_fn and step given; one of them "
-                f"is the loss. Use loss_fn(student_logits, teacher_output, labels) if unsure."
-            )
-        for name, value in (("loss_fn", loss_fn), ("step", step), ("predict", predict)):
-            if value is not None and not callable(value):
-                raise TypeError(
-                    f"{name} is a {type(value).__name__}; it must be a function. Wrap it in one."
-                )
-        if optimiser is not None and not hasattr(optimiser, "param_groups"):
-            raise TypeError(
-                f"optimiser is a {type(optimiser).__name__}; it must be a torch optimiser. Hand "
-                f"over the loop's, or leave it out."
-            )
-        if teacher_output not in TEACHER_OUTPUTS:
-            raise ValueError(
-                f"teacher_output is {teacher_output!r}; it must be one of "
-                f"{', '.join(map(repr, TEACHER_OUTPUTS))}. Name what the loss takes."
-            )
-        self.inputs, self.labels = batch[0], batch[1]
-        self.cached = batch[2] if len(batch) == 3 else None
-        if teacher is None and self.cached is None:
-            raise ValueError(
-                "teacher is None and the batch holds no cached outputs; the loss needs one of "
-                "them. Give batch=(inputs, labels, cached)."
-            )
-        if self.cached is not None and not isinstance(self.cached, Tensor):
-            raise TypeError(
-                f"cached teacher outputs are a {type(self.cached).__name__}; they must be a "
-                f"tensor. Use torch.as_tensor."
-            )
-        self.student, self.teacher = student, teacher
-        self.loss_fn, self.step = loss_fn, step
-        self.T, self.alpha, self.kind = temperature, alpha, teacher_output
-        self.optimiser, self.predict = optimiser, predict
-
-    def find_modules(self) -> list[nn.Module]:
-        """Return every module that is in reach, those of closures too."""
-        found: dict[int, nn.Module] = {}
-        things = (self.student, self.members, self.loss_fn, self.step, self.predict)
-        for thing in things:
-            for module in _modules_in(thing):
-                found[id(module)] = module
-        return list(found.values())
-
-    def optimisers(self) -> list[Tensor]:
-        """Return the parameters of the optimiser."""
-        if self.optimiser is None:
-            return []
-        return [p for group in self.optimiser.param_groups for p in group["params"]]
-
-    def look(self) -> None:
-        """Ask both networks, in eval mode, for what they make of the batch."""
-        with torch.no_grad(), _eval_mode(_modules_in(self.student)):
-            made = _call(self.student, self.inputs)
-            self.z, self.bare_student = _logits_of(made, "student"), isinstance(made, Tensor)
-        if self.z.ndim != 2 or self.z.shape[1] < 2 or not self.z.is_floating_point():
-            raise ValueError(
-                f"the student returned {_dtype(self.z)} of shape {tuple(self.z.shape)}; it must "
-                f"be logits (B, C) of two classes or more. Flatten other axes, and give one "
-                f"sigmoid output z as torch.stack([zeros, z], -1)."
-            )
-        self.B, self.C = self.z.shape
-        if not isinstance(self.labels, Tensor) or self.labels.shape != (self.B,):
-            shape = tuple(getattr(self.labels, "shape", ()))
-            raise ValueError(
-                f"labels have shape {shape} and the student's logits {tuple(self.z.shape)}; they "
-                f"must be class numbers ({self.B},). Use argmax(-1) if they are one-hot."
-            )
-        self.y = _checks.labels(self.labels, self.C)
-        # Members (M, B, C), as they are and in eval mode.
-        self.v = self.ask_teacher(as_in_eval=True)
-        self.M = 1 if self.v is None else len(self.v)
-        if self.v is not None and self.v.shape[1:] != self.z.shape:
-            raise ValueError(
-                f"the teacher returned shape {tuple(self.v.shape[1:])} and the student "
-                f"{tuple(self.z.shape)}; they must be the same. Give both the same classes."
-            )
-        if self.cached is not None:
-            expected = (self.B, self.C)
-            if self.kind == "member logits":
-                known = self.cached.shape[0] if self.v is None and self.cached.ndim else self.M
-                expected = (known, self.B, self.C)  # type: ignore[assignment]
-                self.M = known
-            if self.cached.shape != expected or not self.cached.is_floating_point():
-                raise ValueError(
-                    f"cached teacher outputs are {_dtype(self.cached)} of shape "
-                    f"{tuple(self.cached.shape)}; for {self.kind} they must be floating-point "
-                    f"{expected}. Take the rows of this batch."
-                )
-
-    def ask_teacher(self, inputs: Any = None, *, as_in_eval: bool = False) -> Tensor | None:
-        """Return the members' logits ``(M, B, C)``, or None where there is no teacher."""
-        if not self.members:
-            return None
-        inputs = self.inputs if inputs is None else inputs
-        with torch.no_grad(), _eval_mode(_modules_in(self.members) if as_in_eval else []):
-            made = [_call(member, inputs) for member in self.members]
-        self.bare_teacher = isinstance(made[0], Tensor)
-        answers = [_logits_of(one, "teacher") for one in made]
-        for answer in answers:
-            if answer.ndim not in (2, 3) or not answer.is_floating_point():
-                raise ValueError(
-                    f"the teacher returned {_dtype(answer)} of shape {tuple(answer.shape)}; it "
-                    f"must be logits (B, C), or (M, B, C) for an ensemble. Flatten other axes."
-                )
-        return torch.cat([a if a.ndim == 3 else a.unsqueeze(0) for a in answers])
-
-    def as_teacher_output(self, v: Tensor) -> Tensor:
-        """Turn made-up logits ``(B, C)`` into what the loss takes."""
-        if self.kind == "member logits":
-            return v.expand(self.M, *v.shape)
-        if self.kind == "soft targets":
-            return torch.softmax(v / self.T, -1)
-        if self.kind == "log soft targets":
-            return torch.log_softmax(v / self.T, -1)
-        return v
-
-    def loss(self, z: Tensor, v: Tensor, y: Tensor) -> Tensor:
-        """Return the loss where student and teacher answer `z` and `v`, ``(B, C)``."""
-        if self.loss_fn is not None:
-            return _one_number(self.loss_fn(z, self.as_teacher_output(v), y))
-        assert self.step is not None
-        inputs = _number_rows(_take_rows(self.inputs, len(z)))
-        fake_student: Any = _StandIn(self.student, z, inputs, 1, self.bare_student)
-        fakes = [
-            _StandIn(member, v, inputs, self.M // len(self.members), self.bare_teacher)
-            for member in self.members
-        ]
-        fake_teacher: Any = None
-        if self.is_list:
-            fake_teacher = (
-                nn.ModuleList(fakes) if isinstance(self.teacher, nn.ModuleList) else fakes
-            )
-        elif fakes:
-            fake_teacher = fakes[0]
-        batch = (inputs, y) if self.cached is None else (inputs, y, self.as_teacher_output(v))
-        return _one_number(self.step(fake_student, fake_teacher, batch))
-
-
-def _call(network: Any, inputs: Any) -> Any:
-    return network(**inputs) if isinstance(inputs, Mapping) else network(inputs)
-
-
-def _logits_of(made: Any, who: str) -> Tensor:
-    if not isinstance(made, Tensor):
-        made = made.get("logits") if isinstance(made, Mapping) else getattr(made, "logits", made)
-    if not isinstance(made, Tensor):
-        raise TypeError(
-            f"the {who} returned a {type(made).__name__}; it must return a tensor of logits, or "
-            f"an output that has them as `logits`. Wrap it in a function."
-        )
-    return made
-
-
-def _one_number(loss: Any) -> Tensor:
-    if not isinstance(loss, Tensor) or loss.numel() != 1:
-        what = (
-            f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{type(loss).__name__}"
-        )
-        raise ValueError(
-            f"the loss is a tensor of {what}; it must be one number. Take the mean over the batch, "
-            f"and return the loss alone."
-        )
-    return loss.reshape(())
-
-
-def _dtype(value: Tensor | torch.dtype) -> str:
-    dtype = value.dtype if isinstance(value, Tensor) else value
-    return str(dtype).removeprefix("torch.")
-
-
-class _StandIn(nn.Module):
-    """Answers with made-up logits, each row for the input that it belongs to."""
-
-    def __init__(
-        self, real: Any, answer: Tensor, inputs: Any, members: int = 1, bare: bool = True
-    ) -> None:
-        super().__init__()
-        # Not by way of nn.Module, which would take a network in as its own.
-        for name, value in (
-            ("_real", real),
-            ("_answer", answer),
-            ("_inputs", _flat(inputs)),
-            ("_members", members),
-            ("_bare", bare),
-        ):
-            object.__setattr__(self, name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return super().__getattr__(name)
-        except AttributeError:
-            return getattr(object.__getattribute__(self, "_real"), name)
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        answer = self._answer
-        rows = _rows_asked(_flat(args[0] if args else kwargs), self._inputs)
-        if rows is not None:
-            answer = answer[rows]
-        if self._members > 1:
-            answer = answer.expand(self._members, *answer.shape)
-        return answer if self._bare else _Output(logits=answer)
-
-
-class _Output(dict[str, Tensor]):
-    """An output that has its logits both as a key and as an attribute."""
-
-    @property
-    def logits(self) -> Tensor:
-        return self["logits"]
-
-
-def _rows_asked(asked: Tensor | None, own: Tensor | None) -> Tensor | None:
-    """Tell which numbered rows a stand-in is asked for; None where that is not to be seen."""
-    if asked is None or own is None or asked.shape != own.shape:
-        return None
-    distance, rows = (asked.unsqueeze(1) - own.unsqueeze(0)).abs().amax(-1).min(1)
-    if bool((distance == 0).all()):
-        return rows
-    # Scaled and shifted numbers keep their order, mixed ones do not.
-    values, order = asked[:, 0].sort()
-    steps = values.diff()
-    if len(steps) < 2 or float(steps.min()) <= 0 or float(steps.max() / steps.min()) > 1.001:
-        return None
-    return order.argsort()
-
-
-def _flat(inputs: Any) -> Tensor | None:
-    """Return the first tensor of inputs as rows of a few numbers."""
-    if isinstance(inputs, Mapping):
-        inputs = next((x for x in inputs.values() if isinstance(x, Tensor)), None)
-    if not isinstance(inputs, Tensor) or inputs.ndim == 0 or inputs.numel() == 0:
-        return None
-    return inputs.detach().reshape(len(inputs), -1)[:, :4].double()
-
-
-def _take_rows(inputs: Any, count: int | Tensor) -> Any:
-    """Take rows from inputs, a tensor or a mapping of tensors; anything else is left whole."""
-    if isinstance(inputs, Mapping):
-        return {key: _take_rows(value, count) for key, value in inputs.items()}
-    if isinstance(inputs, Tensor) and inputs.ndim:
-        return inputs[count] if isinstance(count, Tensor) else inputs[:count]
-    if isinstance(inputs, list) and not isinstance(count, Tensor):
-        return inputs[:count]
-    return inputs
-
-
-def _number_rows(inputs: Any) -> Any:
-    """Write a number of its own into each row, so that a stand-in can tell rows apart."""
-    if isinstance(inputs, Mapping):
-        return {key: _number_rows(value) for key, value in inputs.items()}
-    if not isinstance(inputs, Tensor) or inputs.ndim == 0 or inputs.dtype == torch.bool:
-        return inputs
-    numbers = torch.arange(len(inputs), device=inputs.device).to(inputs.dtype)
-    return numbers.reshape(-1, *[1] * (inputs.ndim - 1)).expand(inputs.shape).clone()
-
-
-def _modules_in(thing: Any, depth: int = 3) -> list[nn.Module]:
-    """Return the modules that a thing is, holds or closes over."""
-    if isinstance(thing, nn.Module):
-        return [thing]
-    if (
-        depth == 0
-        or thing is None
-        or isinstance(thing, Tensor | str | int | float | type | ModuleType)
-    ):
-        return []
-    held: list[Any] = []
-    if isinstance(thing, list | tuple):
-        held = list(thing)
-    elif isinstance(thing, Mapping):
-        held = list(thing.values())
-    elif isinstance(thing, functools.partial):
-        held = [thing.func, *thing.args, *thing.keywords.values()]
-    elif hasattr(thing, "__code__"):
-        for cell in thing.__closure__ or ():
-            try:
-                held.append(cell.cell_contents)
-            except ValueError:  # not filled yet
-                continue
-        held += thing.__defaults__ or ()
-        held += [thing.__globals__.get(name) for name in thing.__code__.co_names]
-    elif hasattr(thing, "__self__"):
-        held = [thing.__self__]
-    elif hasattr(thing, "__dict__") and callable(thing):
-        held = list(vars(thing).values())
-    found = {id(m): m for h in held for m in _modules_in(h, depth - 1)}
-    return list(found.values())
-
-
-@contextmanager
-def _eval_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
-    parts = [part for module in modules for part in module.modules()]
-    modes = [part.training for part in parts]
-    try:
-        for part in parts:
-            part.training = False
-        yield
-    finally:
-        for part, mode in zip(parts, modes, strict=True):
-            part.training = mode
-
-
-@contextmanager
-def _untouched(modules: Sequence[nn.Module], more: Sequence[Tensor]) -> Iterator[None]:
-    """Put back parameters, buffers, gradients, modes and random streams."""
-    parts = list({id(p): p for module in modules for p in module.modules()}.values())
-    modes = [part.training for part in parts]
-    values = [t for m in modules for t in (*m.parameters(), *m.buffers())] + list(more)
-    tensors = list({id(t): t for t in values}.values())
-    grads = [t.grad if t.is_leaf else None for t in tensors]
-    flags = [t.requires_grad for t in tensors]
-    watched = [*tensors, *[g for g in grads if g is not None]]
-    copies = [t.detach().clone() for t in watched]
-    versions = [t._version for t in watched]
-    python, numbers = random.getstate(), np.random.get_state()
-    devices = list(range(torch.cuda.device_count()))
-    try:
-        with torch.random.fork_rng(devices=devices):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(numbers)
-        for part, mode in zip(parts, modes, strict=True):
-            part.training = mode
-        with torch.no_grad():
-            for tensor, copy, version in zip(watched, copies, versions, strict=True):
-                # Not every write counts: `.data` goes unseen.
-                if tensor._version != version or not torch.equal(tensor, copy):
-                    tensor.copy_(copy)
-        for tensor, grad, flag in zip(tensors, grads, flags, strict=True):
-            if tensor.is_leaf:
-                tensor.grad = grad
-                tensor.requires_grad_(flag)
-
-
 # -- the loss -------------------------------------------------------------------------------------
 
-_TOLERANCE = 3e-4
-_HALF = (torch.float16, torch.bfloat16)
-_LIMIT = 500_000
-"""Entries of a batch that the loss is probed with at most."""
 
-
-class _Probe:
-    """The loss at made-up logits of one batch size and number of classes.
-
-    Two sets of logits, one as wide as softmax at 1 can tell apart and one for softmax at T. For
-    each the gradient, what changes in it with the labels, and what changes with the teacher.
-    """
-
-    def __init__(self, setup: _Setup, B: int, C: int, dtype: torch.dtype) -> None:
-        self.T, self.setup, self.dtype = setup.T, setup, dtype
-        generator = torch.Generator().manual_seed(B * 1_000_003 + C)
-
-        def draw(*shape: int) -> Tensor:
-            made = torch.randn(shape, generator=generator, dtype=torch.float64)
-            return made.to(dtype).to(setup.z.device)
-
-        wide = 1.5 * min(self.T, 20.0)
-        self.points = [(draw(B, C) * w, draw(B, C) * w, draw(B, C) * w) for w in (1.5, wide)]
-        y = torch.randint(C, (B,), generator=generator)
-        self.y, self.other = (x.to(setup.z.device) for x in (y, (y + 1) % C))
-        self.connected = False
-        self.values: list[Tensor] = []
-        self.precision = dtype
-        blocks = []
-        for z, v, v2 in self.points:
-            base = self.gradient(z, v, self.y)
-            blocks += [
-                base,
-                base - self.gradient(z, v, self.other),
-                base - self.gradient(z, v2, self.y),
-            ]
-        norms = [float(block.norm()) for block in blocks]
-        largest = [max(norms[i - i % 3], 1e-300) for i in range(len(norms))]
-        # What is left of a difference by rounding is not to be magnified.
-        floor = 0.1 if self.precision in _HALF else 1e-4
-        self.weights = [1 / max(n, floor * m) for n, m in zip(norms, largest, strict=True)]
-        self.target = self._flatten(blocks)
-        self.finite = bool(torch.isfinite(self.target).all())
-
-    @property
-    def tolerance(self) -> float:
-        """How near is near enough, relative."""
-        if self.precision not in _HALF:
-            return _TOLERANCE
-        return max(1e-2, 8 * torch.finfo(self.precision).eps)
-
-    def loss(self, z: Tensor, v: Tensor, y: Tensor, seed: int = 0) -> Tensor:
-        """Return the loss, always with the same random numbers."""
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed)
-        with torch.enable_grad():
-            return self.setup.loss(z, v, y)
-
-    def gradient(self, z: Tensor, v: Tensor, y: Tensor, seed: int = 0) -> Tensor:
-        """Return the loss's gradient for `z`, zero where there is no way to it."""
-        z = z.detach().clone().requires_grad_()
-        loss = self.loss(z, v, y, seed)
-        self.values.append(loss.detach())
-        if loss.dtype in _HALF:
-            self.precision = loss.dtype
-        made = None
-        if loss.requires_grad:
-            (made,) = torch.autograd.grad(loss, z, allow_unused=True)
-        self.connected |= made is not None
-        return torch.zeros_like(z, dtype=torch.float64) if made is None else made.double()
-
-    def soft(self, form: Form) -> Tensor:
-        """Return the column of a teacher's part."""
-        blocks = []
-        for z, v, v2 in self.points:
-            base = self._slope(form, z, v)
-            blocks += [base, torch.zeros_like(base), base - self._slope(form, z, v2)]
-        return self._flatten(blocks)
-
-    def hard(self, form: Form) -> Tensor:
-        """Return the column of a labels' part."""
-        blocks = []
-        for z, _, _ in self.points:
-            base = self._slope(form, z, self.y)
-            blocks += [base, base - self._slope(form, z, self.other), torch.zeros_like(base)]
-        return self._flatten(blocks)
-
-    def _slope(self, form: Form, z: Tensor, other: Tensor) -> Tensor:
-        z = z.double().detach().requires_grad_()
-        if other.is_floating_point():
-            other = other.double()
-        with torch.enable_grad():
-            (made,) = torch.autograd.grad(form.value(z, other, self.T), z)
-        return made
-
-    def _flatten(self, blocks: list[Tensor]) -> Tensor:
-        return torch.cat([b.flatten() * w for b, w in zip(blocks, self.weights, strict=True)])
-
-    def block(self, index: int) -> Tensor:
-        """Return one of the six parts of what was seen, weighed."""
-        return self.target.view(6, -1)[index]
-
-    def solve(self, columns: Tensor) -> tuple[Tensor, float]:
-        """Fit columns ``(k, n)`` to what was seen; return the weights and what is left over."""
-        norms = columns.norm(dim=1, keepdim=True).clamp_min(1e-300)
-        unit = columns / norms
-        system = unit @ unit.T + 1e-13 * torch.eye(len(unit), dtype=unit.dtype, device=unit.device)
-        weights = torch.linalg.solve(system, unit @ self.target)
-        left = self.target - weights @ unit
-        scale = max(float(self.target.norm()), 1e-300)
-        return weights / norms.squeeze(1), float(left.norm()) / scale
-
-
-@dataclass
-class _Fit:
-    """The loss as measured: the two forms, and what each is multiplied by."""
-
-    soft: Form
-    hard: Form
-    a: float
-    b: float
-    smoothing: float = 0.0
-
-
-def _identify(probe: _Probe, alpha: float) -> _Fit | None:
-    """Find the two forms that the loss is made of, the right ones first."""
-    right, labels = SOFT[0], HARD[0]
-    soft, hard = probe.soft(right), probe.hard(labels)
-    weights, left = probe.solve(torch.stack([soft, hard]))
-    if left < probe.tolerance:
-        return _Fit(right, labels, float(weights[0]), float(weights[1]))
-    weights, left = probe.solve(torch.stack([soft, hard, probe.hard(UNIFORM)]))
-    total = float(weights[1] + weights[2])
-    if left < probe.tolerance and total > 0 and weights[2] > 0:
-        return _Fit(right, labels, float(weights[0]), total, float(weights[2]) / total)
-    usual = probe.solve(torch.stack([soft, hard]))[1]
-    best: tuple[int, float, _Fit] | None = None
-    hards = [probe.hard(form) for form in HARD]
-    for form in SOFT:
-        column = probe.soft(form)
-        if not torch.isfinite(column).all():
-            continue
-        for hard_form, hard_column in zip(HARD, hards, strict=True):
-            weights, left = probe.solve(torch.stack([column, hard_column]))
-            if left < min(probe.tolerance, usual / 2):
-                a, b = float(weights[0]), float(weights[1])
-                # Fewer deviations first, and no sign turned.
-                cost = bool(form.bug) + bool(hard_form.bug) + 2 * (min(a, b) < -1e-6)
-                if best is None or (cost, left) < (best[0], best[1] * 1e-3):
-                    best = (cost, left, _Fit(form, hard_form, a, b))
-                if cost <= 1 and left < 1e-9:
-                    return best[2]
-    if best is not None:
-        return best[2]
-    return _identify_temperatures(probe)
-
-
-def _identify_temperatures(probe: _Probe) -> _Fit | None:
-    """Look for the right forms at any two temperatures."""
-    from scipy.optimize import minimize
-
-    def form(student: float, target: float) -> Form:
-        equal = abs(math.log(student / target)) < 1e-3
-        own = min(abs(math.log(t / probe.T)) for t in (student, target)) < 1e-3
-        one_side = not equal and own
-        words = f"-sum(softmax(v / {target:.4g}) * log_softmax(z / {student:.4g}))"
-        return Form(
-            words,
-            "temperature",
-            "T on one side only" if one_side else "another temperature",
-            cross(lambda z, T: log_softmax(z, student), lambda v, T: softmax(v, target)),
-        )
-
-    hard = probe.hard(HARD[0])
-
-    def left(x: Sequence[float]) -> float:
-        made = form(math.exp(float(x[0])), math.exp(float(x[1])))
-        column = probe.soft(made)
-        return probe.solve(torch.stack([column, hard]))[1]
-
-    grid = [math.log(probe.T) + step for step in np.linspace(-3, 3, 13)]
-    start = min(((s, t) for s in grid for t in grid), key=left)
-    found = minimize(left, start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9})
-    if found.fun > probe.tolerance or max(abs(x) for x in found.x) > 12:
-        return None
-    made = form(*(math.exp(float(x)) for x in found.x))
-    weights, _ = probe.solve(torch.stack([probe.soft(made), hard]))
-    return _Fit(made, HARD[0], float(weights[0]), float(weights[1]))
-
-
-def _make_probe(setup: _Setup) -> tuple[_Probe, _Probe]:
-    """Probe the loss with a small batch and with one of the batch's own size."""
-    problems: list[Exception] = []
-    rows = max(1, min(setup.B, _LIMIT // setup.C))
-    smaller = 5 if setup.C <= 2000 else 2
-    smaller = min(smaller, rows) if setup.step is not None else smaller
-    for dtype in (torch.float64, torch.float32, setup.z.dtype):
-        own = None
-        try:
-            own = _Probe(setup, rows, setup.C, dtype)
-            return _Probe(setup, smaller, setup.C, dtype), own
-        except ValueError as problem:
-            if "the loss is a tensor of" in str(problem):
-                raise
-            problems.append(problem)
-        except Exception as problem:
-            problems.append(problem)
-        if own is not None:  # the loss is made for this batch alone
-            return own, own
-    first = problems[0]
-    if "backward through the graph" in str(first):
-        raise ValueError(
-            "step calls backward; it must return the loss and no more. Leave backward and the "
-            "optimiser's step to the loop."
-        ) from first
-    raise ValueError(
-        f"the loss fails on made-up logits of this batch's shape: {type(first).__name__}: "
-        f"{str(first).splitlines()[0] if str(first) else ''}. Hand over the loss as the loop "
-        f"calls it, and name what it takes with teacher_output."
-    ) from first
-
-
-def _check_loss(setup: _Setup, checks: dict[str, Check]) -> Canonical | None:
+def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     """Check what the loss computes; return it in the book's terms."""
-    probe, own = _make_probe(setup)
+    probe, own = make_probes(setup)
 
     def say(name: str, outcome: str, reason: str, bug: str = "") -> None:
         _add(checks, Check(name, outcome, reason, bug))
@@ -1046,14 +466,14 @@ def _check_loss(setup: _Setup, checks: dict[str, Check]) -> Canonical | None:
     if not probe.finite:
         leave("the gradient is not finite")
         return None
-    moved, mixed = _rows_out_of_step(probe)
+    moved, mixed = rows_out_of_step(probe)
     for what, bug in moved.items():
         say("order", FAILED, f"row by row, the {what} of one row move another", bug)
     if moved:
         leave("rows are out of step; mend that first")
         return None
-    slope = _compare_slope(probe)
-    fit = _identify(probe, setup.alpha)
+    slope = compare_slope(probe)
+    fit = identify(probe)
     cut = ""
     if slope is None:
         say("graph", UNKNOWN, "the value is too coarse in half precision")
@@ -1064,12 +484,12 @@ def _check_loss(setup: _Setup, checks: dict[str, Check]) -> Canonical | None:
         say("graph", FAILED, cut, "graph cut")
     if fit is None:
         moved_by_teacher = any(float(probe.block(i).norm()) > 0 for i in (2, 5))
-        if probe.precision in _HALF:
+        if probe.precision in HALF:
             say("soft part", UNKNOWN, "the gradient is too coarse in half precision")
         elif setup.alpha > 0 and not moved_by_teacher and not cut:
             what = "the teacher's outputs have no influence on the gradient"
             say("soft part", FAILED, what, "a part is missing")
-        elif _rows_weigh_unequally(probe):
+        elif rows_weigh_unequally(probe):
             what = "the forms are right in each row, but rows weigh unequally: class weights?"
             say("soft part", PASSED, what)
             say("labels", PASSED, what)
@@ -1090,9 +510,9 @@ def _check_loss(setup: _Setup, checks: dict[str, Check]) -> Canonical | None:
 
 
 def _judge_weights(
-    setup: _Setup,
-    probe: _Probe,
-    fit: _Fit,
+    setup: Setup,
+    probe: Probe,
+    fit: Fit,
     cut: str,
     say: Callable[..., None],
     tolerance: float,
@@ -1101,7 +521,8 @@ def _judge_weights(
     T, alpha = setup.T, setup.alpha
     A, b = fit.a / T**2, fit.b
     size = abs(A) + abs(b)
-    no_soft, no_hard = abs(A) < 1e-5 * size, abs(b) < 1e-5 * size
+    least = (1e-7 if probe.values[0].dtype == torch.float64 else 1e-5) * size
+    no_soft, no_hard = abs(A) < least, abs(b) < least
     A, b = 0.0 if no_soft else A, 0.0 if no_hard else b
     nothing = "the teacher's part weighs nothing"
     # The two forms.
@@ -1126,7 +547,7 @@ def _judge_weights(
                 say("temperature", PASSED, f"both sides are divided by {T:.4g}")
     swapped = False
     if no_hard and not fit.hard.bug:
-        swapped = _labels_weigh_teacher(probe)
+        swapped = labels_weigh_teacher(probe)
         if swapped:
             say(
                 "labels",
@@ -1161,7 +582,7 @@ def _judge_weights(
         f"the teacher's part weighs {A:.4g} in units of T^2 KL; effective alpha is {found:.4g}, "
         f"declared {alpha:.4g}"
     )
-    slack = 5e-2 if tolerance > _TOLERANCE else 2e-3
+    slack = 5e-2 if tolerance > TOLERANCE else 2e-3
     if (no_soft or no_hard) and fit.soft.bug != "another temperature":
         _judge_one_part(setup, A, b, no_soft, say, slack)
         return effective
@@ -1199,7 +620,7 @@ def _judge_weights(
             say("T squared", PASSED, f"the parts stand to each other as declared{size_words}")
         else:
             unseen("T squared", "at temperature 1 the factor is 1")
-        if setup.B == 1 and _grows_with_batch(setup, probe, fit):
+        if setup.B == 1 and grows_with_batch(setup, probe, fit):
             words = "one part grows with the batch, which a batch of one does not show"
             unseen("reduction", words)
         else:
@@ -1227,7 +648,7 @@ def _judge_weights(
 
 
 def _judge_one_part(
-    setup: _Setup, A: float, b: float, no_soft: bool, say: Callable[..., None], slack: float
+    setup: Setup, A: float, b: float, no_soft: bool, say: Callable[..., None], slack: float
 ) -> None:
     """Judge the weights of a loss that has one part alone."""
     T, alpha, C = setup.T, setup.alpha, setup.C
@@ -1262,17 +683,17 @@ def _judge_one_part(
 
 
 def _name_weights(
-    setup: _Setup,
-    probe: _Probe,
-    fit: _Fit,
+    setup: Setup,
+    probe: Probe,
+    fit: Fit,
     A: float,
     b: float,
     near: Callable[[float, float], bool],
 ) -> tuple[str, ...] | None:
     """Name the mistake that gives these weights: pairs of check and bug, or None."""
-    T, alpha, B, C = setup.T, setup.alpha, float(min(setup.B, _LIMIT // setup.C)), float(setup.C)
-    by_class = _grows_with_classes(setup, probe, fit)
-    by_batch = _grows_with_batch(setup, probe, fit)
+    T, alpha, B, C = setup.T, setup.alpha, float(min(setup.B, LIMIT // setup.C)), float(setup.C)
+    by_class = grows_with_classes(setup, probe, fit)
+    by_batch = grows_with_batch(setup, probe, fit)
     factors_T: list[tuple[float, tuple[str, ...]]] = [
         (1.0, ()),
         (T**-2, ("T squared", "T^2 missing")),
@@ -1320,126 +741,7 @@ def _name_weights(
     return min(candidates)[-1] if candidates else None
 
 
-def _ratio(setup: _Setup, probe: _Probe, fit: _Fit, B: int, C: int) -> float | None:
-    """Return the ratio of both weights for another batch, or None where the loss takes none."""
-    try:
-        other = _Probe(setup, B, C, probe.dtype)
-    except Exception:  # a loss may be made for its own classes
-        return None
-    weights, left = other.solve(torch.stack([other.soft(fit.soft), other.hard(fit.hard)]))
-    if left > other.tolerance or min(weights) <= 0:
-        return None
-    return float(weights[0] / weights[1])
-
-
-def _grows_with_classes(setup: _Setup, probe: _Probe, fit: _Fit) -> bool | None:
-    """Tell whether the teacher's weight falls as the number of classes grows."""
-    B, C = len(probe.y), setup.C
-    one, two = (_ratio(setup, probe, fit, B, classes) for classes in (C, 2 * C))
-    return None if one is None or two is None else two < 0.75 * one
-
-
-def _grows_with_batch(setup: _Setup, probe: _Probe, fit: _Fit) -> bool | None:
-    """Tell whether the proportion of both parts changes with the batch."""
-    rows = min(setup.B, 6) if setup.step is not None else 6
-    if rows < 2:
-        return None
-    one, two = (_ratio(setup, probe, fit, count, setup.C) for count in (rows // 2, rows))
-    return None if one is None or two is None else not 0.75 < two / one < 1.33
-
-
-def _rows_out_of_step(probe: _Probe) -> tuple[dict[str, str], bool]:
-    """Find out whether a row of the teacher or of the labels moves another row's gradient.
-
-    The second answer is whether a row of the labels moves its own and another.
-    """
-    rows = len(probe.y)
-    z, v, v2 = probe.points[0]
-    found: dict[str, str] = {}
-    mixed = False
-    if rows < 2:
-        return found, mixed
-    for seed in (0, 1):
-        base = probe.gradient(z, v, probe.y, seed)
-        for row in range(min(rows, 8)):
-            moved_v, moved_y = v.clone(), probe.y.clone()
-            moved_v[row], moved_y[row] = v2[row], probe.other[row]
-            for what, bug, args in (
-                ("teacher's outputs", "teacher's outputs out of step", (moved_v, probe.y)),
-                ("labels", "labels out of step", (v, moved_y)),
-            ):
-                change = (probe.gradient(z, *args, seed) - base).abs().sum(1)
-                own = float(change[row])
-                change[row] = 0
-                if float(change.max()) > 1e-6 and own < 1e-3 * float(change.max()):
-                    found[what] = bug
-                mixed |= what == "labels" and float(change.max()) > 1e-2 * own > 0
-    return found, mixed
-
-
-def _rows_weigh_unequally(probe: _Probe) -> bool:
-    """Tell whether each row has the right forms, with weights of its own."""
-    rows, C = len(probe.y), probe.points[0][0].shape[1]
-    shape = (6, rows, C)
-
-    def by_row(column: Tensor) -> Tensor:
-        # The labels stay as they are in these blocks, and so do weights by class.
-        return column.view(shape)[[0, 2, 3, 5]].movedim(1, 0).flatten(1)
-
-    seen = by_row(probe.target)
-    forms = torch.stack([by_row(probe.soft(SOFT[0])), by_row(probe.hard(HARD[0]))], 2)
-    weights = torch.linalg.lstsq(forms, seen.unsqueeze(2)).solution
-    left = (seen - (forms @ weights).squeeze(2)).norm(dim=1)
-    return rows > 1 and bool((left < probe.tolerance * seen.norm(dim=1).max()).all())
-
-
-def _compare_slope(probe: _Probe) -> float | None:
-    """Return how far autograd is from finite differences, relative; None in half precision."""
-    if probe.precision in _HALF:
-        return None
-    fine = probe.dtype == torch.float64 and probe.values[0].dtype == torch.float64
-    worst = 0.0
-    for z, v, _ in probe.points:
-        gradient = probe.gradient(z, v, probe.y)
-        one_hot = nn.functional.one_hot(probe.y, z.shape[1])
-        ways = (softmax(z, probe.T) - softmax(v, probe.T), softmax(z, 1) - one_hot)
-        for way in ways:
-            way = way / way.norm()
-            wide = float(z.norm()) / math.sqrt(z.numel())
-            step = (1e-5 if fine else 3e-2) * min(wide, probe.T)
-            ahead, behind = (probe.loss(z + s * way, v, probe.y) for s in (step, -step))
-            rise = float(ahead.detach().double() - behind.detach().double()) / (2 * step)
-            if not math.isfinite(rise):
-                return None
-            # In float32 T^2 magnifies what rounding leaves of p log p.
-            size = abs(float(ahead.detach())) + probe.T**2 * math.log(z.shape[1])
-            noise = 0.0 if fine else 3e-7 * size / step
-            slope = float((gradient * way).sum())
-            off = abs(rise - slope) - noise
-            worst = max(
-                worst, off / max(abs(slope), abs(rise), 1e-3 * float(gradient.norm()), 1e-12)
-            )
-    return worst
-
-
-def _labels_weigh_teacher(probe: _Probe) -> bool:
-    """Tell whether the labels move the loss, and do so by the teacher's logits alone."""
-    (z, v, v2), (z2, _, _) = probe.points
-    with torch.no_grad():
-
-        def gap(z: Tensor, v: Tensor) -> float:
-            one, two = (probe.loss(z, v, y).detach().double() for y in (probe.y, probe.other))
-            return float(one - two)
-
-        first = gap(z, v)
-        return (
-            abs(first) > 1e-5
-            and abs(gap(z2, v) - first) < 1e-3 * abs(first)
-            and abs(gap(z, v2) - first) > 1e-3 * abs(first)
-        )
-
-
-def _check_extremes(setup: _Setup) -> Check:
+def _check_extremes(setup: Setup) -> Check:
     """Look at logits that are so far apart that probabilities underflow."""
     name, dtype = "extremes", setup.z.dtype
     limit = float(torch.finfo(dtype).max)
@@ -1449,9 +751,11 @@ def _check_extremes(setup: _Setup) -> Check:
     smallest = float(torch.finfo(dtype).smallest_normal) * float(torch.finfo(dtype).eps)
     needed = -math.log(smallest)
     if not gaps or gaps[-1] < needed:
-        return Check(name, UNKNOWN, f"{_dtype(dtype)} overflows before a probability underflows")
+        return Check(
+            name, UNKNOWN, f"{dtype_name(dtype)} overflows before a probability underflows"
+        )
     rows, C = setup.B if setup.step is not None else max(setup.B, 3), setup.C
-    rows = min(rows, max(1, _LIMIT // C))
+    rows = min(rows, max(1, LIMIT // C))
     sizes = [rows, min(setup.B, rows)]
     for gap in gaps:
         sure = torch.zeros(rows, C, dtype=dtype, device=setup.z.device)
@@ -1477,18 +781,18 @@ def _check_extremes(setup: _Setup) -> Check:
                 except Exception:
                     continue
             if made is None:
-                return Check(name, UNKNOWN, f"the loss does not take made-up {_dtype(dtype)}")
+                return Check(name, UNKNOWN, f"the loss does not take made-up {dtype_name(dtype)}")
             if not all(bool(torch.isfinite(part).all()) for part in made):
                 what = "value" if not bool(torch.isfinite(made[0]).all()) else "gradient"
                 return Check(
                     name,
                     FAILED,
                     f"the {what} is not finite where logits are {gap * setup.T:.4g} apart, in "
-                    f"{_dtype(dtype)}",
+                    f"{dtype_name(dtype)}",
                     "NaN on underflow",
                 )
     return Check(
-        name, PASSED, f"finite up to logits {gaps[-1] * setup.T:.4g} apart, in {_dtype(dtype)}"
+        name, PASSED, f"finite up to logits {gaps[-1] * setup.T:.4g} apart, in {dtype_name(dtype)}"
     )
 
 
@@ -1531,12 +835,12 @@ def _near(x: Tensor, y: Tensor, slack: float) -> Tensor:
     return (x.double() - y.double()).abs().amax(-1) <= slack * spread
 
 
-def _check_student(setup: _Setup) -> list[Check]:
+def _check_student(setup: Setup) -> list[Check]:
     output = _output_check("student output", "student", setup.z)
     name = "student mode"
     if any(setup.student is member for member in setup.members):
         return [output, Check(name, UNKNOWN, "student and teacher are one and the same")]
-    modules = _modules_in(setup.student)
+    modules = modules_in(setup.student)
     if not modules:
         return [output, Check(name, UNKNOWN, "the student is no module")]
     if all(module.training for module in modules):
@@ -1546,7 +850,7 @@ def _check_student(setup: _Setup) -> list[Check]:
             module.train()
         torch.manual_seed(0)
         try:
-            one = _logits_of(_call(setup.student, setup.inputs), "student")
+            one = logits_of(call(setup.student, setup.inputs), "student")
         except Exception:  # batch norm of one sample
             one = torch.full_like(setup.z, math.inf)
     if _differ(one, setup.z):
@@ -1555,7 +859,7 @@ def _check_student(setup: _Setup) -> list[Check]:
     return [output, Check(name, PASSED, "it is in eval mode, which changes nothing here")]
 
 
-def _check_teacher(setup: _Setup) -> list[Check]:
+def _check_teacher(setup: Setup) -> list[Check]:
     checks = [_check_order(setup)]
     if setup.v is None:
         none = "there is no teacher, only cached outputs"
@@ -1573,7 +877,7 @@ def _check_teacher(setup: _Setup) -> list[Check]:
     return checks
 
 
-def _check_cached_output(setup: _Setup) -> Check:
+def _check_cached_output(setup: Setup) -> Check:
     """Compare the kind of the cached outputs with the one declared."""
     name, kind, x = "teacher output", setup.kind, setup.cached
     assert x is not None
@@ -1599,7 +903,7 @@ def _check_cached_output(setup: _Setup) -> Check:
     return Check(name, PASSED, "rows are log-probabilities")
 
 
-def _run_step(setup: _Setup) -> tuple[list[tuple[nn.Module, bool]], Tensor]:
+def _run_step(setup: Setup) -> tuple[list[tuple[nn.Module, bool]], Tensor]:
     """Run the loop's own step once; return the mode of each part of the teacher, and the loss."""
     assert setup.step is not None
     modes: list[tuple[nn.Module, bool]] = []
@@ -1607,7 +911,7 @@ def _run_step(setup: _Setup) -> tuple[list[tuple[nn.Module, bool]], Tensor]:
     def note(part: nn.Module, args: Any) -> None:
         modes.append((part, part.training))
 
-    parts = {id(p): p for module in _modules_in(setup.members) for p in module.modules()}
+    parts = {id(p): p for module in modules_in(setup.members) for p in module.modules()}
     handles = [part.register_forward_pre_hook(note) for part in parts.values()]
     batch: tuple[Any, ...] = (setup.inputs, setup.labels)
     if setup.cached is not None:
@@ -1621,7 +925,7 @@ def _run_step(setup: _Setup) -> tuple[list[tuple[nn.Module, bool]], Tensor]:
     return modes, loss
 
 
-def _check_teacher_mode(setup: _Setup) -> Check:
+def _check_teacher_mode(setup: Setup) -> Check:
     """Compare the teacher's answers with those in eval mode, and with each other."""
     name = "teacher mode"
     assert setup.v is not None
@@ -1631,7 +935,7 @@ def _check_teacher_mode(setup: _Setup) -> Check:
         if setup.step is None:
             return Check(name, UNKNOWN, words)
     else:
-        modules = _modules_in(setup.members)
+        modules = modules_in(setup.members)
     if setup.cached is not None and setup.step is None:
         return Check(name, UNKNOWN, "the loss reads cached outputs; how they were made is past")
     torch.manual_seed(1)
@@ -1670,7 +974,7 @@ def _check_teacher_mode(setup: _Setup) -> Check:
         return Check(name, FAILED, words, "teacher in train mode")
     if not modules:
         if setup.B > 1:
-            few = setup.ask_teacher(_take_rows(setup.inputs, (setup.B + 1) // 2))
+            few = setup.ask_teacher(take_rows(setup.inputs, (setup.B + 1) // 2))
             if few is not None and _differ(few, one[:, : few.shape[1]]):
                 words = "an answer depends on the other rows of the batch, as batch norm does in "
                 return Check(name, FAILED, words + "train mode", "teacher in train mode")
@@ -1680,10 +984,10 @@ def _check_teacher_mode(setup: _Setup) -> Check:
     return Check(name, PASSED, "it is in eval mode, and two calls agree")
 
 
-def _check_teacher_gradient(setup: _Setup) -> Check:
+def _check_teacher_gradient(setup: Setup) -> Check:
     name = "teacher gradient"
-    parameters = {id(p): p for m in _modules_in(setup.members) for p in m.parameters()}
-    own = {id(p) for m in _modules_in(setup.student) for p in m.parameters()}
+    parameters = {id(p): p for m in modules_in(setup.members) for p in m.parameters()}
+    own = {id(p) for m in modules_in(setup.student) for p in m.parameters()}
     shared = bool(own & set(parameters))
     moving = [p for key, p in parameters.items() if p.requires_grad and key not in own]
     if setup.step is None and setup.cached is not None:
@@ -1720,7 +1024,7 @@ def _check_teacher_gradient(setup: _Setup) -> Check:
     return Check(name, UNKNOWN, words + "step= to have that seen")
 
 
-def _check_order(setup: _Setup) -> Check:
+def _check_order(setup: Setup) -> Check:
     """Compare cached outputs with the teacher's own, or a live teacher with itself."""
     name = "order"
     if setup.cached is None:
@@ -1728,7 +1032,7 @@ def _check_order(setup: _Setup) -> Check:
     cached = setup.cached
     if setup.v is None:
         return _check_order_by_labels(setup)
-    half = setup.v.dtype in _HALF or cached.dtype in _HALF
+    half = setup.v.dtype in HALF or cached.dtype in HALF
     slack = 5e-2 if half else 2e-3
     v, T = setup.v.double(), setup.T
 
@@ -1780,7 +1084,7 @@ def _check_order(setup: _Setup) -> Check:
     return Check(name, FAILED, words, "outputs of another teacher")
 
 
-def _check_order_by_labels(setup: _Setup) -> Check:
+def _check_order_by_labels(setup: Setup) -> Check:
     """Compare cached outputs with the labels, where there is no teacher to ask."""
     assert setup.cached is not None
     outputs = setup.cached.double()
@@ -1796,14 +1100,14 @@ def _check_order_by_labels(setup: _Setup) -> Check:
     return Check("order", UNKNOWN, words)
 
 
-def _check_live_order(setup: _Setup) -> Check:
+def _check_live_order(setup: Setup) -> Check:
     """See whether a teacher gives each row the same answer wherever the row stands."""
     name = "order"
     if setup.B < 2:
         return Check(name, UNKNOWN, "a batch of one has no order")
     turned = torch.arange(setup.B, device=setup.z.device).flip(0)
     try:
-        answer = setup.ask_teacher(_take_rows(setup.inputs, turned), as_in_eval=True)
+        answer = setup.ask_teacher(take_rows(setup.inputs, turned), as_in_eval=True)
     except Exception:
         return Check(name, UNKNOWN, "the inputs can not be put in another order here")
     again = setup.ask_teacher(as_in_eval=True)
@@ -1816,13 +1120,13 @@ def _check_live_order(setup: _Setup) -> Check:
     return Check(name, PASSED, "the teacher's answers move with its inputs")
 
 
-def _check_optimiser(setup: _Setup) -> Check:
+def _check_optimiser(setup: Setup) -> Check:
     name = "optimiser"
     if setup.optimiser is None:
         return Check(name, UNKNOWN, "no optimiser was handed over")
     moved = {id(p) for p in setup.optimisers()}
-    own = {id(p): p for m in _modules_in(setup.student) for p in m.parameters()}
-    teachers = {id(p) for m in _modules_in(setup.members) for p in m.parameters()}
+    own = {id(p): p for m in modules_in(setup.student) for p in m.parameters()}
+    teachers = {id(p) for m in modules_in(setup.members) for p in m.parameters()}
     if moved & (teachers - set(own)):
         count = len(moved & (teachers - set(own)))
         words = f"it holds {count} of the teacher's parameter tensors"
@@ -1840,7 +1144,7 @@ def _check_optimiser(setup: _Setup) -> Check:
     return Check(name, PASSED, "it holds the student's parameters and none of the teacher's")
 
 
-def _check_evaluation(setup: _Setup) -> Check:
+def _check_evaluation(setup: Setup) -> Check:
     name, T = "evaluation", setup.T
     if setup.predict is None:
         return Check(name, UNKNOWN, "how the student is tested was not handed over (predict=)")

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "distill_helpers"
 FLOORS = {
     0: ["_checks", "_machine"],
     1: ["tasks", "networks", "losses", "metrics", "statistics", "_loss_forms"],
-    2: ["soft_targets", "gradients", "conventions"],
+    2: ["soft_targets", "gradients", "conventions", "_probes"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "scaling", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article"],
