@@ -19,7 +19,7 @@ from distill_helpers import cache, metrics
 from distill_helpers.networks import Stack
 from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import Task
-from distill_helpers.training import Distillation, HardLabels, fit
+from distill_helpers.training import Distillation, HardLabels, Matching, Objective, fit
 
 TEACHER_HIDDEN = (256, 128, 64)
 TEACHER_DROPOUT = (0.3, 0.3, 0.0)
@@ -371,6 +371,8 @@ class Arm:
         Of Adam.
     rows : Tensor, optional
         Training rows to use, ``(n,)``; all where left out. Equal in number across arms.
+    task : Task, optional
+        With training inputs and labels of its own, as many as the others'.
     """
 
     soft_targets: Tensor
@@ -379,6 +381,7 @@ class Arm:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     rows: Tensor | None = None
+    task: Task | None = None
 
 
 def hard_arm(task: Task) -> Arm:
@@ -399,6 +402,33 @@ def smoothed_labels(labels: Tensor, num_classes: int, smoothing: float = 0.0) ->
         raise ValueError(f"smoothing is {smoothing}; it is a share from 0 (one-hot) to 1 (uniform)")
     one_hot = torch.nn.functional.one_hot(labels, num_classes).to(torch.float32)
     return (1 - smoothing) * one_hot + smoothing / num_classes
+
+
+def noisy_labels(labels: Tensor, num_classes: int, share: float, seed: int) -> Tensor:
+    """Draw a share of the labels anew, uniformly over all classes.
+
+    Parameters
+    ----------
+    labels : Tensor
+        ``(N,)``.
+    num_classes : int
+        C; a label that is drawn anew stays as it was in one case in C.
+    share : float
+        The probability that a label is drawn anew, from 0 to 1.
+    seed : int
+        Of the draws. A label that changes at one share also changes at every larger one.
+
+    Examples
+    --------
+    >>> noisy_labels(torch.zeros(8, dtype=torch.int64), 3, 0.5, seed=1)
+    tensor([0, 0, 0, 0, 1, 0, 0, 2])
+    """
+    if not 0.0 <= share <= 1.0:
+        raise ValueError(f"share is {share}; it is a probability from 0 (clean) to 1 (all drawn)")
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.rand(len(labels), generator=generator) < share
+    anew = torch.randint(num_classes, labels.shape, generator=generator)
+    return torch.where(drawn, anew, labels)
 
 
 def permute_within_class(targets: Tensor, labels: Tensor, seed: int) -> Tensor:
@@ -582,29 +612,106 @@ def train_students(
     dict of Stack
         By the same names, ``len(seeds)`` members for each arm.
     """
+    return _train_arms(
+        task,
+        arms,
+        lambda chosen: Distillation(
+            torch.stack([arm.soft_targets for arm in chosen]),
+            torch.stack([(arm.task or task).y_train for arm in chosen]),
+            temperature=[arm.temperature for arm in chosen],
+            alpha=[arm.alpha for arm in chosen],
+        ),
+        seeds,
+        hidden,
+        epochs,
+        progress,
+    )
+
+
+def train_matching_students(
+    task: Task,
+    teacher_logits: Tensor,
+    kind: str,
+    trials: Mapping[Name, Knobs],
+    *,
+    seeds: Sequence[int],
+    rows: Tensor | None = None,
+    hidden: Sequence[int] = STUDENT_HIDDEN,
+    epochs: int = 50,
+    progress: str | None = None,
+) -> dict[Name, Stack]:
+    """Train students that match a teacher in one of several ways, paired as in `train_students`.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    teacher_logits : Tensor
+        ``(N, C)``, on the training inputs.
+    kind : str
+        One of `distill_helpers.losses.MATCHINGS`.
+    trials : mapping of Knobs
+        By name; their smoothing is not used.
+    seeds, hidden, epochs, progress
+        As in `train_students`.
+    rows : Tensor, optional
+        Training rows to use, ``(n,)``; all where left out.
+
+    Returns
+    -------
+    dict of Stack
+        By the same names, ``len(seeds)`` members for each trial.
+    """
+    arms = {
+        name: Arm(
+            teacher_logits, k.temperature, k.alpha, k.learning_rate, k.weight_decay, rows=rows
+        )
+        for name, k in trials.items()
+    }
+    return _train_arms(
+        task,
+        arms,
+        lambda chosen: Matching(
+            teacher_logits,
+            task.y_train,
+            kind=kind,
+            temperature=[arm.temperature for arm in chosen],
+            alpha=[arm.alpha for arm in chosen],
+        ),
+        seeds,
+        hidden,
+        epochs,
+        progress,
+    )
+
+
+def _train_arms(
+    task: Task,
+    arms: Mapping[Name, Arm],
+    objective: Callable[[Sequence[Arm]], Objective],
+    seeds: Sequence[int],
+    hidden: Sequence[int],
+    epochs: int,
+    progress: str | None,
+) -> dict[Name, Stack]:
+    """Train all arms as one stack; the objective is made from one arm a member."""
     count = len(seeds)
     sizes = (task.x_train.shape[1], *hidden, task.num_classes)
-    every = list(seeds) * len(arms)
     # Members of equal Adam settings side by side train fastest.
     names = sorted(arms, key=lambda name: (arms[name].learning_rate, arms[name].weight_decay))
     stack = Stack.build(sizes, seeds=list(seeds))[torch.arange(count).repeat(len(arms))]
     chosen = [arms[name] for name in names for _ in range(count)]
-    objective = Distillation(
-        torch.stack([arm.soft_targets for arm in chosen]),
-        task.y_train,
-        temperature=[arm.temperature for arm in chosen],
-        alpha=[arm.alpha for arm in chosen],
-    )
-    everything = torch.arange(len(task.y_train))
+    tasks = [arm.task or task for arm in chosen]
+    everything = torch.arange(len(tasks[0].y_train))
     rows = [everything if arm.rows is None else arm.rows for arm in chosen]
     fit(
         stack,
-        task,
-        objective,
+        tasks,
+        objective(chosen),
         epochs=epochs,
         learning_rate=[arm.learning_rate for arm in chosen],
         weight_decay=[arm.weight_decay for arm in chosen],
-        seeds=every,
+        seeds=list(seeds) * len(arms),
         rows=torch.stack(rows),
         progress=progress,
     )

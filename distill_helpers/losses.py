@@ -5,11 +5,14 @@ once. Each function returns the mean over the batch: a scalar, or one value a me
 
 `distillation_loss` checks its arguments. Its parts `tempered_kl` and `cross_entropy` run once a
 training step: they look at shapes alone, and know their gradient in closed form. `kl_and_gradient`
-and `cross_entropy_and_gradient` hand it to `training.fit` without autograd.
+and `cross_entropy_and_gradient` hand it to `training.fit` without autograd. `matching_loss` and
+`matching_and_gradient` are the same for what may stand in the KL divergence's place.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -148,21 +151,93 @@ def tempered_kl(
     >>> tempered_kl(z, torch.softmax(v / 1e4, -1), 1e4)
     tensor(0.5000)
     """
-    _check_shapes(student_logits, soft_targets.shape[:-1], "soft_targets")
-    if soft_targets.shape[-1] != student_logits.shape[-1]:
-        raise ValueError(
-            f"soft_targets has {soft_targets.shape[-1]} classes and student_logits has "
-            f"{student_logits.shape[-1]}; they must have the same. Take them from one task."
-        )
-    shape = temperature.shape if isinstance(temperature, Tensor) else torch.Size()
-    if shape not in (torch.Size(), student_logits.shape[:-2]):
-        raise ValueError(
-            f"temperature has shape {tuple(shape)} and student_logits "
-            f"{tuple(student_logits.shape)}; it must be one number or one a member, (M,). "
-            f"Repeat or cut it to fit."
-        )
+    _check_classes(student_logits, soft_targets, "soft_targets")
+    _check_temperature(student_logits, temperature)
     with torch.no_grad():
         value, gradient = kl_and_gradient(student_logits.mT, soft_targets.mT, temperature)
+    return _with_gradient(student_logits, value, gradient)
+
+
+def matching_loss(
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    temperature: float | Tensor,
+    kind: str = "forward KL",
+) -> Tensor:
+    r"""Compute how far a student is from its teacher, in one of five ways.
+
+    With :math:`q = \mathrm{softmax}(z / T)`, :math:`p = \mathrm{softmax}(v / T)` and
+    :math:`m = (p + q) / 2`, for one sample and :math:`T^2` times:
+
+    .. math::
+
+        \begin{aligned}
+        \text{forward KL:} &\quad \mathrm{KL}(p \,\|\, q) \\
+        \text{reverse KL:} &\quad \mathrm{KL}(q \,\|\, p) \\
+        \text{Jensen-Shannon:} &\quad
+            \tfrac12 \mathrm{KL}(p \,\|\, m) + \tfrac12 \mathrm{KL}(q \,\|\, m) \\
+        \text{probabilities:} &\quad \textstyle \sum_c (q_c - p_c)^2 \\
+        \text{logits:} &\quad \textstyle \frac{1}{2C} \sum_c (z_c / T - v_c / T)^2
+        \end{aligned}
+
+    In the last one :math:`T` cancels. Cheap: shapes are checked, values are not.
+
+    Parameters
+    ----------
+    student_logits
+        Raw outputs, ``(B, C)`` or ``(M, B, C)``.
+    teacher_logits
+        The same of the teacher, ``(B, C)``, or one set a member ``(M, B, C)``. For an ensemble the
+        mean logits; for probabilities their log, times the temperature if they are tempered.
+    temperature
+        A number above 0, or a tensor ``(M,)``.
+    kind
+        One of `MATCHINGS`.
+
+    Returns
+    -------
+    Tensor
+        The mean over the batch, in the logits' dtype: ``()`` or ``(M,)``. Computed in float64 and
+        never negative. It can be differentiated once, for the student's logits alone.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, or the kind is unknown.
+
+    See Also
+    --------
+    tempered_kl : The forward KL divergence to soft targets that are made already.
+
+    Notes
+    -----
+    For logits of zero mean "logits" is the limit of the forward and of the reverse KL for a large
+    :math:`T`, and four times that of Jensen-Shannon. Ba and Caruana (2014) and Kim et al. (2021)
+    match logits. Derived in chapter 03.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z, v = torch.tensor([[1.0, -1.0]]), torch.tensor([[2.0, -2.0]])
+    >>> for kind in MATCHINGS:
+    ...     print(f"{kind}: {matching_loss(z, v, 1.0, kind):.4f}")
+    forward KL: 0.0728
+    reverse KL: 0.1296
+    Jensen-Shannon: 0.0223
+    probabilities: 0.0205
+    logits: 0.5000
+    """
+    if kind not in _MATCHING:
+        raise ValueError(
+            f"kind is {kind!r}; it must be one of {', '.join(map(repr, MATCHINGS))}. "
+            f"Use {MATCHINGS[0]!r} if unsure."
+        )
+    _check_classes(student_logits, teacher_logits, "teacher_logits")
+    _check_temperature(student_logits, temperature)
+    with torch.no_grad():
+        value, gradient = matching_and_gradient(
+            student_logits.mT, teacher_logits.mT, temperature, kind
+        )
     return _with_gradient(student_logits, value, gradient)
 
 
@@ -264,6 +339,114 @@ def cross_entropy_and_gradient(z: Tensor, labels: Tensor) -> tuple[Tensor, Tenso
     gradient = log_q.exp_()
     gradient.scatter_add_(-2, index, gradient.new_full((), -1.0).expand(index.shape))
     return value, gradient.mul_(1 / batch)
+
+
+def matching_and_gradient(
+    z: Tensor, v: Tensor, temperature: float | Tensor, kind: str
+) -> tuple[Tensor, Tensor]:
+    r"""Compute `matching_loss` and its gradient for logits that lie samples last.
+
+    What a training step needs, and no more: nothing is checked. With :math:`l = \log (q / p)` and
+    :math:`l' = \log (q / m)` the gradients for :math:`z` are, times :math:`1 / B`,
+
+    .. math::
+
+        T (q - p), \quad
+        T q\, (l - \mathrm{E}_q l), \quad
+        \tfrac{T}{2} q\, (l' - \mathrm{E}_q l'), \quad
+        2 T q\, \bigl((q - p) - \mathrm{E}_q[q - p]\bigr), \quad
+        \tfrac{1}{C} (z - v)
+
+    Parameters
+    ----------
+    z, v
+        Logits of student and teacher, ``(C, B)`` or ``(M, C, B)``.
+    temperature
+        A number above 0, or a tensor ``(M,)``.
+    kind
+        One of `MATCHINGS`.
+
+    Returns
+    -------
+    value, gradient : Tensor
+        ``()`` or ``(M,)``, and the shape of `z`; both in float64.
+    """
+    if isinstance(temperature, Tensor):
+        temperature = temperature.to(torch.float64)
+        scale: float | Tensor = temperature[..., None, None]
+    else:
+        scale = temperature
+    z, v = (_samples_last(x, torch.float64) / scale for x in (z, v))
+    terms, slope = _MATCHING[kind](z, v)
+    value = terms.sum((-2, -1)).mul_(temperature * temperature / z.shape[-1]).clamp_min_(0)
+    return value, slope.mul_(scale / z.shape[-1])
+
+
+def _forward_kl(z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the terms of a distance of tempered logits, and the gradient of their sum."""
+    log_q, log_p = torch.log_softmax(z, -2), torch.log_softmax(v, -2)
+    p = log_p.exp()
+    return p * (log_p - log_q), log_q.exp_() - p
+
+
+def _reverse_kl(z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    log_q = torch.log_softmax(z, -2)
+    return _through_softmax(log_q, log_q - torch.log_softmax(v, -2))
+
+
+def _jensen_shannon(z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    log_q, log_p = torch.log_softmax(z, -2), torch.log_softmax(v, -2)
+    log_m = torch.logaddexp(log_q, log_p) - math.log(2)
+    terms, slope = _through_softmax(log_q, log_q - log_m)
+    return (terms + log_p.exp() * (log_p - log_m)) / 2, slope / 2
+
+
+def _probabilities(z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    log_q = torch.log_softmax(z, -2)
+    apart = log_q.exp() - torch.softmax(v, -2)
+    return apart.square(), 2 * _through_softmax(log_q, apart)[1]
+
+
+def _logits(z: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    apart = (z - v) / z.shape[-2]
+    return apart * (z - v) / 2, apart
+
+
+def _through_softmax(log_q: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:
+    """Return q times a slope for q, and what softmax makes of it for the logits."""
+    q = log_q.exp()
+    terms = q * slope
+    return terms, terms - q * terms.sum(-2, keepdim=True)
+
+
+_MATCHING: dict[str, Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]] = {
+    "forward KL": _forward_kl,
+    "reverse KL": _reverse_kl,
+    "Jensen-Shannon": _jensen_shannon,
+    "probabilities": _probabilities,
+    "logits": _logits,
+}
+MATCHINGS = tuple(_MATCHING)
+"""The kinds of `matching_loss`."""
+
+
+def _check_classes(logits: Tensor, targets: Tensor, name: str) -> None:
+    """Let through targets that have a row of as many classes for every row of logits."""
+    _check_shapes(logits, targets.shape[:-1], name)
+    if targets.shape[-1] != logits.shape[-1]:
+        raise ValueError(
+            f"{name} has {targets.shape[-1]} classes and student_logits has {logits.shape[-1]}; "
+            f"they must have the same. Take them from one task."
+        )
+
+
+def _check_temperature(logits: Tensor, temperature: float | Tensor) -> None:
+    shape = temperature.shape if isinstance(temperature, Tensor) else torch.Size()
+    if shape not in (torch.Size(), logits.shape[:-2]):
+        raise ValueError(
+            f"temperature has shape {tuple(shape)} and student_logits {tuple(logits.shape)}; it "
+            f"must be one number or one a member, (M,). Repeat or cut it to fit."
+        )
 
 
 def _check_shapes(logits: Tensor, shape: torch.Size, name: str) -> None:

@@ -27,6 +27,7 @@ _CODE = (
     "networks",
     "losses",
     "soft_targets",
+    "transfer",
     "metrics",
     "training",
     "experiments",

@@ -20,9 +20,12 @@ from tqdm import tqdm
 
 from distill_helpers import _checks
 from distill_helpers.losses import (
+    MATCHINGS,
     cross_entropy,
     cross_entropy_and_gradient,
     kl_and_gradient,
+    matching_and_gradient,
+    matching_loss,
     tempered_kl,
 )
 from distill_helpers.networks import Stack
@@ -101,12 +104,7 @@ class Distillation:
         """Raise where the targets are for other rows or members; `fit` asks before it trains."""
         _check_targets("soft_targets", self.soft_targets, 2, members, num_rows)
         _check_targets("labels", self.labels, 1, members, num_rows)
-        for name, value in (("temperature", self.temperature), ("alpha", self.alpha)):
-            if isinstance(value, Tensor) and len(value) != members:
-                raise ValueError(
-                    f"{name} has {len(value)} values for {members} members; give one number, or "
-                    "one a member"
-                )
+        _check_weights(self.temperature, self.alpha, members)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
@@ -117,13 +115,77 @@ class Distillation:
     def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same, and its gradient, for logits ``(M, C, B)``."""
         targets = _take(self.soft_targets, rows, 2).mT
-        soft, to_soft = kl_and_gradient(logits, targets, self.temperature)
-        hard, to_hard = cross_entropy_and_gradient(logits, _take(self.labels, rows, 1))
-        alpha = self.alpha
-        value = alpha * soft + (1 - alpha) * hard
-        if isinstance(alpha, Tensor):
-            alpha = alpha[:, None, None]
-        return value, to_soft.mul_(alpha).add_((1 - alpha) * to_hard)
+        soft = kl_and_gradient(logits, targets, self.temperature)
+        hard = cross_entropy_and_gradient(logits, _take(self.labels, rows, 1))
+        return _weigh(self.alpha, soft, hard)
+
+
+class Matching:
+    """The objective of a student that meets its teacher in another way than by forward KL.
+
+    ``alpha * matching_loss(z, teacher_logits, T, kind) + (1 - alpha) * CE(z, labels)`` (see
+    `distill_helpers.losses.matching_loss`; chapter 03).
+
+    Parameters
+    ----------
+    teacher_logits : Tensor
+        ``(N, C)``, or ``(M, N, C)`` where each member has its own.
+    labels : Tensor
+        Classes ``(N,)``, or ``(M, N)``.
+    kind : str
+        One of `distill_helpers.losses.MATCHINGS`.
+    temperature, alpha : float or sequence of float
+        One number, or one a member.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a value is not allowed; before anything trains.
+    """
+
+    def __init__(
+        self,
+        teacher_logits: Tensor,
+        labels: Tensor,
+        *,
+        kind: str,
+        temperature: _checks.Numbers = 1.0,
+        alpha: _checks.Numbers = 1.0,
+    ) -> None:
+        if kind not in MATCHINGS:
+            raise ValueError(
+                f"kind is {kind!r}; it must be one of {', '.join(map(repr, MATCHINGS))}. "
+                f"Use {MATCHINGS[0]!r} if unsure."
+            )
+        self.kind = kind
+        self.teacher_logits = _checks.logits(teacher_logits, "teacher_logits").contiguous()
+        self.labels = _checks.labels(labels, teacher_logits.shape[-1], "labels").contiguous()
+        self.temperature = _checks.temperature(temperature, _count(temperature))
+        self.alpha = _checks.alpha(alpha, _count(alpha))
+
+    def check(self, members: int, num_rows: int) -> None:
+        """Raise where the targets are for other rows or members; `fit` asks before it trains."""
+        _check_targets("teacher_logits", self.teacher_logits, 2, members, num_rows)
+        _check_targets("labels", self.labels, 1, members, num_rows)
+        _check_weights(self.temperature, self.alpha, members)
+
+    def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
+        """Return one loss a member."""
+        v = _take(self.teacher_logits, rows, 2)
+        soft = matching_loss(logits, v, self.temperature, self.kind)
+        hard = cross_entropy(logits, _take(self.labels, rows, 1))
+        return self.alpha * soft + (1 - self.alpha) * hard
+
+    def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the same, and its gradient, for logits ``(M, C, B)``."""
+        v = _take(self.teacher_logits, rows, 2).mT
+        soft = matching_and_gradient(logits, v, self.temperature, self.kind)
+        hard = cross_entropy_and_gradient(logits, _take(self.labels, rows, 1))
+        return _weigh(self.alpha, soft, hard)
+
+
+KnownObjective = HardLabels | Distillation | Matching
+"""Objectives that know their gradient; `fit` takes any other through autograd."""
 
 
 @dataclass(frozen=True)
@@ -221,7 +283,7 @@ def fit(
     if len(seeds) != members:
         raise ValueError(f"{len(seeds)} seeds for {members} members; give one a member")
     rows = _check_rows(rows, members, num_rows)
-    if isinstance(objective, HardLabels | Distillation):
+    if isinstance(objective, KnownObjective):
         objective.check(members, num_rows)
     weights = [weight.detach() for weight in stack.weights]
     biases = [bias.detach() for bias in stack.biases]
@@ -349,7 +411,7 @@ def _objective_gradient(
     objective: Objective, logits: Tensor, rows: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the loss of each member and its gradient for the logits ``(M, C, B)``."""
-    if isinstance(objective, HardLabels | Distillation):
+    if isinstance(objective, KnownObjective):
         # Autograd would cost a seventh of a student's step.
         loss, gradient = objective.with_gradient(logits, rows)
         return loss.to(logits.dtype), gradient.to(logits.dtype)
@@ -438,6 +500,25 @@ def _check_targets(name: str, values: Tensor, dims: int, members: int, num_rows:
         f"{name} has shape {tuple(values.shape)}; this task has {num_rows} training rows and the "
         f"stack {members} members: give one a row, or one set a member"
     )
+
+
+def _check_weights(temperature: float | Tensor, alpha: float | Tensor, members: int) -> None:
+    for name, value in (("temperature", temperature), ("alpha", alpha)):
+        if isinstance(value, Tensor) and len(value) != members:
+            raise ValueError(
+                f"{name} has {len(value)} values for {members} members; give one number, or "
+                "one a member"
+            )
+
+
+def _weigh(
+    alpha: float | Tensor, soft: tuple[Tensor, Tensor], hard: tuple[Tensor, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Return value and gradient of alpha times the soft term and the rest times the hard one."""
+    value = alpha * soft[0] + (1 - alpha) * hard[0]
+    if isinstance(alpha, Tensor):
+        alpha = alpha[:, None, None]
+    return value, soft[1].mul_(alpha).add_((1 - alpha) * hard[1])
 
 
 def _adam(
