@@ -421,7 +421,7 @@ def noisy_labels(labels: Tensor, num_classes: int, share: float, seed: int) -> T
     Examples
     --------
     >>> noisy_labels(torch.zeros(8, dtype=torch.int64), 3, 0.5, seed=1)
-    tensor([0, 0, 0, 0, 1, 0, 0, 2])
+    tensor([0, 0, 2, 0, 1, 0, 1, 0])
     """
     if not 0.0 <= share <= 1.0:
         raise ValueError(f"share is {share}; it is a probability from 0 (clean) to 1 (all drawn)")

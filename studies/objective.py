@@ -36,7 +36,7 @@ from distill_helpers.tasks import Task, article_task, digits_task, gaussian_mixt
 
 RANDOM_STATE = 42
 SIZE = 512  # training samples of a law: eight full batches
-TEACHERS = {"ensemble_size": 4, "hidden": (64, 32), "dropout": (0.0, 0.0), "epochs": 20}
+TEACHERS = {"ensemble_size": 6, "hidden": (128, 64), "dropout": (0.3, 0.0), "epochs": 40}
 STUDENT = (16, 16)
 FOLDS = 5
 TEMPERATURES = (1.0, 2.0, 3.0, 5.0, 8.0, 16.0)

@@ -711,3 +711,55 @@ def test_a_network_is_not_widened_by_less_than_one() -> None:
     assert ex.widen([64, 32], 20, 2, 1) == [64, 32]
     with pytest.raises(ValueError, match=r"^times is 0.5; a wider network has 1 or more times"):
         ex.widen([64, 32], 20, 2, 0.5)
+
+
+def test_noisy_labels_are_drawn_over_all_classes_and_grow_with_the_share() -> None:
+    labels = torch.arange(6000) % 3
+    some, more = (ex.noisy_labels(labels, 3, share, seed=4) for share in (0.3, 0.6))
+    for noisy, share in ((some, 0.3), (more, 0.6)):
+        changed = (noisy != labels).double().mean().item()
+        assert changed == pytest.approx(share * 2 / 3, abs=0.03)
+        assert noisy.unique().tolist() == [0, 1, 2]
+    assert ((some != labels) <= (more != labels)).all(), "what one share changes, a larger one does"
+    assert torch.equal(ex.noisy_labels(labels, 3, 0.0, seed=4), labels)
+    assert torch.equal(some, ex.noisy_labels(labels, 3, 0.3, seed=4))
+    assert not torch.equal(some, ex.noisy_labels(labels, 3, 0.3, seed=5))
+    with pytest.raises(ValueError, match=r"^share is 1.5; it is a probability"):
+        ex.noisy_labels(labels, 3, 1.5, seed=4)
+
+
+def test_an_arm_may_bring_inputs_and_labels_of_its_own() -> None:
+    small = gaussian_mixture_task(num_train=60, num_test=20)
+    other = small.with_fresh_data(7)
+    usual = {"seeds": [1, 2], "hidden": (4,), "epochs": 2}
+    arms = {
+        "own": replace(ex.hard_arm(small), alpha=0.5),
+        "other": replace(ex.hard_arm(other), alpha=0.5, task=other),
+    }
+    together = ex.train_students(small, arms, **usual)
+    alone = ex.train_students(other, {"other": replace(ex.hard_arm(other), alpha=0.5)}, **usual)
+    x = small.x_test
+    torch.testing.assert_close(together["other"].predict(x), alone["other"].predict(x))
+    assert not torch.allclose(together["own"].predict(x), together["other"].predict(x))
+
+
+def test_students_that_match_by_forward_kl_are_those_of_soft_targets() -> None:
+    small = gaussian_mixture_task(num_train=60, num_test=20)
+    v = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))
+    usual = {"seeds": [1, 2], "hidden": (4,), "epochs": 2}
+    rows = torch.arange(10, 50)
+    knobs = {"a": ex.Knobs(2.0, 0.6, learning_rate=3e-3), "b": ex.Knobs(1.0, 1.0)}
+    matched = ex.train_matching_students(small, v, "forward KL", knobs, rows=rows, **usual)
+    arms = {
+        name: ex.Arm(
+            soft_targets(v, k.temperature), k.temperature, k.alpha, k.learning_rate, rows=rows
+        )
+        for name, k in knobs.items()
+    }
+    expected = ex.train_students(small, arms, **usual)
+    for name in knobs:
+        torch.testing.assert_close(
+            matched[name].predict(small.x_test), expected[name].predict(small.x_test)
+        )
+    other = ex.train_matching_students(small, v, "logits", knobs, rows=rows, **usual)
+    assert not torch.allclose(other["a"].predict(small.x_test), matched["a"].predict(small.x_test))

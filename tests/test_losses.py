@@ -16,12 +16,16 @@ from torch import Tensor
 from torch.autograd import gradcheck
 
 from distill_helpers.losses import (
+    MATCHINGS,
     cross_entropy,
     cross_entropy_and_gradient,
     distillation_loss,
     kl_and_gradient,
+    matching_and_gradient,
+    matching_loss,
     tempered_kl,
 )
+from distill_helpers.soft_targets import soft_targets
 
 few = settings(max_examples=40, deadline=None)
 
@@ -518,3 +522,170 @@ def test_what_may_be_logits_by_chance_is_let_through() -> None:
 def test_logits_whose_sum_overflows_are_still_finite() -> None:
     z = torch.full((2, 2), 3e38)
     assert distillation_loss(z, P, Y, temperature=1, alpha=0).isfinite()
+
+
+# Other ways to match a teacher
+
+
+def matched(kind: str, z: Tensor, v: Tensor, temperature: float) -> Tensor:
+    """Write the formula of the docstring out, in plain torch."""
+    q, p = torch.softmax(z / temperature, -1), torch.softmax(v / temperature, -1)
+    m = (p + q) / 2
+
+    def kl(a: Tensor, b: Tensor) -> Tensor:
+        return (a * (a / b).log()).sum(-1)
+
+    apart = {
+        "forward KL": lambda: kl(p, q),
+        "reverse KL": lambda: kl(q, p),
+        "Jensen-Shannon": lambda: kl(p, m) / 2 + kl(q, m) / 2,
+        "probabilities": lambda: (p - q).square().sum(-1),
+        "logits": lambda: ((z - v) / temperature).square().sum(-1) / (2 * z.shape[-1]),
+    }[kind]()
+    return temperature**2 * apart.mean(-1)
+
+
+kinds = pytest.mark.parametrize("kind", MATCHINGS)
+
+
+@kinds
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("shape", [(7, 2), (2, 7, 5)])
+def test_a_matching_is_its_formula(kind: str, temperature: float, shape: tuple[int, ...]) -> None:
+    z, _, _ = example(*shape)
+    v = example(*shape, seed=1)[0].detach()
+    expected = matched(kind, z, v, temperature)
+    actual = matching_loss(z, v, temperature, kind)
+    close(actual, expected, rtol=1e-10)
+    close(
+        torch.autograd.grad(actual.sum(), z)[0],
+        torch.autograd.grad(expected.sum(), z)[0],
+        rtol=1e-9,
+        atol=1e-13,
+    )
+
+
+@kinds
+def test_gradients_of_matchings_agree_with_finite_differences(kind: str) -> None:
+    z, _, _ = example(2, 4, 3)
+    v = example(2, 4, 3, seed=1)[0].detach()
+    T = torch.tensor([1.5, 4.0], dtype=torch.float64)
+    assert gradcheck(lambda z: matching_loss(z, v, T, kind), (z,))
+
+
+@kinds
+def test_a_matching_is_zero_at_the_teacher_alone(kind: str) -> None:
+    z, _, _ = example(50, 4)
+    for temperature in (0.5, 3.0, 1e3):
+        loss = matching_loss(z, z.detach(), temperature, kind)
+        assert 0 <= loss <= 1e-15 * temperature**2
+        assert torch.autograd.grad(loss, z)[0].abs().max() <= 1e-15 * temperature
+    v = example(50, 4, seed=1)[0].detach()
+    assert matching_loss(z, v, 3.0, kind) > 1e-3
+
+
+def test_forward_matching_is_the_tempered_kl() -> None:
+    z, _, _ = example(3, 6, 4)
+    v = example(3, 6, 4, seed=1)[0].detach()
+    T = torch.tensor([1.0, 3.0, 10.0], dtype=torch.float64)
+    p = torch.softmax(v / T[:, None, None], -1)
+    close(matching_loss(z, v, T), tempered_kl(z, p, T), rtol=1e-10)
+
+
+def test_reverse_is_forward_with_the_two_exchanged_and_jensen_shannon_is_symmetric() -> None:
+    z = example(6, 4)[0].detach()
+    v = example(6, 4, seed=1)[0].detach()
+    close(matching_loss(z, v, 2.0, "reverse KL"), matching_loss(v, z, 2.0), rtol=1e-12)
+    for kind in ("Jensen-Shannon", "probabilities", "logits"):
+        close(matching_loss(z, v, 2.0, kind), matching_loss(v, z, 2.0, kind), rtol=1e-12)
+
+
+def test_jensen_shannon_is_at_most_log_2() -> None:
+    z = torch.tensor([[1e4, 0.0]], dtype=torch.float64)
+    close(matching_loss(z, -z, 1.0, "Jensen-Shannon"), torch.tensor(np.log(2), dtype=torch.float64))
+
+
+@pytest.mark.parametrize("num_classes", [2, 10])
+def test_for_a_large_temperature_the_divergences_match_logits(num_classes: int) -> None:
+    z = example(16, num_classes)[0].detach()
+    v = example(16, num_classes, seed=1)[0].detach()
+    z, v = z - z.mean(-1, keepdim=True), v - v.mean(-1, keepdim=True)
+    limit = matching_loss(z, v, 1.0, "logits")
+    for kind, factor in (("forward KL", 1), ("reverse KL", 1), ("Jensen-Shannon", 4)):
+        close(factor * matching_loss(z, v, 1e4, kind), limit, rtol=2e-3, atol=0)
+
+
+def test_matching_logits_knows_no_temperature_but_feels_a_shift() -> None:
+    z = example(5, 3)[0].detach()
+    v = example(5, 3, seed=1)[0].detach()
+    close(matching_loss(z, v, 1.0, "logits"), matching_loss(z, v, 7.0, "logits"), rtol=1e-12)
+    assert matching_loss(v + 1, v, 1.0, "logits") == pytest.approx(0.5)
+    for kind in set(MATCHINGS) - {"logits"}:
+        assert matching_loss(v + 1, v, 1.0, kind) < 1e-15
+
+
+@kinds
+@given(
+    st.sampled_from([torch.float32, torch.float64]),
+    own.temperatures,
+    st.sampled_from([2, 3, 1000]),
+    st.data(),
+)
+@few
+def test_matchings_are_finite_at_extremes(
+    kind: str, dtype: torch.dtype, temperature: float, num_classes: int, data: st.DataObject
+) -> None:
+    shape = (2, num_classes)
+    z = data.draw(own.logits(shape, dtype)).requires_grad_()
+    v = data.draw(own.logits(shape, dtype))
+    loss = matching_loss(z, v, temperature, kind)
+    loss.backward()
+    assert loss.isfinite() and loss >= 0 and loss.dtype == dtype
+    assert z.grad is not None and z.grad.isfinite().all()
+    if kind != "logits":
+        assert abs(float(z.grad.sum())) <= 1e-4 * (float(z.grad.abs().sum()) + temperature)
+
+
+def test_the_mean_of_forward_kls_has_the_gradient_of_the_arithmetic_pool() -> None:
+    z, _, _ = example(6, 4)
+    members = torch.stack([example(6, 4, seed=s)[0].detach() for s in range(1, 5)])
+    T = 2.5
+    for kind, pooling, other in (
+        ("forward KL", "probabilities", "logits"),
+        ("reverse KL", "logits", "probabilities"),
+    ):
+        each = torch.stack([matching_loss(z, v, T, kind) for v in members]).mean()
+        (expected,) = torch.autograd.grad(each, z)
+        for name, same in ((pooling, True), (other, False)):
+            pooled = T * soft_targets(members, T, name).log()
+            (gradient,) = torch.autograd.grad(matching_loss(z, pooled, T, kind), z)
+            assert torch.allclose(gradient, expected, rtol=1e-9, atol=1e-12) == same
+
+
+@given(own.shapes())
+@few
+def test_a_matchings_step_without_autograd_is_autograds(shape: tuple[int, ...]) -> None:
+    z, _, _ = example(*shape)
+    v = example(*shape, seed=1)[0].detach()
+    for kind in MATCHINGS:
+        value, gradient = matching_and_gradient(z.detach().mT, v.mT, 2.5, kind)
+        loss = matching_loss(z, v, 2.5, kind)
+        torch.testing.assert_close(value, loss.detach())
+        torch.testing.assert_close(gradient.mT, torch.autograd.grad(loss.sum(), z)[0])
+
+
+def test_matchings_change_no_input_and_refuse_what_does_not_fit() -> None:
+    z, _, _ = example(3, 5, 4)
+    v = example(3, 5, 4, seed=1)[0].detach()
+    before = z.detach().clone(), v.clone()
+    for kind in MATCHINGS:
+        matching_loss(z, v, 3.0, kind).sum().backward()
+    assert torch.equal(z.detach(), before[0]) and torch.equal(v, before[1])
+    with pytest.raises(ValueError, match=r"^kind is 'KL'; it must be one of 'forward KL', .* if u"):
+        matching_loss(z, v, 3.0, "KL")
+    with pytest.raises(ValueError, match=r"^teacher_logits has 3 classes and student_logits has 4"):
+        matching_loss(z, v[..., 1:], 3.0)
+    with pytest.raises(ValueError, match=r"^teacher_logits is for \(3, 4\) samples"):
+        matching_loss(z, v[:, 1:], 3.0)
+    with pytest.raises(ValueError, match=r"^temperature has shape \(2,\)"):
+        matching_loss(z, v, torch.ones(2))

@@ -14,12 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distill_helpers.losses import distillation_loss
+from distill_helpers.losses import MATCHINGS, distillation_loss, matching_loss
 from distill_helpers.networks import Stack
 from distill_helpers.tasks import Task, gaussian_mixture_task
 from distill_helpers.training import (
     Distillation,
     HardLabels,
+    Matching,
     Objective,
     _Dropout,
     _stream,
@@ -241,6 +242,55 @@ def test_distillation_equals_a_plain_loop() -> None:
         )
         assert_close(stack.member(index), single)
         torch.testing.assert_close(history.loss[:, index], torch.tensor(losses))
+
+
+@pytest.mark.parametrize("kind", MATCHINGS)
+def test_matching_equals_a_plain_loop(kind: str) -> None:
+    v = torch.randn(2, N, C, generator=torch.Generator().manual_seed(5))
+    temperatures, alphas = [1.0, 4.0], [1.0, 0.4]
+    stack = Stack.build(SIZES, seeds=range(2))
+    singles = [stack.member(index) for index in range(2)]
+    objective = Matching(v, TASK.y_train, kind=kind, temperature=temperatures, alpha=alphas)
+    history = fit(stack, TASK, objective, epochs=2, batch_size=32, seeds=range(2))
+    rows = torch.stack([torch.arange(9), torch.arange(5, 14)])
+    z = torch.randn(2, 9, C)
+    called = objective(z, rows)
+    for index, single in enumerate(singles):
+        T, alpha = temperatures[index], alphas[index]
+
+        def loss(
+            z: Tensor, batch: Tensor, index: int = index, T: float = T, alpha: float = alpha
+        ) -> Tensor:
+            soft = matching_loss(z, v[index][batch], T, kind)
+            return alpha * soft + (1 - alpha) * F.cross_entropy(z, TASK.y_train[batch])
+
+        losses = plain_loop(single, loss, seed=index, epochs=2, batch_size=32)
+        assert_close(stack.member(index), single)
+        torch.testing.assert_close(history.loss[:, index], torch.tensor(losses))
+        torch.testing.assert_close(called[index], loss(z[index], rows[index]), check_dtype=False)
+
+
+def test_a_matching_objective_checks_its_values() -> None:
+    v = torch.randn(N, C)
+    for values, message in (
+        ({"kind": "KL"}, r"^kind is 'KL'; it must be one of 'forward KL'"),
+        ({"kind": "logits", "temperature": 0.0}, r"^temperature is 0;"),
+        ({"kind": "logits", "alpha": 2.0}, r"^alpha is 2;"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Matching(v, TASK.y_train, **values)
+    with pytest.raises(ValueError, match=r"^teacher_logits looks like probabilities"):
+        Matching(SOFT[0], TASK.y_train, kind="logits")
+    stack = Stack.build(SIZES, seeds=[0, 1])
+    before = weights(stack)
+    for objective, message in (
+        (Matching(v[1:], TASK.y_train, kind="logits"), "teacher_logits has shape .* training rows"),
+        (Matching(v, TASK.y_train[1:], kind="logits"), "labels has shape .* training rows"),
+        (Matching(v, TASK.y_train, kind="logits", alpha=[0.1] * 3), "alpha has 3 values for 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            fit(stack, **good(objective=objective))
+    assert unchanged(stack, before)
 
 
 def test_any_function_of_logits_and_rows_is_an_objective() -> None:
