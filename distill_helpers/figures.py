@@ -687,14 +687,14 @@ def heat_maps(
     ylabel: str,
     decimals: int = 1,
 ) -> Figure:
-    """Draw how far each cell of a table lies behind the best of its row, one panel a score.
+    """Draw how far each cell of a table lies behind the best, one panel a score.
 
     Only cells that are beyond noise are coloured; the best and those tied with it are white.
 
     Parameters
     ----------
     panels : mapping of str to (behind, marks)
-        By title. ``behind[i][j]`` is 0 in the best cell of row i and more where it is worse;
+        By title. ``behind[i][j]`` is 0 in the best cell, of row i or of all, and more elsewhere;
         ``marks[i][j]`` is ``"best"``, ``"tied"`` (within noise of the best) or empty.
     rows, columns : sequence of str
         Their names.
@@ -796,3 +796,85 @@ def scatter_by_series(
     for handle in legend.get_lines():
         handle.set_alpha(1)
     return figure
+
+
+# -- chapter 03 ---------------------------------------------------------------------------------
+
+
+def live_curves(
+    curves: Mapping[float, Mapping[str, Sequence[tuple[float, float]]]],
+    *,
+    slider: str,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    mark: tuple[float, str],
+    start: float,
+) -> Any:
+    """Draw curves that a slider moves through, told apart by colour and dashes.
+
+    Parameters
+    ----------
+    curves : mapping of float to mapping of str to sequence of (x, y)
+        By slider position, shown in order, then by curve.
+    slider : str
+        What the slider sets.
+    title : str
+        Goes before the position: "T = ".
+    xlabel, ylabel : str
+        With units.
+    mark : (float, str)
+        Where a labelled vertical line stands.
+    start : float
+        Position at first.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+
+    positions = sorted(curves)
+    names = list(curves[positions[0]])
+    table: list[dict[str, Any]] = [
+        {
+            "step": index,
+            "title": f"{title}{position:g}",
+            "curve": name,
+            "x": round(x, 4),
+            "y": float(f"{y:.4g}"),
+        }
+        for index, position in enumerate(positions)
+        for name in names
+        for x, y in curves[position][name]
+    ]
+    step = alt.param(
+        name="step",
+        value=positions.index(start),
+        bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{slider}: "),
+    )
+    low, high = (f(row["y"] for row in table) for f in (min, max))
+    shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    lines = shown.mark_line(strokeWidth=2.5).encode(
+        x=alt.X("x:Q", title=xlabel),
+        y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[low, high])),
+        color=alt.Color("curve:N", sort=names, title=None).scale(
+            domain=names, range=list(_SIX[: len(names)])
+        ),
+        strokeDash=alt.StrokeDash("curve:N", sort=names, title=None).scale(
+            domain=names,
+            range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3], [14, 4]][: len(names)],
+        ),
+        tooltip=["curve:N", "x:Q", "y:Q"],
+    )
+    rule = alt.Chart(alt.Data(values=[{"x": mark[0], "name": mark[1]}]))
+    rules = rule.mark_rule(color=GREY).encode(x="x:Q")
+    name = rule.mark_text(align="left", baseline="top", dx=5, fontSize=12, color=GREY).encode(
+        x="x:Q", y=alt.value(4), text="name:N"
+    )
+    heading = (
+        shown.transform_aggregate(title="min(title)")
+        .mark_text(align="left", baseline="bottom", fontSize=15, fontWeight="bold")
+        .encode(x=alt.value(0), y=alt.value(-6), text="title:N")
+    )
+    return alt.layer(rules, lines, name, heading).add_params(step).properties(width=460, height=260)

@@ -192,6 +192,42 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="splits of the digits, and training sets of the laboratory",
         ),
     },
+    "03": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the law, its training sets, teachers and students"
+        ),
+        "task": Parameter(
+            str,
+            "article",
+            choices=("article", "overlap", "digits"),
+            help="task of the museum of bugs",
+        ),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="of the museum's students",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "alpha": Parameter(
+            float,
+            0.7,
+            0,
+            1,
+            help="weight of the distillation term in the museum",
+            hint="Use 0 for hard labels alone, 1 for soft targets alone.",
+        ),
+        "num_seeds": Parameter(
+            int,
+            12,
+            2,
+            100,
+            unit="training sets",
+            help="training sets of the museum, each with its own teachers and students",
+        ),
+    },
 }
 
 

@@ -443,3 +443,42 @@ def test_a_backend_that_loads_with_the_first_figure_stays_interactive(
             assert plt.isinteractive()
     finally:
         plt.ioff()
+
+
+def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
+    curves = {
+        2.0: {"a": [(0.0, 1.0), (1.0, -2.0)], "b": [(0.0, 0.5), (1.0, 0.0)]},
+        1.0: {"a": [(0.0, 3.0), (1.0, 4.0)], "b": [(0.0, 5.0), (1.0, 6.0)]},
+    }
+    chart = figures.live_curves(
+        curves,
+        slider="temperature",
+        title="T = ",
+        xlabel="margin",
+        ylabel="slope",
+        mark=(0.5, "teacher"),
+        start=2.0,
+    )
+    spec = chart.to_dict()
+    rows = [
+        row
+        for layer in spec["layer"]
+        for row in layer.get("data", {}).get("values", [])
+        if "curve" in row
+    ][:8]
+    found = {(row["title"], row["curve"], row["x"]): row["y"] for row in rows}
+    assert found == {
+        (f"T = {position:g}", name, x): y
+        for position, members in curves.items()
+        for name, points in members.items()
+        for x, y in points
+    }
+    (step,) = (p for p in spec["params"] if p["name"] == "step")
+    assert step["value"] == 1 and step["bind"]["max"] == 1
+    assert {row["step"] for row in rows if row["title"] == "T = 1"} == {0}
+    (lines,) = (layer for layer in spec["layer"] if "strokeDash" in layer["encoding"])
+    assert lines["encoding"]["y"]["scale"]["domain"] == [-2.0, 6.0]
+    dashes = lines["encoding"]["strokeDash"]["scale"]
+    assert len(dashes["domain"]) == len({tuple(dash) for dash in dashes["range"]}) == 2
+    figures_text = str(spec)
+    assert "teacher" in figures_text and "margin" in figures_text and "slope" in figures_text
