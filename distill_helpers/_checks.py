@@ -54,6 +54,25 @@ def alpha(value: Numbers, num_members: int | None = None) -> float | Tensor:
     )
 
 
+def scale(value: Numbers, num_members: int | None = None) -> float | Tensor:
+    """Return a factor on the loss as a float, or as a float64 tensor ``(M,)``, one a member.
+
+    Parameters
+    ----------
+    value
+        A finite number above 0, or one a member.
+    num_members
+        How many members there are; None where there is one network, so one number.
+    """
+    return _numbers(
+        value,
+        num_members,
+        "scale",
+        lambda s: (s > 0) & torch.isfinite(s),
+        "must be a finite number above 0. Use 1 for the objective as it is.",
+    )
+
+
 def logits(value: Tensor, name: str = "logits") -> Tensor:
     """Return logits ``(N, C)`` or ``(M, N, C)``: floating, finite, two classes or more.
 

@@ -368,11 +368,13 @@ class Arm:
     temperature, alpha : float
         Of the objective. Plain cross-entropy to any targets is temperature 1 and alpha 1.
     learning_rate, weight_decay : float
-        Of Adam.
+        Of the optimiser.
     rows : Tensor, optional
         Training rows to use, ``(n,)``; all where left out. Equal in number across arms.
     task : Task, optional
         With training inputs and labels of its own, as many as the others'.
+    scale : float
+        A factor on the objective.
     """
 
     soft_targets: Tensor
@@ -382,6 +384,7 @@ class Arm:
     weight_decay: float = 1e-4
     rows: Tensor | None = None
     task: Task | None = None
+    scale: float = 1.0
 
 
 def hard_arm(task: Task) -> Arm:
@@ -585,6 +588,7 @@ def train_students(
     seeds: Sequence[int],
     hidden: Sequence[int] = STUDENT_HIDDEN,
     epochs: int = 50,
+    optimiser: str = "adam",
     progress: str | None = None,
 ) -> dict[Name, Stack]:
     """Train one student for each arm and seed, all at once.
@@ -604,6 +608,8 @@ def train_students(
         Hidden widths.
     epochs : int
         Passes over the data.
+    optimiser : str
+        See `distill_helpers.training.fit`.
     progress : str, optional
         Label of a progress bar.
 
@@ -620,10 +626,12 @@ def train_students(
             torch.stack([(arm.task or task).y_train for arm in chosen]),
             temperature=[arm.temperature for arm in chosen],
             alpha=[arm.alpha for arm in chosen],
+            scale=[arm.scale for arm in chosen],
         ),
         seeds,
         hidden,
         epochs,
+        optimiser,
         progress,
     )
 
@@ -681,6 +689,7 @@ def train_matching_students(
         seeds,
         hidden,
         epochs,
+        "adam",
         progress,
     )
 
@@ -692,12 +701,13 @@ def _train_arms(
     seeds: Sequence[int],
     hidden: Sequence[int],
     epochs: int,
+    optimiser: str,
     progress: str | None,
 ) -> dict[Name, Stack]:
     """Train all arms as one stack; the objective is made from one arm a member."""
     count = len(seeds)
     sizes = (task.x_train.shape[1], *hidden, task.num_classes)
-    # Members of equal Adam settings side by side train fastest.
+    # Members of equal settings side by side train fastest.
     names = sorted(arms, key=lambda name: (arms[name].learning_rate, arms[name].weight_decay))
     stack = Stack.build(sizes, seeds=list(seeds))[torch.arange(count).repeat(len(arms))]
     chosen = [arms[name] for name in names for _ in range(count)]
@@ -709,6 +719,7 @@ def _train_arms(
         tasks,
         objective(chosen),
         epochs=epochs,
+        optimiser=optimiser,
         learning_rate=[arm.learning_rate for arm in chosen],
         weight_decay=[arm.weight_decay for arm in chosen],
         seeds=list(seeds) * len(arms),

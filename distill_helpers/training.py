@@ -1,8 +1,8 @@
 """Train a whole stack of networks as one tensor program.
 
-The loop is the ordinary one: shuffled batches, a loss, Adam. Only the member axis is new. Forward
-and backward pass are a few batched matrix products a step, written out, for at the book's sizes an
-autograd graph and its allocations would cost as much as the arithmetic.
+The loop is the ordinary one: shuffled batches, a loss, an optimiser. Only the member axis is new.
+Forward and backward pass are a few batched matrix products a step, written out, for at the book's
+sizes an autograd graph and its allocations would cost as much as the arithmetic.
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ from distill_helpers.tasks import Task
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """Maps logits ``(M, B, C)`` and training rows ``(M, B)`` to one loss a member ``(M,)``."""
+
+OPTIMISERS = ("adam", "adamw", "sgd", "momentum")
+"""What `fit` trains with; ``"momentum"`` is SGD with a momentum of 0.9, else torch's defaults."""
 
 
 class HardLabels:
@@ -70,7 +73,9 @@ class Distillation:
     """The objective of a student: soft targets at a temperature, and hard labels.
 
     ``alpha * T^2 * KL(soft_targets || softmax(z / T)) + (1 - alpha) * CE(z, labels)``, with the
-    soft targets computed once (see `distill_helpers.losses.distillation_loss`; chapter 03).
+    soft targets computed once (see `distill_helpers.losses.distillation_loss`; chapter 03), times
+    `scale`. With `distill_helpers.gradients.without_t_squared` or
+    `distill_helpers.conventions.to_canonical` it is any of the other losses (chapter 04).
 
     Parameters
     ----------
@@ -80,6 +85,8 @@ class Distillation:
         Classes ``(N,)``, or ``(M, N)``.
     temperature, alpha : float or sequence of float
         One number, or one a member.
+    scale : float or sequence of float
+        Above 0; one number, or one a member.
 
     Raises
     ------
@@ -94,30 +101,32 @@ class Distillation:
         *,
         temperature: _checks.Numbers,
         alpha: _checks.Numbers,
+        scale: _checks.Numbers = 1.0,
     ) -> None:
         self.soft_targets = _checks.probabilities(soft_targets, "soft_targets").contiguous()
         self.labels = _checks.labels(labels, soft_targets.shape[-1], "labels").contiguous()
         self.temperature = _checks.temperature(temperature, _count(temperature))
         self.alpha = _checks.alpha(alpha, _count(alpha))
+        self.scale = _checks.scale(scale, _count(scale))
 
     def check(self, members: int, num_rows: int) -> None:
         """Raise where the targets are for other rows or members; `fit` asks before it trains."""
         _check_targets("soft_targets", self.soft_targets, 2, members, num_rows)
         _check_targets("labels", self.labels, 1, members, num_rows)
-        _check_weights(self.temperature, self.alpha, members)
+        _check_settings(members, temperature=self.temperature, alpha=self.alpha, scale=self.scale)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
         soft = tempered_kl(logits, _take(self.soft_targets, rows, 2), self.temperature)
         hard = cross_entropy(logits, _take(self.labels, rows, 1))
-        return self.alpha * soft + (1 - self.alpha) * hard
+        return self.scale * (self.alpha * soft + (1 - self.alpha) * hard)
 
     def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same, and its gradient, for logits ``(M, C, B)``."""
         targets = _take(self.soft_targets, rows, 2).mT
         soft = kl_and_gradient(logits, targets, self.temperature)
         hard = cross_entropy_and_gradient(logits, _take(self.labels, rows, 1))
-        return _weigh(self.alpha, soft, hard)
+        return _weigh(self.alpha, soft, hard, self.scale)
 
 
 class Matching:
@@ -167,7 +176,7 @@ class Matching:
         """Raise where the targets are for other rows or members; `fit` asks before it trains."""
         _check_targets("teacher_logits", self.teacher_logits, 2, members, num_rows)
         _check_targets("labels", self.labels, 1, members, num_rows)
-        _check_weights(self.temperature, self.alpha, members)
+        _check_settings(members, temperature=self.temperature, alpha=self.alpha)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
@@ -208,13 +217,14 @@ def fit(
     *,
     epochs: int,
     batch_size: int = 64,
+    optimiser: str = "adam",
     learning_rate: float | Sequence[float] = 1e-3,
     weight_decay: float | Sequence[float] = 0.0,
     seeds: Sequence[int],
     rows: Tensor | None = None,
     progress: str | None = None,
 ) -> History:
-    """Train every member of a stack with Adam, in place.
+    """Train every member of a stack, in place.
 
     Each member has its own order of batches and its own dropout masks, drawn from its seed alone:
     it ends with the same weights whether it is trained alone or in any stack (up to the rounding
@@ -233,9 +243,11 @@ def fit(
         Passes over the training rows.
     batch_size : int
         Rows a step; an epoch's last batch may be smaller.
+    optimiser : str
+        One of `OPTIMISERS`, the same for all members.
     learning_rate, weight_decay : float or sequence of float
-        Of Adam (coupled weight decay, as ``torch.optim.Adam``); one number, or one a member.
-        Members with equal settings train fastest side by side.
+        Of the optimiser; one number, or one a member. Weight decay is decoupled from the gradient
+        in ``"adamw"`` alone, as in torch. Members with equal settings train fastest side by side.
     seeds : sequence of int
         One a member: batch order and dropout. Equal seeds see equal batches (paired members).
     rows : Tensor, optional
@@ -276,6 +288,9 @@ def fit(
     x, first_row, num_rows = _gather_inputs(tasks, stack)
     _check_whole("epochs", epochs)
     _check_whole("batch_size", batch_size)
+    if optimiser not in OPTIMISERS:
+        known = ", ".join(map(repr, OPTIMISERS))
+        raise ValueError(f"optimiser is {optimiser!r}; it must be one of {known}")
     if stack.weights[0].dtype != torch.float32:
         raise TypeError(f"the stack is {stack.weights[0].dtype}; call stack.float() first")
     if any(seed < 0 for seed in seeds):
@@ -289,7 +304,8 @@ def fit(
     biases = [bias.detach() for bias in stack.biases]
     for parameter in [*weights, *biases]:
         parameter.grad = torch.zeros_like(parameter)
-    optimiser = _adam(
+    updates = _optimiser(
+        optimiser,
         [*weights, *biases],
         _per_member("learning_rate", learning_rate, members, above_zero=True),
         _per_member("weight_decay", weight_decay, members, above_zero=False),
@@ -321,7 +337,7 @@ def fit(
                 logits = step.forward()
                 loss, gradient = _objective_gradient(objective, logits, batch)
                 step.backward(gradient, dropout.scales)
-                optimiser.step()
+                updates.step()
                 losses[epoch] += loss
             losses[epoch] /= len(batches)
             _warn_diverged(losses[epoch], epoch)
@@ -502,8 +518,8 @@ def _check_targets(name: str, values: Tensor, dims: int, members: int, num_rows:
     )
 
 
-def _check_weights(temperature: float | Tensor, alpha: float | Tensor, members: int) -> None:
-    for name, value in (("temperature", temperature), ("alpha", alpha)):
+def _check_settings(members: int, **settings: float | Tensor) -> None:
+    for name, value in settings.items():
         if isinstance(value, Tensor) and len(value) != members:
             raise ValueError(
                 f"{name} has {len(value)} values for {members} members; give one number, or "
@@ -512,18 +528,21 @@ def _check_weights(temperature: float | Tensor, alpha: float | Tensor, members: 
 
 
 def _weigh(
-    alpha: float | Tensor, soft: tuple[Tensor, Tensor], hard: tuple[Tensor, Tensor]
+    alpha: float | Tensor,
+    soft: tuple[Tensor, Tensor],
+    hard: tuple[Tensor, Tensor],
+    scale: float | Tensor = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Return value and gradient of alpha times the soft term and the rest times the hard one."""
-    value = alpha * soft[0] + (1 - alpha) * hard[0]
-    if isinstance(alpha, Tensor):
-        alpha = alpha[:, None, None]
-    return value, soft[1].mul_(alpha).add_((1 - alpha) * hard[1])
+    weights = (scale * alpha, scale * (1 - alpha))
+    value = weights[0] * soft[0] + weights[1] * hard[0]
+    a, b = (w[:, None, None] if isinstance(w, Tensor) else w for w in weights)
+    return value, soft[1].mul_(a).add_(b * hard[1])
 
 
-def _adam(
-    parameters: list[Tensor], learning_rate: list[float], weight_decay: list[float]
-) -> torch.optim.Adam:
+def _optimiser(
+    name: str, parameters: list[Tensor], learning_rate: list[float], weight_decay: list[float]
+) -> torch.optim.Optimizer:
     """One parameter group for each run of members with equal settings."""
     settings = list(zip(learning_rate, weight_decay, strict=True))
     starts = [i for i in range(len(settings)) if i == 0 or settings[i] != settings[i - 1]]
@@ -535,7 +554,11 @@ def _adam(
             part.grad = parameter.grad[start:stop]
         rate, decay = settings[start]
         groups.append({"params": members, "lr": rate, "weight_decay": decay})
-    return torch.optim.Adam(groups, fused=True)
+    if name == "adam":
+        return torch.optim.Adam(groups, fused=True)
+    if name == "adamw":
+        return torch.optim.AdamW(groups, fused=True)
+    return torch.optim.SGD(groups, momentum=0.9 if name == "momentum" else 0.0, fused=True)
 
 
 def _gather_inputs(tasks: list[Task], stack: Stack) -> tuple[Tensor, Tensor, int]:

@@ -274,6 +274,21 @@ def test_students_of_equal_seed_start_alike_and_see_the_same_batches() -> None:
     assert not same(stacks["a"].member(0), stacks["a"].member(1))
 
 
+def test_students_get_the_arms_scale_and_the_optimiser() -> None:
+    arms = {s: ex.Arm(LESSON.pooled(3.0), 3.0, 0.7, 0.1, 0.01, scale=s) for s in (1.0, 0.2)}
+    stacks = ex.train_students(
+        TASK, arms, seeds=[3, 8], hidden=(8,), epochs=2, optimiser="momentum"
+    )
+    assert not same(*stacks.values())
+    alone = Stack.build((D, 8, C), seeds=[3, 8])
+    objective = Distillation(
+        LESSON.pooled(3.0), TASK.y_train, temperature=3.0, alpha=0.7, scale=0.2
+    )
+    usual = {"epochs": 2, "seeds": [3, 8], "learning_rate": 0.1, "weight_decay": 0.01}
+    fit(alone, TASK, objective, optimiser="momentum", **usual)
+    assert same(alone, stacks[0.2])
+
+
 def test_an_arm_does_not_depend_on_the_others_nor_on_their_order() -> None:
     rates = [3e-3, 1e-3, 1e-2, 1e-3]
     decays = [0.0, 1e-2, 1e-4, 0.0]

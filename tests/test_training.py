@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 import warnings
@@ -18,6 +19,7 @@ from distill_helpers.losses import MATCHINGS, distillation_loss, matching_loss
 from distill_helpers.networks import Stack
 from distill_helpers.tasks import Task, gaussian_mixture_task
 from distill_helpers.training import (
+    OPTIMISERS,
     Distillation,
     HardLabels,
     Matching,
@@ -65,6 +67,7 @@ def all_different(index: int) -> dict[str, Any]:
         "labels": TASKS[index].y_train,
         "temperature": [1.0, 2.0, 3.0, 5.0, 10.0][index],
         "alpha": [0.0, 0.3, 0.7, 1.0, 0.5][index],
+        "scale": [1.0, 5.0, 0.2, 0.3, 2.0][index],
         "learning_rate": [1e-3, 3e-3, 3e-3, 1e-2, 3e-4][index],
         "weight_decay": [0.0, 1e-2, 1e-2, 1e-4, 0.1][index],
         "rows": torch.arange(N).roll(13 * index)[: N - 20],
@@ -80,6 +83,7 @@ def train(members: Sequence[dict[str, Any]], epochs: int = 1) -> Stack:
         torch.stack(settings["labels"]),
         temperature=settings["temperature"],
         alpha=settings["alpha"],
+        scale=settings["scale"],
     )
     fit(
         stack,
@@ -130,6 +134,7 @@ def test_one_number_is_that_number_for_every_member() -> None:
         TASK.y_train.expand(3, -1),
         temperature=torch.tensor([3.0] * 3),
         alpha=[0.7] * 3,
+        scale=[1.0] * 3,
     )
     rows = torch.arange(N).expand(3, -1)
     rates: dict[str, Any] = {"learning_rate": [3e-3] * 3, "weight_decay": [1e-2] * 3}
@@ -138,6 +143,14 @@ def test_one_number_is_that_number_for_every_member() -> None:
 
 
 # Against a plain loop
+
+
+IN_TORCH: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+    "momentum": lambda *args, **more: torch.optim.SGD(*args, momentum=0.9, **more),
+}
 
 
 def plain_loop(
@@ -151,18 +164,19 @@ def plain_loop(
     learning_rate: float = 1e-3,
     weight_decay: float = 0.0,
     rows: Tensor | None = None,
+    optimiser: str = "adam",
 ) -> list[float]:
     """Train one ordinary network, return its loss epoch by epoch; `loss` takes logits and rows."""
     rows = torch.arange(len(x)) if rows is None else rows
-    optimiser = torch.optim.Adam(member.parameters(), learning_rate, weight_decay=weight_decay)
+    updates = IN_TORCH[optimiser](member.parameters(), lr=learning_rate, weight_decay=weight_decay)
     history = []
     for order in batch_orders(seed, len(rows), epochs):
         found = []
         for batch in order.split(batch_size):
-            optimiser.zero_grad()
+            updates.zero_grad()
             value = loss(member(x[rows[batch]]), rows[batch])
             value.backward()
-            optimiser.step()
+            updates.step()
             found.append(value.item())
         history.append(sum(found) / len(found))
     return history
@@ -291,6 +305,72 @@ def test_a_matching_objective_checks_its_values() -> None:
         with pytest.raises(ValueError, match=message):
             fit(stack, **good(objective=objective))
     assert unchanged(stack, before)
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+def test_every_optimiser_is_torchs(name: str) -> None:
+    """Of three members the first two share a group; the loss has a scale of its own."""
+    slow = 3e-3 if name.startswith("adam") else 3e-2
+    rates, decays, scales = [slow, slow, 3 * slow], [0.05, 0.05, 0.0], [0.3, 2.0, 1.0]
+    stack = Stack.build(SIZES, seeds=range(3))
+    singles = [stack.member(index) for index in range(3)]
+    history = fit(
+        stack,
+        TASK,
+        Distillation(SOFT[0], TASK.y_train, temperature=3.0, alpha=0.6, scale=scales),
+        epochs=4,
+        batch_size=32,
+        optimiser=name,
+        learning_rate=rates,
+        weight_decay=decays,
+        seeds=range(3),
+    )
+    for index, single in enumerate(singles):
+
+        def loss(z: Tensor, batch: Tensor, index: int = index) -> Tensor:
+            part = distillation_loss(
+                z, SOFT[0][batch], TASK.y_train[batch], temperature=3.0, alpha=0.6
+            )
+            return scales[index] * part
+
+        losses = plain_loop(
+            single,
+            loss,
+            seed=index,
+            epochs=4,
+            batch_size=32,
+            learning_rate=rates[index],
+            weight_decay=decays[index],
+            optimiser=name,
+        )
+        assert_close(stack.member(index), single)
+        torch.testing.assert_close(history.loss[:, index], torch.tensor(losses))
+
+
+def test_optimisers_differ_and_the_usual_one_is_adam() -> None:
+    found = []
+    for more in ({}, *({"optimiser": name} for name in OPTIMISERS)):
+        stack = Stack.build(SIZES, seeds=[0])
+        usual: dict[str, Any] = {"epochs": 3, "seeds": [0], "weight_decay": 0.1}
+        fit(stack, TASK, HardLabels(TASK.y_train), **usual, **more)
+        found.append(torch.cat([w.flatten() for w in weights(stack)]))
+    assert torch.equal(found[0], found[1])
+    for one, other in itertools.pairwise(found[1:]):
+        assert (one - other).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize("scale", [2.5, [0.1, 1.0, 40.0]])
+def test_scale_multiplies_loss_and_gradient(scale: float | list[float]) -> None:
+    settings: dict[str, Any] = {"temperature": [1.0, 3.0, 8.0], "alpha": 0.6}
+    plain = Distillation(SOFT[:3], TASK.y_train, **settings)
+    scaled = Distillation(SOFT[:3], TASK.y_train, **settings, scale=scale)
+    rows, z = torch.randint(N, (3, 9)), torch.randn(3, 9, C, dtype=torch.float64)
+    factor = torch.as_tensor(scale, dtype=torch.float64).expand(3)
+    torch.testing.assert_close(scaled(z, rows), factor * plain(z, rows))
+    value, gradient = scaled.with_gradient(z.mT, rows)
+    before = plain.with_gradient(z.mT, rows)
+    torch.testing.assert_close(value, factor * before[0])
+    torch.testing.assert_close(gradient, factor[:, None, None] * before[1])
 
 
 def test_any_function_of_logits_and_rows_is_an_objective() -> None:
@@ -593,6 +673,7 @@ TWO = gaussian_mixture_task(2, D, num_train=N, num_test=10)
         ({"epochs": True}, "epochs is True;"),
         ({"epochs": 2.0}, "epochs is 2.0;"),
         ({"batch_size": 0}, "batch_size is 0;"),
+        ({"optimiser": "adma"}, "optimiser is 'adma'; it must be one of 'adam', 'adamw', 'sgd'"),
         ({"batch_size": -3}, "batch_size is -3;"),
         ({"seeds": [0]}, "1 seeds for 2 members; give one a member"),
         ({"seeds": range(3)}, "3 seeds for 2 members"),
@@ -622,6 +703,14 @@ TWO = gaussian_mixture_task(2, D, num_train=N, num_test=10)
             {"objective": Distillation(SOFT[0], TASK.y_train, temperature=[1.0] * 3, alpha=0.7)},
             "temperature has 3 values for 2 members",
         ),
+        (
+            {
+                "objective": Distillation(
+                    SOFT[0], TASK.y_train, temperature=1.0, alpha=0.7, scale=[1.0] * 3
+                )
+            },
+            "scale has 3 values for 2 members",
+        ),
     ],
 )
 def test_errors_come_before_anything_trains(changes: dict[str, Any], message: str) -> None:
@@ -645,6 +734,8 @@ def test_a_stack_of_another_precision() -> None:
         ({"temperature": 0.0}, "temperature is 0; it must be a finite number above 0"),
         ({"temperature": [1.0, -1.0]}, "temperature is -1;"),
         ({"alpha": 1.5}, "alpha is 1.5; it must be a number from 0 to 1"),
+        ({"scale": 0.0}, "scale is 0; it must be a finite number above 0"),
+        ({"scale": [1.0, float("inf")]}, "scale is inf;"),
         ({"soft_targets": 2 * SOFT[0]}, "soft_targets has a row that sums to 2"),
         ({"labels": TASK.y_train + 1}, "labels holds 3; with 3 classes each must be from 0 to 2"),
     ],
