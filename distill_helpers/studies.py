@@ -28,6 +28,7 @@ _CODE = (
     "losses",
     "soft_targets",
     "transfer",
+    "gradients",
     "metrics",
     "training",
     "experiments",
