@@ -686,6 +686,7 @@ def heat_maps(
     xlabel: str,
     ylabel: str,
     decimals: int = 1,
+    width: float = 4.3,
 ) -> Figure:
     """Draw how far each cell of a table lies behind the best, one panel a score.
 
@@ -702,6 +703,8 @@ def heat_maps(
         What they are.
     decimals : int
         Digits in the cells.
+    width : float
+        Of a panel, in inches.
 
     Returns
     -------
@@ -710,7 +713,7 @@ def heat_maps(
     import matplotlib.pyplot as plt
 
     figure = plt.figure(
-        figsize=(4.3 * len(panels), 1.3 + 0.42 * len(rows)), layout="constrained", dpi=150
+        figsize=(width * len(panels), 1.3 + 0.42 * len(rows)), layout="constrained", dpi=150
     )
     row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
     for axes, (title, (behind, marks)) in zip(row_of_axes[0], panels.items(), strict=True):
@@ -729,9 +732,8 @@ def heat_maps(
         )
         for i, line in enumerate(behind):
             for j, cell in enumerate(line):
-                text = {"best": "best", "tied": f"{cell:.{decimals}f} ="}.get(
-                    marks[i][j], f"{cell:.{decimals}f}"
-                )
+                number = f"{round(cell, decimals) + 0.0:.{decimals}f}"  # no "-0.0"
+                text = {"best": "best", "tied": f"{number} ="}.get(marks[i][j], number)
                 axes.text(
                     j,
                     i,
@@ -878,3 +880,180 @@ def live_curves(
         .encode(x=alt.value(0), y=alt.value(-6), text="title:N")
     )
     return alt.layer(rules, lines, name, heading).add_params(step).properties(width=460, height=260)
+
+
+# -- chapter 04 ---------------------------------------------------------------------------------
+
+
+def gradients_by_temperature(
+    panels: Mapping[str, Mapping[str, Mapping[float, Estimate | float]]],
+    *,
+    ylabel: str,
+    guide: tuple[float, str],
+    lowest: float | None = None,
+) -> Figure:
+    """Draw magnitudes against temperature on logarithmic axes, one panel a column.
+
+    All panels share their axes; a thin dashed line in each goes as a power of T.
+
+    Parameters
+    ----------
+    panels : mapping of str to mapping of str to mapping of float to Estimate or float
+        By title, by series, by T. An estimate gets a band from end to end.
+    ylabel : str
+        With the unit.
+    guide : (float, str)
+        The dashed line's power, and its name. It begins at the first series' first number.
+    lowest : float, optional
+        Where the axis of magnitudes begins; by default all is shown.
+
+    Returns
+    -------
+    Figure
+    """
+    import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    figure = plt.figure(figsize=(3.9 * len(panels), 4.0), layout="constrained", dpi=150)
+    row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    names = list(dict.fromkeys(name for series in panels.values() for name in series))
+    for axes, (title, series) in zip(row, panels.items(), strict=True):
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        for name, values in series.items():
+            index = names.index(name)
+            colour = _SIX[index % 6]
+            numbers = {T: getattr(v, "value", v) for T, v in values.items()}
+            axes.plot(
+                list(numbers),
+                list(numbers.values()),
+                color=colour,
+                marker="osD^vP"[index % 6],
+                markersize=5,
+                markeredgecolor="white",
+                label=name,
+            )
+            bands = {T: v for T, v in values.items() if not isinstance(v, float)}
+            if bands:
+                axes.fill_between(
+                    list(bands),
+                    [v.low for v in bands.values()],
+                    [v.high for v in bands.values()],
+                    color=colour,
+                    alpha=0.2,
+                    linewidth=0,
+                )
+        power, guide_name = guide
+        ((first, start), *_) = next(iter(series.values())).items()
+        last = max(T for values in series.values() for T in values)
+        height = getattr(start, "value", start)
+        axes.plot(
+            [first, last],
+            [height, height * (last / first) ** power],
+            "--",
+            color=GREY,
+            linewidth=1.2,
+            label=guide_name,
+            zorder=0,
+        )
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel("temperature T")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#e6e6e6", linewidth=0.8)
+        axes.set_axisbelow(True)
+    row[0].set_ylabel(ylabel)
+    row[0].set_ylim(bottom=lowest)
+    low, high = row[0].get_ylim()
+    if high < 30 * low:  # powers of ten would be too few
+        row[0].yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5)))
+        row[0].yaxis.set_major_formatter("{x:g}")
+        row[0].yaxis.set_minor_formatter(NullFormatter())
+    found: dict[str, Any] = {}
+    for axes in row:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    order = [*names, guide[1]]
+    figure.legend(
+        [found[name] for name in order],
+        order,
+        loc="outside lower center",
+        ncols=min(len(order), 4),
+        frameon=False,
+        fontsize=9,
+    )
+    return figure
+
+
+def live_shares(
+    shares: Mapping[float, Mapping[str, Sequence[float]]],
+    temperatures: Sequence[float],
+    *,
+    start: float,
+    slider: str,
+    ylabel: str,
+) -> Any:
+    """Draw curves against temperature that a slider moves through, with no kernel behind it.
+
+    Parameters
+    ----------
+    shares : mapping of float to mapping of str to sequence of float
+        By slider position, by curve: one number from 0 to 1 a temperature.
+    temperatures : sequence of float
+        In order, all above 0.
+    start : float
+        Position at first.
+    slider : str
+        What the slider sets.
+    ylabel : str
+        What the numbers are.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+
+    positions = sorted(shares)
+    names = list(shares[positions[0]])
+    table = [
+        {
+            "step": step,
+            "title": f"{slider} = {position:g}",
+            "T": float(T),
+            "share": float(f"{share:.4g}"),
+            "loss": name,
+        }
+        for step, position in enumerate(positions)
+        for name, values in shares[position].items()
+        for T, share in zip(temperatures, values, strict=True)
+    ]
+    step = alt.param(
+        name="step",
+        value=positions.index(start),
+        bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{slider}: "),
+    )
+    shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    lines = shown.mark_line(point=True, strokeWidth=2.5).encode(
+        x=alt.X(
+            "T:Q",
+            title="temperature T",
+            scale=alt.Scale(
+                type="log", domain=[temperatures[0], temperatures[-1]], nice=False, clamp=True
+            ),
+        ).axis(values=[1, 2, 3, 5, 10, 20]),
+        y=alt.Y("share:Q", title=ylabel, scale=alt.Scale(domain=[0, 1])),
+        color=alt.Color(
+            "loss:N", title=None, sort=names, scale=alt.Scale(domain=names, range=[*_COLOURS])
+        ).legend(orient="bottom", labelLimit=400, columns=1),
+        strokeDash=alt.StrokeDash("loss:N", sort=names, legend=None),
+        tooltip=["loss:N", "T:Q", alt.Tooltip("share:Q", format=".3f")],
+    )
+    title = (
+        shown.transform_aggregate(title="min(title)")
+        .mark_text(align="right", baseline="top", fontSize=15, fontWeight="bold", dx=-6, dy=4)
+        .encode(x=alt.value(460), y=alt.value(0), text="title:N")
+    )
+    return alt.layer(lines, title).add_params(step).properties(width=460, height=260)

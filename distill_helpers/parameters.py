@@ -228,6 +228,37 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="training sets of the museum, each with its own teachers and students",
         ),
     },
+    "04": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of laws, splits, teachers and students"
+        ),
+        "task": Parameter(
+            str,
+            "classes",
+            choices=("classes", "digits"),
+            help="task of the laboratory beside the article's",
+        ),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="of the laboratory's students",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "alpha": Parameter(
+            float,
+            0.7,
+            0,
+            1,
+            help="weight of their distillation term; 1 - alpha weighs the hard labels",
+            hint="Use 0 for hard labels alone, 1 for soft targets alone.",
+        ),
+        "num_seeds": Parameter(
+            int, 10, 2, 100, unit="training sets", help="training sets of each task"
+        ),
+    },
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 from unittest import mock
 
 import matplotlib
@@ -373,7 +374,8 @@ def maps():  # type: ignore[no-untyped-def]
     behind = [[0.0, 0.5, 8.0], [0.2, 0.0, 0.3]]
     marks = [["best", "", ""], ["tied", "best", ""]]
     return figures.heat_maps(
-        {"accuracy": (behind, marks), "NLL": ([[0.0] * 3] * 2, marks)},
+        width=5.0,
+        panels={"accuracy": (behind, marks), "NLL": ([[0.0] * 3] * 2, marks)},
         rows=["4", "8"],
         columns=["1", "3", "8"],
         xlabel="temperature",
@@ -398,6 +400,7 @@ def test_heat_maps_write_each_cell_and_point_out_best_and_tied() -> None:
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "3", "8"]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["4", "8"]
     assert [a.get_title() for a in figure.axes] == ["accuracy", "NLL"]
+    assert figure.get_figwidth() == 10
     assert axes.get_ylabel() == "units" and figure.axes[1].get_ylabel() == ""
 
 
@@ -420,6 +423,74 @@ def test_a_scatter_has_one_marker_a_series_on_logarithmic_axes() -> None:
     legend = axes.get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
+
+
+def by_temperature(**more: Any) -> Any:
+    panels = {
+        "toy": {"a": {1.0: 2.0, 10.0: 0.5}, "b": {1.0: 1.0, 10.0: 0.1}},
+        "real": {"b": {1.0: estimate(1.0, 0.5, 2.0), 10.0: estimate(0.3, 0.2, 0.4)}},
+    }
+    return figures.gradients_by_temperature(panels, ylabel="g", guide=(-2.0, "law"), **more)
+
+
+def test_gradients_stand_by_temperature_beside_a_power_of_it() -> None:
+    figure = by_temperature()
+    first, second = figure.axes
+    drawn = {line.get_label(): line for line in first.lines}
+    assert list(drawn["a"].get_ydata()) == [2.0, 0.5]
+    assert list(drawn["law"].get_ydata()) == pytest.approx([2.0, 0.02])
+    assert list(drawn["law"].get_xdata()) == [1.0, 10.0]
+    assert first.get_xscale() == first.get_yscale() == "log"
+    assert first.get_title() == "toy" and second.get_xlabel() == "temperature T"
+    assert first.get_ylabel() == "g" and not second.get_ylabel()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "law"]
+
+
+def test_a_series_has_one_look_in_all_panels_and_estimates_a_band() -> None:
+    first, second = by_temperature(lowest=1e-3).axes
+    one, other = (
+        next(line for line in axes.lines if line.get_label() == "b") for axes in (first, second)
+    )
+    assert (one.get_color(), one.get_marker()) == (other.get_color(), other.get_marker())
+    assert not first.collections
+    (band,) = second.collections
+    heights = band.get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.2, 2.0)
+    assert first.get_ylim()[0] == second.get_ylim()[0] == 1e-3
+    near = figures.gradients_by_temperature(
+        {"toy": {"a": {1.0: 1.0, 10.0: 2.5}}}, ylabel="g", guide=(0.0, "level")
+    )
+    near.canvas.draw()
+    ticks = [text.get_text() for text in near.axes[0].get_yticklabels()]
+    assert {"1", "1.5", "2"} <= set(ticks), "less than a power of ten still has numbers"
+
+
+def test_a_heat_map_writes_no_negative_zero() -> None:
+    figure = figures.heat_maps(
+        {"a": ([[-0.04, -0.5]], [["tied", ""]])},
+        rows=["r"],
+        columns=["1", "2"],
+        xlabel="x",
+        ylabel="y",
+    )
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.0 =", "-0.5"]
+
+
+def test_a_slider_moves_through_curves_against_temperature() -> None:
+    chart = figures.live_shares(
+        {0.7: {"with": [0.7, 0.7], "without": [0.7, 0.2]}, 0.1: {"with": [0.1] * 2}},
+        [1.0, 3.0],
+        start=0.7,
+        slider="alpha",
+        ylabel="y",
+    ).to_dict()
+    rows = chart["data"]["values"]
+    found = {(row["step"], row["loss"], row["T"]): row["share"] for row in rows}
+    assert found[1, "without", 3.0] == 0.2 and found[0, "with", 1.0] == 0.1
+    assert {row["step"]: row["title"] for row in rows} == {0: "alpha = 0.1", 1: "alpha = 0.7"}
+    (param,) = chart["params"]
+    assert param["value"] == 1 and param["bind"]["max"] == 1 and param["bind"]["name"] == "alpha: "
 
 
 def test_a_backend_that_loads_with_the_first_figure_stays_interactive(
