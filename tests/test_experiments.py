@@ -286,7 +286,9 @@ def test_students_get_the_arms_scale_and_the_optimiser() -> None:
     )
     usual = {"epochs": 2, "seeds": [3, 8], "learning_rate": 0.1, "weight_decay": 0.01}
     fit(alone, TASK, objective, optimiser="momentum", **usual)
-    assert same(alone, stacks[0.2])
+    # Company changes no member but for its rounding.
+    for one, other in zip(alone.parameters(), stacks[0.2].parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
 
 def test_an_arm_does_not_depend_on_the_others_nor_on_their_order() -> None:
