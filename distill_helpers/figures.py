@@ -1057,3 +1057,229 @@ def live_shares(
         .encode(x=alt.value(460), y=alt.value(0), text="title:N")
     )
     return alt.layer(lines, title).add_params(step).properties(width=460, height=260)
+
+
+# Chapter 06 -----------------------------------------------------------------------------------
+
+
+def live_student(
+    layers: Sequence[tuple[Any, Any]],
+    paths: Sequence[tuple[Any, Any]],
+    stored: Any,
+    *,
+    classes: Sequence[str],
+    names: Sequence[str],
+) -> str:
+    """Write a small network as a piece of a web page that answers there, with no kernel behind it.
+
+    The reader picks a pair of samples and moves along the line between them. The student answers
+    each point in the page, in double precision from its float32 weights; the stored answers of
+    a larger model stand beside it. Where scripts do not run, the first answers stand as a table.
+
+    Parameters
+    ----------
+    layers : sequence of (weight, bias)
+        ``(out, in)`` and ``(out,)``, float32, as in ``nn.Linear``; ReLU between them.
+    paths : sequence of (start, end)
+        ``(D,)`` each, float32.
+    stored : array, shape (paths, steps, C)
+        Probabilities of the larger model at equal steps from start to end, both included.
+    classes : sequence of str
+        Their names, C of them.
+    names : sequence of str
+        Of the paths, for the picker.
+
+    Returns
+    -------
+    str
+        HTML; see `show_page`.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit each other.
+    """
+    import base64
+    import hashlib
+    import html
+    import json
+    from string import Template
+
+    import numpy as np
+
+    def packed(array: Any) -> str:
+        return base64.b64encode(np.asarray(array, dtype="<f4").tobytes()).decode()
+
+    sizes = [np.shape(layers[0][0])[1], *(np.shape(weight)[0] for weight, _ in layers)]
+    answers = np.asarray(stored, dtype=np.float32)
+    ends = np.asarray(paths, dtype=np.float32)
+    if ends.shape != (len(names), 2, sizes[0]):
+        raise ValueError(
+            f"paths have shape {ends.shape}; they must be ({len(names)}, 2, {sizes[0]}): one a "
+            "name, two ends, one number a feature"
+        )
+    if (answers.shape[0], *answers.shape[2:]) != (len(names), sizes[-1]) or len(classes) != (
+        sizes[-1]
+    ):
+        raise ValueError(
+            f"stored has shape {answers.shape} and there are {len(classes)} classes; give "
+            f"({len(names)}, steps, {sizes[-1]}) and {sizes[-1]} names"
+        )
+    data = {
+        "sizes": sizes,
+        "weights": packed(np.concatenate([np.ravel(part) for layer in layers for part in layer])),
+        "paths": packed(ends),
+        "stored": packed(answers),
+        "steps": answers.shape[1],
+    }
+    z = ends[0, 0].astype(float)
+    for depth, (weight, bias) in enumerate(layers):
+        z = np.asarray(weight, dtype=float) @ z + np.asarray(bias, dtype=float)
+        z = np.maximum(z, 0) if depth < len(layers) - 1 else z
+    first = np.exp(z - z.max())
+    first /= first.sum()
+    identity = "student-" + hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8]
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        + "".join(
+            f'<td><span class="bar {kind}" style="width:{50 * p:.1f}%"></span> '
+            f'<span class="p">{p:.4f}</span></td>'
+            for kind, p in (("now", first[c]), ("then", answers[0, 0, c]))
+        )
+        + "</tr>"
+        for c, name in enumerate(classes)
+    )
+    options = "".join(f"<option>{html.escape(name)}</option>" for name in names)
+    count = sum(np.size(part) for layer in layers for part in layer)
+    return Template(_STUDENT_PAGE).substitute(
+        identity=identity,
+        options=options,
+        rows=rows,
+        last=answers.shape[1] - 1,
+        count=f"{count:,}",
+        bytes=f"{4 * count:,}",
+        data=json.dumps(data),
+    )
+
+
+def show_page(html: str, text: str) -> None:
+    """Display a piece of a web page.
+
+    Parameters
+    ----------
+    html : str
+        Made by `live_student`.
+    text : str
+        What stands where there are no pages.
+    """
+    from IPython.display import display
+
+    display({"text/html": html, "text/plain": text}, raw=True)
+
+
+_STUDENT_PAGE = """<div class="live-student" id="$identity">
+<style>
+.live-student { background: #fff; color: #1a1a1a; border-radius: 6px; padding: 12px;
+  max-width: 34rem; box-sizing: border-box; line-height: 1.5; }
+.live-student label { display: flex; flex-wrap: wrap; gap: .25em .75em; align-items: center;
+  margin: .4em 0; }
+.live-student input, .live-student select { flex: 1 1 12rem; min-width: 0; max-width: 100%; }
+.live-student table { width: 100%; table-layout: fixed; border-collapse: collapse; margin: .5em 0;
+  color: inherit; background: none; }
+.live-student th, .live-student td { text-align: left; padding: .2em .4em; font-weight: normal;
+  border: 0; background: none; color: inherit; vertical-align: top; }
+.live-student td { white-space: nowrap; }
+.live-student th:first-child { width: 22%; overflow: hidden; text-overflow: ellipsis; }
+.live-student .bar { display: inline-block; height: .8em; }
+.live-student .now { background: #0072B2; } .live-student .then { background: #D55E00; }
+.live-student button { color: #1a1a1a; background: #e8e8e8; border: 1px solid #6B6B6B;
+  border-radius: 4px; padding: .2em .8em; }
+.live-student [hidden] { display: none; }
+</style>
+<div class="controls" hidden>
+<label><span>samples</span><select>$options</select></label>
+<label><span>from the first to the second</span>
+<input type="range" min="0" max="$last" step="1" value="0"></label>
+</div>
+<table>
+<thead><tr><th scope="col">class</th><th scope="col">student, here</th>
+<th scope="col">ensemble, stored</th></tr></thead>
+<tbody>$rows</tbody>
+</table>
+<p class="still">Scripts do not run here, so these are the stored answers to the first sample. Run
+the cell, or open the book in a browser, and the student answers in the page.</p>
+<div class="controls" hidden>
+<p><output aria-live="polite"></output></p>
+<p><button type="button">Time it in this browser</button> <span class="time" role="status"></span>
+</p>
+<p>$count weights, $bytes bytes. No kernel, no network.</p>
+</div>
+<script>
+(function () {
+  "use strict";
+  var box = document.getElementById("$identity"), data = $data;
+  function numbers(text) {
+    var raw = atob(text), bytes = new Uint8Array(raw.length);
+    for (var i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
+    return new Float32Array(bytes.buffer);
+  }
+  var weights = numbers(data.weights), paths = numbers(data.paths), stored = numbers(data.stored);
+  var sizes = data.sizes, D = sizes[0], C = sizes[sizes.length - 1], last = data.steps - 1;
+  function logits(x) {
+    for (var layer = 1, at = 0; layer < sizes.length; layer++) {
+      var fanIn = sizes[layer - 1], fanOut = sizes[layer], z = new Float64Array(fanOut);
+      for (var o = 0; o < fanOut; o++) {
+        var sum = weights[at + fanIn * fanOut + o];
+        for (var i = 0; i < fanIn; i++) sum += weights[at + fanIn * o + i] * x[i];
+        z[o] = layer < sizes.length - 1 && sum < 0 ? 0 : sum;
+      }
+      at += (fanIn + 1) * fanOut;
+      x = z;
+    }
+    return x;
+  }
+  function softmax(z) {
+    var top = Math.max.apply(null, z), total = 0;
+    var p = Array.from(z, function (v) { var e = Math.exp(v - top); total += e; return e; });
+    return p.map(function (v) { return v / total; });
+  }
+  function point(path, step) {
+    return Float32Array.from({length: D}, function (_, i) {
+      var a = paths[2 * D * path + i], b = paths[2 * D * path + D + i];
+      return a + (step / last) * (b - a);
+    });
+  }
+  var picker = box.querySelector("select"), slider = box.querySelector("input");
+  var cells = box.querySelectorAll("tbody tr"), said = box.querySelector("output");
+  function best(p) { return p.indexOf(Math.max.apply(null, p)); }
+  function show() {
+    var path = picker.selectedIndex, step = Number(slider.value), z = logits(point(path, step));
+    var at = C * (data.steps * path + step), then = Array.from(stored.slice(at, at + C));
+    [softmax(z), then].forEach(function (p, column) {
+      p.forEach(function (share, c) {
+        var cell = cells[c].children[1 + column];
+        cell.querySelector(".bar").style.width = 50 * share + "%";
+        cell.querySelector(".p").textContent = share.toFixed(4);
+      });
+    });
+    var name = function (c) { return cells[c].children[0].textContent; };
+    var mine = best(softmax(z)), theirs = best(then);
+    said.textContent = mine === theirs ? "Both say " + name(mine) + "."
+      : "The student says " + name(mine) + ", the ensemble " + name(theirs) + ".";
+    box.dataset.logits = JSON.stringify(Array.from(z));
+  }
+  picker.addEventListener("change", function () { slider.value = 0; show(); });
+  slider.addEventListener("input", show);
+  box.querySelector("button").addEventListener("click", function () {
+    var x = point(0, 0), n = 0, start = performance.now(), kept = 0;
+    while (performance.now() - start < 200) for (var i = 0; i < 100; i++, n++) kept += logits(x)[0];
+    box.querySelector(".time").textContent = isNaN(kept) ? "" :
+      (1000 * (performance.now() - start) / n).toFixed(1) + " microseconds an answer";
+  });
+  box.querySelector(".still").hidden = true;
+  box.querySelectorAll(".controls").forEach(function (part) { part.hidden = false; });
+  show();
+  box.dataset.ready = "true";
+})();
+</script>
+</div>"""

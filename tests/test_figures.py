@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -553,3 +554,76 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
     assert len(dashes["domain"]) == len({tuple(dash) for dash in dashes["range"]}) == 2
     figures_text = str(spec)
     assert "teacher" in figures_text and "margin" in figures_text and "slope" in figures_text
+
+
+def live_student(**changes):  # type: ignore[no-untyped-def]
+    rng = np.random.default_rng(0)
+    weights = [
+        (rng.standard_normal((4, 3)), np.zeros(4)),
+        (rng.standard_normal((2, 4)), np.ones(2)),
+    ]
+    arguments = {
+        "layers": weights,
+        "paths": rng.standard_normal((5, 2, 3)),
+        "stored": np.full((5, 7, 2), [0.25, 0.75]),
+        "classes": ["no", "yes"],
+        "names": list("abcde"),
+    } | changes
+    return weights, arguments["paths"], figures.live_student(**arguments)
+
+
+def test_a_student_in_a_page_shows_its_first_answer_without_scripts() -> None:
+    (first, second), paths, html = live_student()
+    x = np.float32(paths[0, 0])
+    z = second[0] @ np.maximum(first[0] @ x + first[1], 0) + second[1]
+    p = torch.tensor(z).softmax(0)
+    still = html.split("<script>")[0]
+    assert re.findall(r'class="p">([\d.]+)<', still) == [
+        text
+        for share, then in zip(p, (0.25, 0.75), strict=True)
+        for text in (f"{share:.4f}", f"{then:.4f}")
+    ]
+    assert "28 weights" not in still and "26 weights, 104 bytes" in still
+    assert "Scripts do not run here" in still and still.count("hidden>") == 2
+    assert still.count("<option>") == 5 and 'max="6"' in still
+    assert not re.search(r"https?:|src=|import", html), "it asks nothing of the outside"
+
+
+def test_a_student_in_a_page_is_the_same_from_run_to_run_and_has_a_name_of_its_own() -> None:
+    html = live_student()[2]
+    assert html == live_student()[2]
+    (name,) = re.findall(r'id="(student-\w+)"', html)
+    assert name in html.split("<script>")[1]
+    other = live_student(stored=np.full((5, 7, 2), 0.5))[2]
+    assert name not in other
+
+
+def test_names_in_a_page_are_text() -> None:
+    html = live_student(classes=["<b>no</b>", "$data"], names=["<i>", "b", "c", "d", "e"])[2]
+    assert "<b>" not in html and "<i>" not in html
+    assert "&lt;b&gt;no&lt;/b&gt;" in html and "$data" in html
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"paths": np.zeros((5, 2, 4))}, r"paths have shape \(5, 2, 4\); they must be \(5, 2, 3\)"),
+        ({"names": ["a"]}, r"paths have shape \(5, 2, 3\); they must be \(1, 2, 3\)"),
+        ({"stored": np.zeros((4, 7, 2))}, r"stored has shape \(4, 7, 2\) and there are 2 classes"),
+        ({"stored": np.zeros((5, 7, 3))}, r"stored has shape \(5, 7, 3\) and there are 2 classes"),
+        (
+            {"classes": ["one"]},
+            r"stored has shape \(5, 7, 2\) and there are 1 classes",
+        ),
+    ],
+)
+def test_a_student_in_a_page_needs_shapes_that_fit(changes: dict, line: str) -> None:
+    with pytest.raises(ValueError, match=f"^{line}"):
+        live_student(**changes)
+
+
+def test_a_page_is_shown_with_text_for_places_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append((data, raw)))
+    figures.show_page("<p>here</p>", "there")
+    assert shown == [({"text/html": "<p>here</p>", "text/plain": "there"}, True)]

@@ -108,6 +108,15 @@ def test_words_are_compared_and_numbers_are_not():
     assert "words of output 1" in fault
 
 
+def test_weights_packed_into_a_page_count_as_numbers():
+    def page(digest, weights, words="here"):
+        return [shown({"text/html": f'<p id="student-{digest}">{weights}== {words}</p>'})]
+
+    old = page("0a1b2c3d", "Ab+/" * 20)
+    assert trained_faults(old, page("ffffffff", "9zQx" * 20)) == []
+    assert trained_faults(old, page("0a1b2c3d", "Ab+/" * 20, "there"))
+
+
 def test_drawings_are_left_out_and_their_absence_is_noticed():
     old = [shown({"image/svg+xml": "<svg/>", "image/png": "a", "text/plain": "figure"})]
     new = [shown({"image/svg+xml": "<svg />", "image/png": "b", "text/plain": "figure"})]
