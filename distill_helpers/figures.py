@@ -1062,6 +1062,165 @@ def live_shares(
 # Chapter 06 -----------------------------------------------------------------------------------
 
 
+def pareto(
+    points: Mapping[str, tuple[float, Estimate, str]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    left: Sequence[str] = (),
+) -> Figure:
+    """Draw cost against quality, and the front: what nothing beats in both.
+
+    Parameters
+    ----------
+    points : mapping of str to (cost, quality, kind)
+        By name; cost above 0, less is better, more quality is better. Points of one kind share
+        colour and marker. A name is shown without the blanks around it.
+    xlabel, ylabel : str
+        With units.
+    left : sequence of str
+        Points whose name stands on their left, and not on their right.
+
+    Returns
+    -------
+    Figure
+    """
+    from matplotlib.ticker import LogLocator
+
+    figure, axes = _axes(6.6, 4.4)
+    kinds = list(dict.fromkeys(kind for _, _, kind in points.values()))
+    drawn: set[str] = set()
+    for name, (cost, quality, kind) in points.items():
+        which = kinds.index(kind)
+        axes.errorbar(
+            cost,
+            quality.value,
+            yerr=[[quality.value - quality.low], [quality.high - quality.value]],
+            fmt=_MARKERS[which % 4],
+            color=_COLOURS[which % 4],
+            markersize=8,
+            markeredgecolor="white",
+            capsize=3,
+            label=None if kind in drawn else kind,
+        )
+        drawn.add(kind)
+        before = name in left
+        axes.annotate(
+            name.strip(),
+            (cost, quality.value),
+            xytext=(-7 if before else 7, 3),
+            textcoords="offset points",
+            ha="right" if before else "left",
+            fontsize=9,
+        )
+    front = pareto_front({name: (cost, q.value) for name, (cost, q, _) in points.items()})
+    corners = [(points[name][0], points[name][1].value) for name in front]
+    axes.step(*zip(*corners, strict=True), where="post", color=GREY, linewidth=1.2, zorder=0)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.margins(x=0.2, y=0.14)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside upper center",
+        ncols=len(kinds),
+        frameon=False,
+    )
+    return figure
+
+
+def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
+    """Return the names that nothing beats: no other costs at most as much and is at least as good.
+
+    Parameters
+    ----------
+    points : mapping of str to (cost, quality)
+        Less cost and more quality are better. Of equal points the first stays.
+
+    Returns
+    -------
+    list of str
+        From the cheapest to the best.
+
+    Examples
+    --------
+    >>> pareto_front({"a": (1, 5), "b": (2, 4), "c": (3, 9), "d": (3, 9)})
+    ['a', 'c']
+    """
+    front: list[str] = []
+    for name in sorted(points, key=lambda name: (points[name][0], -points[name][1])):
+        if not front or points[name][1] > points[front[-1]][1]:
+            front.append(name)
+    return front
+
+
+def live_costs(
+    costs: Mapping[str, Mapping[int, float]], *, slider: str, title: str, xlabel: str
+) -> Any:
+    """Draw one dot a way of serving on a logarithmic axis; a slider moves through the sizes.
+
+    Parameters
+    ----------
+    costs : mapping of str to mapping of int to float
+        By name and size; above 0.
+    slider : str
+        What the slider sets.
+    title : str
+        With ``{}`` where the size goes.
+    xlabel : str
+        With the unit.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+
+    sizes = sorted({size for line in costs.values() for size in line})
+    table: list[dict[str, Any]] = [
+        {
+            "step": sizes.index(size),
+            "name": name,
+            "cost": float(f"{cost:.3g}"),
+            "text": f"{cost:.2g}" if cost < 10 else f"{cost:,.0f}",
+            "title": title.format(f"{size:,}"),
+        }
+        for name, line in costs.items()
+        for size, cost in line.items()
+    ]
+    step = alt.param(
+        name="step",
+        value=0,
+        bind=alt.binding_range(min=0, max=len(sizes) - 1, step=1, name=f"{slider}: "),
+    )
+    shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    least = min(row["cost"] for row in table) / 1.5
+    most = max(row["cost"] for row in table) * 3
+    y = alt.Y("name:N", sort=list(costs), title=None).axis(labelLimit=220, grid=True)
+    powers = [10.0**k for k in range(math.ceil(math.log10(least)), math.ceil(math.log10(most)))]
+    x = alt.X("cost:Q", title=xlabel, scale=alt.Scale(type="log", domain=[least, most])).axis(
+        values=powers, format="~g"
+    )
+    dots = shown.mark_circle(color=BLUE, size=140, opacity=1).encode(
+        x=x, y=y, tooltip=["name:N", "cost:Q"]
+    )
+    numbers = shown.mark_text(align="left", dx=10, fontSize=12).encode(x=x, y=y, text="text:N")
+    heading = (
+        shown.transform_aggregate(title="min(title)")
+        .mark_text(align="left", baseline="bottom", fontSize=15, fontWeight="bold")
+        .encode(x=alt.value(0), y=alt.value(-6), text="title:N")
+    )
+    return (
+        alt.layer(dots, numbers, heading)
+        .add_params(step)
+        .properties(width=360, height=26 * len(costs))
+    )
+
+
 def live_student(
     layers: Sequence[tuple[Any, Any]],
     paths: Sequence[tuple[Any, Any]],
@@ -1179,8 +1338,8 @@ def show_page(html: str, text: str) -> None:
 
 _STUDENT_PAGE = """<div class="live-student" id="$identity">
 <style>
-.live-student { background: #fff; color: #1a1a1a; border-radius: 6px; padding: 12px;
-  max-width: 34rem; box-sizing: border-box; line-height: 1.5; }
+.live-student { background: #fff; color: #1a1a1a; color-scheme: light;
+  border-radius: 6px; padding: 12px; max-width: 34rem; box-sizing: border-box; line-height: 1.5; }
 .live-student label { display: flex; flex-wrap: wrap; gap: .25em .75em; align-items: center;
   margin: .4em 0; }
 .live-student input, .live-student select { flex: 1 1 12rem; min-width: 0; max-width: 100%; }

@@ -259,6 +259,37 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             int, 10, 2, 100, unit="training sets", help="training sets of each task"
         ),
     },
+    "06": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the law, the training set and every network"
+        ),
+        "task": Parameter(
+            str,
+            "article",
+            choices=("article", "overlap", "digits"),
+            help="what the networks that are exported here are trained on",
+        ),
+        "ensemble_size": Parameter(int, 12, 2, 64, unit="teachers", help="teachers that serve"),
+        "student_hidden": Parameter(
+            list,
+            [64, 32],
+            1,
+            1024,
+            unit="units",
+            lengths=(1, 4),
+            help="width of each hidden layer of the student",
+            hint="Use [64, 32], the article's student.",
+        ),
+        "num_seeds": Parameter(
+            int, 4, 2, 50, unit="students", help="students that are trained and quantised here"
+        ),
+        "torch_compile": Parameter(
+            str,
+            "stored",
+            choices=("stored", "here"),
+            help="whether torch.compile is timed here too, which takes half a minute",
+        ),
+    },
 }
 
 

@@ -13,6 +13,8 @@ import nbclient
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
 
 from distill_helpers import figures
@@ -627,3 +629,53 @@ def test_a_page_is_shown_with_text_for_places_without(monkeypatch: pytest.Monkey
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append((data, raw)))
     figures.show_page("<p>here</p>", "there")
     assert shown == [({"text/html": "<p>here</p>", "text/plain": "there"}, True)]
+
+
+def test_the_front_holds_what_nothing_beats() -> None:
+    points = {"cheap": (1, 5), "beaten": (2, 4), "best": (3, 9), "equal": (3, 9), "same": (1, 4)}
+    assert figures.pareto_front(points) == ["cheap", "best"]
+    assert figures.pareto_front({}) == []
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=12))
+def test_the_front_by_definition(values: list[tuple[int, int]]) -> None:
+    points = dict(enumerate(values))
+    front = [points[name] for name in figures.pareto_front(points)]  # type: ignore[arg-type]
+    beaten = {p for p in values if any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in values)}
+    assert front == sorted(set(values) - beaten)
+
+
+def test_pareto_draws_points_intervals_and_the_front() -> None:
+    def estimate(value: float) -> Estimate:
+        return Estimate(value, value - 1, value + 2, 0.95, 5, 1.0, 4)
+
+    points = {
+        "a": (1.0, estimate(90), "one"),
+        "b": (10.0, estimate(95), "two"),
+        "c": (20.0, estimate(93), "two"),
+    }
+    figure = figures.pareto(points, xlabel="cost", ylabel="good")
+    (axes,) = figure.axes
+    assert axes.get_xscale() == "log" and (axes.get_xlabel(), axes.get_ylabel()) == ("cost", "good")
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
+    steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
+    assert list(zip(*steps.get_data(), strict=True)) == [(1, 90), (10, 95)]
+    bars = [container.lines[2][0].get_segments()[0] for container in axes.containers]
+    assert [bar[:, 1].tolist() for bar in bars] == [[89, 92], [94, 97], [92, 95]]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
+
+
+def test_live_costs_holds_every_bar_and_size() -> None:
+    costs = {"slow": {1: 1234.0, 16: 9.94}, "fast": {1: 0.5, 16: 0.25}}
+    chart = figures.live_costs(costs, slider="batch", title="{} at once", xlabel="us").to_dict()
+    rows = chart["data"]["values"]
+    assert {(r["step"], r["name"], r["cost"], r["text"], r["title"]) for r in rows} == {
+        (0, "slow", 1230.0, "1,234", "1 at once"),
+        (1, "slow", 9.94, "9.9", "16 at once"),
+        (0, "fast", 0.5, "0.5", "1 at once"),
+        (1, "fast", 0.25, "0.25", "16 at once"),
+    }
+    (param,) = chart["params"]
+    assert param["bind"] == {"input": "range", "max": 1, "min": 0, "name": "batch: ", "step": 1}

@@ -96,6 +96,28 @@ def test_ranges_of_chapter_00(name, inside, outside):
         assert line.startswith(f"{name} is {value!r}; it must be {CHAPTERS['00'][name].rule}. ")
 
 
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("random_state", [0, 2**32 - 1], [-1, 2**32]),
+        ("task", ["article", "overlap", "digits"], ["", "mnist"]),
+        ("ensemble_size", [2, 64], [1, 65]),
+        ("student_hidden", [[1], [1024] * 4], [[], [0], [1025], [64] * 5]),
+        ("num_seeds", [2, 50], [1, 51]),
+        ("torch_compile", ["stored", "here"], ["yes", ""]),
+    ],
+)
+def test_ranges_of_chapter_06(name, inside, outside):
+    defaults = {key: entry.default for key, entry in CHAPTERS["06"].items()}
+    for value in inside:
+        namespace = defaults | {name: value}
+        check("06", namespace)
+        assert namespace[name] == value
+    for value in outside:
+        with pytest.raises(ParameterError, match=f"^{name} is "):
+            check("06", defaults | {name: value})
+
+
 @given(st.floats(allow_nan=True, allow_infinity=True))
 def test_a_float_passes_exactly_where_it_is_in_range(value):
     namespace = run(alpha=value)
