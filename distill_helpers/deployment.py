@@ -5,6 +5,7 @@ Chapter 06 uses it. onnx and onnxruntime are imported inside the functions that 
 
 from __future__ import annotations
 
+import copy
 import gc
 import itertools
 import json
@@ -122,8 +123,10 @@ def export_onnx(
     becomes one graph that returns the mean of its members' logits. Equal weights give equal bytes.
 
     Before anything is written the graph runs in ONNX Runtime on batches of 1 and 4,096: ordinary
-    inputs, zeros, tiny and huge ones, NaN and infinity. It must agree with PyTorch (see
-    `largest_difference`), and give NaN where PyTorch does.
+    inputs, zeros, tiny and huge ones, NaN and infinity. It must agree with PyTorch to 1e-5 (see
+    `largest_difference`), and give NaN where PyTorch does. Large weights that cancel leave more
+    rounding than that in any float32; then four times PyTorch's own distance from float64 is
+    allowed.
 
     Parameters
     ----------
@@ -176,14 +179,15 @@ def export_onnx(
     }
     content = _graph(stack, ours | _check_about(about, ours)).SerializeToString()
     made = OnnxNetwork(path, content, threads=1)
+    allowed = max(TOLERANCE, 4 * _rounding(stack))
     for x in _trial_inputs(stack.sizes[0]):
         with torch.no_grad():
             expected = stack(x).mean(0)
         error = largest_difference(made(x), expected, x)
-        if not error <= TOLERANCE:
+        if not error <= allowed:
             raise ArithmeticError(
                 f"ONNX Runtime differs from PyTorch by {error:.1e} on a batch of {len(x)}, and "
-                f"{TOLERANCE:.0e} is allowed; {path.name} is not written. Compare the versions of "
+                f"{allowed:.0e} is allowed; {path.name} is not written. Compare the versions of "
                 "onnxruntime and torch with requirements.txt"
             )
     _write(path, content)
@@ -311,7 +315,6 @@ def quantize(
             )
     model = _quantized(network.path, calibration)
     kind = "int8, static" if calibration is not None else "int8, dynamic"
-    del model.metadata_props[:]
     _describe(model, network.about | {"precision": kind})
     content = model.SerializeToString()
     made = OnnxNetwork(path, content, threads=1)
@@ -713,6 +716,18 @@ def _trial_inputs(features: int) -> Iterator[Tensor]:
     special = torch.zeros(4, features)
     special[1, 0], special[2, -1], special[3, 0] = torch.nan, torch.inf, -torch.inf
     yield special
+
+
+def _rounding(stack: Stack) -> float:
+    """Return how far PyTorch's float32 is from float64, at most, on ordinary inputs."""
+    exact = copy.deepcopy(stack).double()
+    found = 0.0
+    with torch.no_grad():
+        for x in _trial_inputs(stack.sizes[0]):
+            if len(x) > 4:  # one row may be right by luck
+                error = largest_difference(stack(x).mean(0), exact(x.double()).mean(0), x)
+                found = max(found, error) if math.isfinite(error) else found
+    return found
 
 
 def _quantized(path: Path, calibration: Tensor | None) -> onnx.ModelProto:
