@@ -96,7 +96,7 @@ def test_rounding_is_no_excuse(tmp_path, monkeypatch):
         wrong[4].bias[0] += 3e-5
     built, other = deployment._graph, Stack.from_modules([wrong])
     monkeypatch.setattr(deployment, "_graph", lambda stack, about: built(other, about))
-    with pytest.raises(ArithmeticError, match=r"by 3e-05|by [23]\.\de-05"):
+    with pytest.raises(ArithmeticError, match=r"by [1-3]\.\de-05"):
         export_onnx(network(), tmp_path / "a.onnx")
 
 
