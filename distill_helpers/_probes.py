@@ -282,11 +282,13 @@ class _Output(dict[str, Tensor]):
 
 def _rows_asked(asked: Tensor | None, own: Tensor | None) -> Tensor | None:
     """Tell which numbered rows a stand-in is asked for; None where that is not to be seen."""
-    if asked is None or own is None or asked.shape != own.shape:
+    if asked is None or own is None or asked.shape[1:] != own.shape[1:]:
         return None
     distance, rows = (asked.unsqueeze(1) - own.unsqueeze(0)).abs().amax(-1).min(1)
     if bool((distance == 0).all()):
         return rows
+    if len(asked) != len(own):
+        return None
     # Scaled and shifted numbers keep their order, mixed ones do not.
     values, order = asked[:, 0].sort()
     steps = values.diff()

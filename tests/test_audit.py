@@ -508,6 +508,26 @@ def test_inputs_changed_on_the_way_keep_their_order():
     assert turned.bugs == ["teacher's outputs out of step"]
 
 
+def test_batch_may_be_taken_in_parts():
+    def parts(student, teacher, batch, turn=1):
+        x, y = batch
+        with torch.no_grad():
+            v = torch.cat([teacher(part) for part in x.split(3)[::turn]])
+        return correct()(student(x), v, y)
+
+    def accumulate(student, teacher, batch):
+        total = 0.0
+        for x, y in zip(*(part.split(3) for part in batch), strict=True):
+            with torch.no_grad():
+                v = teacher(x)
+            total = total + correct()(student(x), v, y) * len(x)
+        return total / B
+
+    assert audit(step=parts).ok and audit(step=accumulate).ok
+    turned = audit(step=lambda *given: parts(*given, turn=-1))
+    assert turned.bugs == ["teacher's outputs out of step"]
+
+
 def test_wrong_temperature_is_the_only_complaint():
     for declared in (1.0, 2.0, math.sqrt(3.0)):
         report = audit_loss(correct(3.0, ALPHA), declared, ALPHA)
