@@ -831,6 +831,16 @@ def test_evaluation():
     assert audit()["evaluation"].outcome == UNKNOWN
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_evaluation_in_half_precision(dtype):
+    for predict in (lambda z: torch.softmax(z.to(dtype), -1), lambda z: z.to(dtype)):
+        assert audit(predict=predict)["evaluation"].outcome == "passed"
+        tempered = audit(predict=lambda z, predict=predict: predict(z / T))
+        assert tempered.bugs == ["student evaluated at T"]
+    twice = audit(predict=lambda z: torch.softmax(torch.softmax(z, -1).to(dtype), -1))
+    assert twice.bugs == ["softmax twice"]
+
+
 def test_extremes_name_where_it_breaks():
     report = audit(LOSSES["p log p"][2](T, ALPHA))
     assert "360 apart" in report["extremes"].reason
