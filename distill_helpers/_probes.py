@@ -178,7 +178,7 @@ class Setup:
     def as_teacher_output(self, v: Tensor) -> Tensor:
         """Turn made-up logits ``(B, C)`` into what the loss takes."""
         if self.kind == "member logits":
-            return v.expand(self.M, *v.shape)
+            return v.repeat(self.M, 1, 1)
         if self.kind == "soft targets":
             return torch.softmax(v / self.T, -1)
         if self.kind == "log soft targets":
@@ -187,6 +187,7 @@ class Setup:
 
     def loss(self, z: Tensor, v: Tensor, y: Tensor) -> Tensor:
         """Return the loss where student and teacher answer `z` and `v`, ``(B, C)``."""
+        z, v, y = z.clone(), v.clone(), y.clone()  # the loop may write into what it is given
         if self.loss_fn is not None:
             return _one_number(self.loss_fn(z, self.as_teacher_output(v), y))
         assert self.step is not None
@@ -269,6 +270,7 @@ class _StandIn(nn.Module):
             answer = answer[rows]
         if self._members > 1:
             answer = answer.expand(self._members, *answer.shape)
+        answer = answer.clone()
         return answer if self._bare else _Output(logits=answer)
 
 

@@ -528,6 +528,24 @@ def test_batch_may_be_taken_in_parts():
     assert turned.bugs == ["teacher's outputs out of step"]
 
 
+def test_loss_may_write_into_what_it_is_given():
+    def members(z, v, y):
+        soft = kl(log_q(z, T), v.div_(T).mean(0).softmax(-1))
+        return ALPHA * T**2 * soft + (1 - ALPHA) * F.cross_entropy(z, y)
+
+    def step(student, teachers, batch):
+        x, y = batch
+        with torch.no_grad():
+            v = torch.stack([teacher(x).div_(2 * T) for teacher in teachers]).sum(0)
+        soft = kl(log_q(student(x), T), v.softmax(-1))
+        return ALPHA * T**2 * soft + (1 - ALPHA) * F.cross_entropy(student(x), y)
+
+    pair = [net(seed=1).eval(), net(seed=2).eval()]
+    assert audit(teacher=pair, step=step).ok
+    assert audit(teacher=pair, loss_fn=members, teacher_output="member logits").ok
+    assert audit(lambda z, v, y: correct()(z, v.sub_(v.mean(-1, keepdim=True)), y)).ok
+
+
 def test_wrong_temperature_is_the_only_complaint():
     for declared in (1.0, 2.0, math.sqrt(3.0)):
         report = audit_loss(correct(3.0, ALPHA), declared, ALPHA)
