@@ -339,7 +339,7 @@ def check_distillation_setup(
     setup = Setup(
         student, teacher, batch, loss_fn, T, alpha, teacher_output, step, optimiser, predict
     )
-    with untouched(setup.find_modules(), setup.optimisers()):
+    with torch.inference_mode(False), untouched(setup.find_modules(), setup.optimisers()):
         setup.look()
         checks: dict[str, Check] = {}
         effective = _check_loss(setup, checks)

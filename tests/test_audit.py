@@ -546,6 +546,14 @@ def test_loss_may_write_into_what_it_is_given():
     assert audit(lambda z, v, y: correct()(z, v.sub_(v.mean(-1, keepdim=True)), y)).ok
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_caller_may_have_gradients_off(mode):
+    student, teacher = net(), net(seed=1).eval()
+    with mode():
+        report = audit(student=student, teacher=teacher, step=take_step())
+    assert report.ok and report["graph"].outcome == "passed"
+
+
 def test_wrong_temperature_is_the_only_complaint():
     for declared in (1.0, 2.0, math.sqrt(3.0)):
         report = audit_loss(correct(3.0, ALPHA), declared, ALPHA)
