@@ -120,9 +120,10 @@ class Setup:
 
     def look(self) -> None:
         """Ask both networks, in eval mode, for what they make of the batch."""
-        with torch.no_grad(), eval_mode(modules_in(self.student)):
+        with torch.enable_grad(), eval_mode(modules_in(self.student)):
             made = call(self.student, self.inputs)
-            self.z, self.bare_student = logits_of(made, "student"), isinstance(made, Tensor)
+        z, self.bare_student = logits_of(made, "student"), isinstance(made, Tensor)
+        self.z, self.cut = z.detach(), not z.requires_grad
         if self.z.ndim != 2 or self.z.shape[1] < 2 or not self.z.is_floating_point():
             raise ValueError(
                 f"the student returned {dtype_name(self.z)} of shape {tuple(self.z.shape)}; it "

@@ -836,15 +836,24 @@ def _near(x: Tensor, y: Tensor, slack: float) -> Tensor:
 
 
 def _check_student(setup: Setup) -> list[Check]:
-    output = _output_check("student output", "student", setup.z)
+    checks = [_output_check("student output", "student", setup.z), _check_student_mode(setup)]
+    # A function may have been made for the audit alone.
+    made_to_train = setup.student.parameters() if isinstance(setup.student, nn.Module) else []
+    if setup.cut and any(p.requires_grad for p in made_to_train):
+        words = "no gradient goes from the student's logits to its parameters"
+        checks.append(Check("graph", FAILED, words, "graph cut"))
+    return checks
+
+
+def _check_student_mode(setup: Setup) -> Check:
     name = "student mode"
     if any(setup.student is member for member in setup.members):
-        return [output, Check(name, UNKNOWN, "student and teacher are one and the same")]
+        return Check(name, UNKNOWN, "student and teacher are one and the same")
     modules = modules_in(setup.student)
     if not modules:
-        return [output, Check(name, UNKNOWN, "the student is no module")]
+        return Check(name, UNKNOWN, "the student is no module")
     if all(module.training for module in modules):
-        return [output, Check(name, PASSED, "it is in train mode")]
+        return Check(name, PASSED, "it is in train mode")
     with torch.no_grad():
         for module in modules:
             module.train()
@@ -855,8 +864,8 @@ def _check_student(setup: Setup) -> list[Check]:
             one = torch.full_like(setup.z, math.inf)
     if _differ(one, setup.z):
         words = "it is in eval mode, where dropout and batch norm do not train; if the loop does "
-        return [output, Check(name, UNKNOWN, words + "not call student.train(), it should")]
-    return [output, Check(name, PASSED, "it is in eval mode, which changes nothing here")]
+        return Check(name, UNKNOWN, words + "not call student.train(), it should")
+    return Check(name, PASSED, "it is in eval mode, which changes nothing here")
 
 
 def _check_teacher(setup: Setup) -> list[Check]:

@@ -548,9 +548,9 @@ def test_loss_may_write_into_what_it_is_given():
 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_caller_may_have_gradients_off(mode):
-    student, teacher = net(), net(seed=1).eval()
+    student, teacher, batch = net(), net(seed=1).eval(), data()
     with mode():
-        report = audit(student=student, teacher=teacher, step=take_step())
+        report = audit(student=student, teacher=teacher, batch=batch, step=take_step())
     assert report.ok and report["graph"].outcome == "passed"
 
 
@@ -814,6 +814,16 @@ def test_teacher_whose_answers_do_not_move_with_the_inputs():
         held = net(seed=1)(data()[0])
     assert audit(teacher=lambda x: held[: len(x)]).bugs == ["teacher's outputs out of step"]
     assert audit()["order"].outcome == "passed"
+
+
+def test_student_that_cuts_its_own_graph():
+    class Cut(nn.Sequential):
+        def forward(self, x):
+            return super().forward(x).detach()
+
+    report = audit(student=Cut(net()))
+    assert report.bugs == ["graph cut"] and "parameters" in report["graph"].reason
+    assert audit(student=Cut(net()).requires_grad_(False)).ok  # nothing to train, nothing to cut
 
 
 def test_networks_that_end_in_a_softmax():
