@@ -1142,6 +1142,7 @@ def _check_optimiser(setup: Setup) -> Check:
         return Check(name, FAILED, words, "teacher in the optimiser")
     free = [key for key, p in own.items() if p.requires_grad]
     held = [key for key in free if key in moved]
+    both = len(teachers.intersection(held))
     if own and not held:
         words = "it holds none of the student's parameters"
         return Check(name, FAILED, words, "student not in the optimiser")
@@ -1150,6 +1151,9 @@ def _check_optimiser(setup: Setup) -> Check:
         return Check(name, UNKNOWN, words + "a gradient; fine where the others are meant to rest")
     if not own:
         return Check(name, UNKNOWN, "the student is no module")
+    if both:
+        words = f"{both} of the parameter tensors that it moves are the teacher's as well as the "
+        return Check(name, UNKNOWN, words + "student's; fine where the teacher is to move too")
     return Check(name, PASSED, "it holds the student's parameters and none of the teacher's")
 
 

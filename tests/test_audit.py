@@ -849,6 +849,18 @@ def test_optimiser():
     assert look(net(seed=4).parameters()).bugs == ["student not in the optimiser"]
 
 
+def test_optimiser_that_moves_what_both_share():
+    student, teacher = net(), net(seed=1).eval()
+    student[-1] = teacher[-1]
+    optimiser = torch.optim.SGD(student.parameters(), lr=0.1)
+    report = audit(student=student, teacher=teacher, optimiser=optimiser)
+    assert report["optimiser"].outcome == UNKNOWN and report["optimiser"].reason.startswith("2 of")
+    teacher.requires_grad_(False)  # a frozen backbone moves neither
+    assert audit(student=student, teacher=teacher, optimiser=optimiser)["optimiser"].outcome == (
+        "passed"
+    )
+
+
 def test_evaluation():
     def bug(predict, T=T):
         return audit(predict=predict, T=T)["evaluation"]
