@@ -988,9 +988,19 @@ def _check_teacher_mode(setup: Setup) -> Check:
                 words = "an answer depends on the other rows of the batch, as batch norm does in "
                 return Check(name, FAILED, words + "train mode", "teacher in train mode")
         return Check(name, PASSED, "two calls agree")
+    random_parts = [part for module in modules for part in module.modules() if _may_drop(part)]
+    if random_parts:
+        words = f"two calls agree, but {type(random_parts[0]).__name__} is in train mode: call "
+        return Check(name, UNKNOWN, words + "teacher.eval()")
     if training:
         return Check(name, PASSED, "it is in train mode, which changes nothing here")
     return Check(name, PASSED, "it is in eval mode, and two calls agree")
+
+
+def _may_drop(part: nn.Module) -> bool:
+    """Tell whether a part is dropout that is switched on, however seldom it drops."""
+    p = getattr(part, "p", 0.0)
+    return part.training and "Dropout" in type(part).__name__ and isinstance(p, float) and p > 0
 
 
 def _check_teacher_gradient(setup: Setup) -> Check:

@@ -643,6 +643,17 @@ def test_train_mode_without_effect_is_not_accused():
     assert audit(teacher=net(seed=1).train())["teacher mode"].outcome == "passed"
 
 
+def test_dropout_that_two_calls_do_not_show_is_not_passed():
+    rare = nn.Sequential(net(seed=1), nn.Dropout(1e-9))
+    for more in ({}, {"step": take_step()}):
+        report = audit(teacher=rare.train(), **more)
+        assert report.ok and report["teacher mode"].outcome == UNKNOWN
+        assert audit(teacher=rare.eval(), **more)["teacher mode"].outcome == "passed"
+    assert audit(teacher=nn.Sequential(net(seed=1), nn.Dropout(0.0)))["teacher mode"].outcome == (
+        "passed"
+    )
+
+
 def test_teacher_that_is_always_random():
     teacher = net(seed=1).eval()
     report = audit(teacher=lambda x: F.dropout(teacher(x), 0.5))
