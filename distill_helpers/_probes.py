@@ -121,7 +121,7 @@ class Setup:
     def look(self) -> None:
         """Ask both networks, in eval mode, for what they make of the batch."""
         with torch.enable_grad(), eval_mode(modules_in(self.student)):
-            made = call(self.student, self.inputs)
+            made = ask(self.student, self.inputs, "student")
         z, self.bare_student = logits_of(made, "student"), isinstance(made, Tensor)
         self.z, self.cut = z.detach(), not z.requires_grad
         if self.z.ndim != 2 or self.z.shape[1] < 2 or not self.z.is_floating_point():
@@ -131,11 +131,18 @@ class Setup:
                 f"sigmoid output z as torch.stack([zeros, z], -1)."
             )
         self.B, self.C = self.z.shape
-        if not isinstance(self.labels, Tensor) or self.labels.shape != (self.B,):
-            shape = tuple(getattr(self.labels, "shape", ()))
+        if self.B == 0:
+            raise ValueError("the batch is empty; it must hold a row or more. Take another one.")
+        if not isinstance(self.labels, Tensor):
+            raise TypeError(
+                f"labels are a {type(self.labels).__name__}; they must be a tensor of class "
+                f"numbers. Use torch.as_tensor."
+            )
+        if self.labels.shape != (self.B,):
             raise ValueError(
-                f"labels have shape {shape} and the student's logits {tuple(self.z.shape)}; they "
-                f"must be class numbers ({self.B},). Use argmax(-1) if they are one-hot."
+                f"labels have shape {tuple(self.labels.shape)} and the student's logits "
+                f"{tuple(self.z.shape)}; they must be class numbers ({self.B},). Use argmax(-1) if "
+                f"they are one-hot."
             )
         self.y = _checks.labels(self.labels, self.C)
         # Members (M, B, C), as they are and in eval mode.
@@ -165,7 +172,7 @@ class Setup:
             return None
         inputs = self.inputs if inputs is None else inputs
         with torch.no_grad(), eval_mode(modules_in(self.members) if as_in_eval else []):
-            made = [call(member, inputs) for member in self.members]
+            made = [ask(member, inputs, "teacher") for member in self.members]
         self.bare_teacher = isinstance(made[0], Tensor)
         answers = [logits_of(one, "teacher") for one in made]
         for answer in answers:
@@ -213,6 +220,23 @@ def call(network: Any, inputs: Any) -> Any:
     return network(**inputs) if isinstance(inputs, Mapping) else network(inputs)
 
 
+def ask(network: Any, inputs: Any, who: str) -> Any:
+    """Call a network, and say in one line where it fails."""
+    try:
+        return call(network, inputs)
+    except Exception as problem:
+        raise ValueError(
+            f"the {who} fails on this batch's inputs: {first_line(problem)}. Hand over inputs as "
+            f"the loop feeds them to it; wrap it in a function if it takes them in another way."
+        ) from problem
+
+
+def first_line(problem: Exception) -> str:
+    """Return the kind of an error and its first line."""
+    lines = str(problem).strip().splitlines() or [""]
+    return f"{type(problem).__name__}: {lines[0].rstrip('.')}"
+
+
 def logits_of(made: Any, who: str) -> Tensor:
     if not isinstance(made, Tensor):
         made = made.get("logits") if isinstance(made, Mapping) else getattr(made, "logits", made)
@@ -226,12 +250,12 @@ def logits_of(made: Any, who: str) -> Tensor:
 
 def _one_number(loss: Any) -> Tensor:
     if not isinstance(loss, Tensor) or loss.numel() != 1:
-        what = (
-            f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{type(loss).__name__}"
-        )
+        what = type(loss).__name__
+        if isinstance(loss, Tensor):
+            what = f"tensor of shape {tuple(loss.shape)}"
         raise ValueError(
-            f"the loss is a tensor of {what}; it must be one number. Take the mean over the batch, "
-            f"and return the loss alone."
+            f"the loss is a {what}; it must be a tensor of one number. Take the mean over the "
+            f"batch, and return the loss alone."
         )
     return loss.reshape(())
 
@@ -606,7 +630,7 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
             own = Probe(setup, rows, setup.C, dtype)
             return Probe(setup, smaller, setup.C, dtype), own
         except ValueError as problem:
-            if "the loss is a tensor of" in str(problem):
+            if "it must be a tensor of one number" in str(problem):
                 raise
             problems.append(problem)
         except Exception as problem:
@@ -619,10 +643,14 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
             "step calls backward; it must return the loss and no more. Leave backward and the "
             "optimiser's step to the loop."
         ) from first
+    mend = "Hand over the loss as the loop calls it, and name what it takes with teacher_output"
+    if setup.step is not None:
+        mend = (
+            "In a step the networks are replaced, and answer with logits alone; hand over what is "
+            "made of the logits as loss_fn"
+        )
     raise ValueError(
-        f"the loss fails on made-up logits of this batch's shape: {type(first).__name__}: "
-        f"{str(first).splitlines()[0] if str(first) else ''}. Hand over the loss as the loop "
-        f"calls it, and name what it takes with teacher_output."
+        f"the loss fails on made-up logits of this batch's shape: {first_line(first)}. {mend}."
     ) from first
 
 

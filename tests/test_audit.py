@@ -986,6 +986,14 @@ def test_nothing_is_changed(mode):
         assert same(one, other), index
 
 
+def test_step_that_needs_more_than_logits_is_told_so():
+    def step(student, teacher, batch):
+        return student(batch[0]).hidden_states.mean()
+
+    with pytest.raises(ValueError, match=r"hidden_states.*answer with logits alone; .* loss_fn"):
+        audit(step=step)
+
+
 def test_step_that_goes_backward_is_told_so():
     student = net()
     optimiser = torch.optim.Adam(student.parameters())
@@ -1071,7 +1079,14 @@ def test_every_bug_that_can_be_reported_has_a_mend():
         ({"student": nn.Linear(D, 1)}, "the student returned float32 of shape"),
         ({"student": lambda x: "no"}, "the student returned a str"),
         ({"loss_fn": lambda z, v, y: F.cross_entropy(z, y, reduction="none")}, "the loss is a"),
-        ({"loss_fn": lambda z, v, y: 3.0}, "the loss is a tensor of float"),
+        ({"loss_fn": lambda z, v, y: 3.0}, "the loss is a float; it must be a tensor of one"),
+        ({"loss_fn": lambda z, v, y: {"loss": z.sum()}}, "the loss is a dict; it must be"),
+        ({"batch": (data()[0], data()[1].numpy())}, "labels are a ndarray"),
+        ({"batch": (data()[0], data()[1][1:])}, "labels have shape"),
+        ({"batch": data(0)}, "the batch is empty"),
+        ({"student": nn.Linear(D + 1, C)}, "the student fails on this batch's inputs: RuntimeErr"),
+        ({"student": net().half()}, "the student fails on this batch's inputs: RuntimeError"),
+        ({"teacher": nn.Linear(D + 1, C)}, "the teacher fails on this batch's inputs: RuntimeErr"),
         ({"loss_fn": lambda z, v: z.sum()}, "the loss fails on made-up logits"),
     ],
 )
