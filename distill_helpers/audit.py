@@ -754,9 +754,11 @@ def _check_extremes(setup: Setup) -> Check:
         return Check(
             name, UNKNOWN, f"{dtype_name(dtype)} overflows before a probability underflows"
         )
-    rows, C = setup.B if setup.step is not None else max(setup.B, 3), setup.C
-    rows = min(rows, max(1, LIMIT // C))
-    sizes = [rows, min(setup.B, rows)]
+    # A sum over many rows would overflow in half precision where no probability underflows.
+    C = setup.C
+    few = 3 if setup.B < 3 and setup.step is None else min(setup.B, 8)
+    sizes = [min(size, max(1, LIMIT // C)) for size in (few, setup.B)]
+    rows = max(sizes)
     for gap in gaps:
         sure = torch.zeros(rows, C, dtype=dtype, device=setup.z.device)
         sure[:, 0] = gap * setup.T

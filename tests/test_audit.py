@@ -907,6 +907,16 @@ def test_extremes_name_where_it_breaks():
     assert good.outcome == "passed" and "3000 apart" in good.reason
 
 
+def test_extremes_take_no_overflow_of_a_large_batch_for_underflow():
+    teacher, (x, y) = net(100, 1).half().eval(), data(256, 100)
+    for loss_fn, outcome in (
+        (correct(20.0), "passed"),
+        (LOSSES["p log p"][2](20.0, 0.7), "failed"),
+    ):
+        report = audit(loss_fn, net(100).half(), teacher, (x.half(), y), T=20.0)
+        assert report["extremes"].outcome == outcome
+
+
 def test_outputs_of_other_shapes_of_call():
     class Answer:
         def __init__(self, logits):
