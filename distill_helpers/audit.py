@@ -124,7 +124,8 @@ BUGS = {
     "compute cached outputs without shuffling.",
     "labels out of step": "Index labels and inputs with the same rows.",
     "outputs of another teacher": "Compute the cached outputs again: with this teacher, in eval "
-    "mode, on these very inputs.",
+    "mode, on these very inputs, without shuffling. Hand over all rows to see whether they are "
+    "out of step.",
     "teacher not detached": "Call the teacher under torch.no_grad().",
     "teacher in the optimiser": "Give the optimiser student.parameters() alone.",
     "student not in the optimiser": "Give the optimiser student.parameters().",
@@ -1101,7 +1102,8 @@ def _check_order(setup: Setup) -> Check:
                 f"some row, and {round(own * rows)} for their own",
                 "teacher's outputs out of step",
             )
-    words = "the cached outputs are not what the teacher says of these inputs, in any order"
+    words = "the cached outputs are not what the teacher says of these inputs, in any order: they "
+    words += "are another teacher's, or of rows that are not in this batch"
     return Check(name, FAILED, words, "outputs of another teacher")
 
 

@@ -766,6 +766,16 @@ def test_cached_outputs(kind, dtype):
     assert report(other).bugs == ["outputs of another teacher"]
 
 
+def test_cache_that_a_shuffling_loader_wrote_is_out_of_step_where_all_rows_are_there():
+    teacher, (x, y) = net(seed=1).eval(), data(64)
+    with torch.no_grad():
+        cache = teacher(x[torch.randperm(64, generator=torch.Generator().manual_seed(0))])
+    assert audit(teacher=teacher, batch=(x, y, cache)).bugs == ["teacher's outputs out of step"]
+    few = audit(teacher=teacher, batch=(x[:8], y[:8], cache[:8]))
+    assert few.bugs == ["outputs of another teacher"]
+    assert "not in this batch" in few["order"].reason and "all rows" in few["order"].mend
+
+
 def test_soft_targets_cached_at_another_temperature():
     x, y = data()
     teacher = net(seed=1).eval()
