@@ -818,7 +818,7 @@ def live_curves(
     Parameters
     ----------
     curves : mapping of float to mapping of str to sequence of (x, y)
-        By slider position, shown in order, then by curve.
+        By slider position, shown in order, then by curve; all curves at the same x.
     slider : str
         What the slider sets.
     title : str
@@ -842,32 +842,35 @@ def live_curves(
         {
             "step": index,
             "title": f"{title}{position:g}",
-            "curve": name,
-            "x": round(x, 4),
-            "y": float(f"{y:.4g}"),
+            "x": round(at[0][0], 4),
+            **{name: float(f"{y:.4g}") for name, (_, y) in zip(names, at, strict=True)},
         }
         for index, position in enumerate(positions)
-        for name in names
-        for x, y in curves[position][name]
+        for at in zip(*(curves[position][name] for name in names), strict=True)
     ]
     step = alt.param(
         name="step",
         value=positions.index(start),
         bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{slider}: "),
     )
-    low, high = (f(row["y"] for row in table) for f in (min, max))
+    low, high = (f(row[name] for row in table for name in names) for f in (min, max))
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
-    lines = shown.mark_line(strokeWidth=2.5).encode(
-        x=alt.X("x:Q", title=xlabel),
-        y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[low, high])),
-        color=alt.Color("curve:N", sort=names, title=None).scale(
-            domain=names, range=list(_SIX[: len(names)])
-        ),
-        strokeDash=alt.StrokeDash("curve:N", sort=names, title=None).scale(
-            domain=names,
-            range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3], [14, 4]][: len(names)],
-        ),
-        tooltip=["curve:N", "x:Q", "y:Q"],
+    # One row holds all curves, for a row a point would be most of the notebook's file.
+    lines = (
+        shown.transform_fold(names, as_=["curve", "y"])
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            x=alt.X("x:Q", title=xlabel),
+            y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[low, high])),
+            color=alt.Color("curve:N", sort=names, title=None).scale(
+                domain=names, range=list(_SIX[: len(names)])
+            ),
+            strokeDash=alt.StrokeDash("curve:N", sort=names, title=None).scale(
+                domain=names,
+                range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3], [14, 4]][: len(names)],
+            ),
+            tooltip=["curve:N", "x:Q", "y:Q"],
+        )
     )
     rule = alt.Chart(alt.Data(values=[{"x": mark[0], "name": mark[1]}]))
     rules = rule.mark_rule(color=GREY).encode(x="x:Q")

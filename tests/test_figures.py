@@ -538,9 +538,9 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
         row
         for layer in spec["layer"]
         for row in layer.get("data", {}).get("values", [])
-        if "curve" in row
-    ][:8]
-    found = {(row["title"], row["curve"], row["x"]): row["y"] for row in rows}
+        if "step" in row
+    ]
+    found = {(row["title"], name, row["x"]): row[name] for row in rows for name in "ab"}
     assert found == {
         (f"T = {position:g}", name, x): y
         for position, members in curves.items()
