@@ -837,7 +837,7 @@ def live_curves(
     import altair as alt
 
     positions = sorted(curves)
-    names = list(curves[positions[0]])
+    names: list[Any] = list(curves[positions[0]])
     table: list[dict[str, Any]] = [
         {
             "step": index,
