@@ -30,8 +30,9 @@ help: ## list what can be made
 book: _build/html/index.html ## run the notebooks and render the book
 	@echo "The book is ready: open _build/html/index.html in a browser."
 
+# One thread a worker: two OpenMP programs on two cores wait for each other (ten times slower).
 test: $(VENV)/.dev ## unit tests, docstring examples, and every notebook against its stored outputs
-	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
+	OMP_NUM_THREADS=1 DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
 	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q --nbval --nbval-current-env notebooks
 
 slow: $(VENV)/.dev ## the tests marked slow (minutes to an hour)

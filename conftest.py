@@ -11,6 +11,13 @@ import platform
 import sys
 from pathlib import Path
 
+from hypothesis import settings
+
+# The same examples in every run: a change passes or fails for good. To explore:
+# pytest --hypothesis-profile=default
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
+
 if platform.machine() in ("x86_64", "AMD64"):  # elsewhere they only warn
     for name, value in {
         "ATEN_CPU_CAPABILITY": "avx2",

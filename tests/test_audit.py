@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -277,6 +277,8 @@ ALSO = {
 )
 def test_planted_mistake_is_named(name, T, alpha, rows, classes):
     check, bug, make = LOSSES[name]
+    # There T^2 twice is alpha left out, and may be called so.
+    assume(name != "T four times" or abs(alpha * T**2 - 1) > 0.02)
     report = audit_loss(make(T, alpha), T, alpha, rows, classes)
     assert (report[check].outcome, report[check].bug) == ("failed", bug), report
     others = set(report.bugs) - {bug} - ALSO.get(name, set()) - {"NaN on underflow"}
