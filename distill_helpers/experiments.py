@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -753,6 +754,113 @@ def score(logits: Tensor, labels: Tensor) -> Scores:
         metrics.accuracy(logits, labels).numpy(),
         metrics.negative_log_likelihood(logits, labels).numpy(),
     )
+
+
+def choose_trials(tried: Mapping[tuple[str, int], Stack], x: Tensor, y: Tensor) -> dict[str, int]:
+    """Choose each arm's trial: the least mean NLL over its students.
+
+    Parameters
+    ----------
+    tried : mapping of Stack
+        By arm and trial.
+    x, y : Tensor
+        Labelled samples that no student was trained on, ``(N, D)`` and ``(N,)``; never those that
+        a verdict uses.
+
+    Returns
+    -------
+    dict of int
+        By arm, in the order of `tried`. Of equal trials the first; one that diverged is never
+        chosen beside one that did not.
+
+    Raises
+    ------
+    ValueError
+        If an arm has more trials than another: the one with more would be favoured.
+    """
+    counts = Counter(arm for arm, _ in tried)
+    if len(set(counts.values())) > 1:
+        raise ValueError(f"arms have {dict(counts)} trials; give every arm as many as the others")
+    loss: dict[str, dict[int, float]] = {arm: {} for arm in counts}
+    for (arm, trial), stack in tried.items():
+        logits = stack.predict(x)
+        finite = bool(torch.isfinite(logits).all())
+        found = score(logits, y).negative_log_likelihood.mean() if finite else math.inf
+        loss[arm][trial] = float(found)
+    return {arm: min(trials, key=lambda trial: trials[trial]) for arm, trials in loss.items()}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An arm's students at one width, and the trial that made them.
+
+    Attributes
+    ----------
+    trial : int
+        Chosen on held-out samples.
+    stack : Stack
+        One member a seed.
+    """
+
+    trial: int
+    stack: Stack
+
+
+def width_sweep(
+    task: Task,
+    trials: Mapping[tuple[str, int], Arm],
+    *,
+    hidden: Sequence[Sequence[int]],
+    x_choose: Tensor,
+    y_choose: Tensor,
+    seeds: Sequence[int],
+    epochs: int = 50,
+    progress: str | None = None,
+) -> dict[tuple[int, ...], dict[str, Chosen]]:
+    """Train students of many sizes, each arm at the trial that does best at that size.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    trials : mapping of Arm
+        By arm and trial number, equally many an arm.
+    hidden : sequence of sequence of int
+        Hidden widths of each size; ``()`` is a linear model.
+    x_choose, y_choose : Tensor
+        Labelled samples that choose the trial (see `choose_trials`).
+    seeds, epochs, progress
+        As in `train_students`.
+
+    Returns
+    -------
+    dict
+        By hidden widths, then by arm.
+
+    Notes
+    -----
+    Used in chapter 05.
+
+    Examples
+    --------
+    >>> from distill_helpers.tasks import gaussian_mixture_task
+    >>> task = gaussian_mixture_task(num_train=200)
+    >>> x, y = task.sample(100, seed=1)
+    >>> trials = {("hard labels", 0): hard_arm(task)}
+    >>> swept = width_sweep(
+    ...     task, trials, hidden=[(), (4,)], x_choose=x, y_choose=y, seeds=[0, 1], epochs=1
+    ... )
+    >>> {size: arms["hard labels"].stack.num_parameters for size, arms in swept.items()}
+    {(): 22, (4,): 54}
+    """
+    swept: dict[tuple[int, ...], dict[str, Chosen]] = {}
+    for size in hidden:
+        tried = train_students(
+            task, trials, seeds=seeds, hidden=size, epochs=epochs, progress=progress
+        )
+        best = choose_trials(tried, x_choose, y_choose)
+        swept[tuple(size)] = {arm: Chosen(k, tried[arm, k]) for arm, k in best.items()}
+    return swept
 
 
 def run_ladder(

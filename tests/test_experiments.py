@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from dataclasses import astuple, replace
 from pathlib import Path
@@ -780,3 +781,49 @@ def test_students_that_match_by_forward_kl_are_those_of_soft_targets() -> None:
         )
     other = ex.train_matching_students(small, v, "logits", knobs, rows=rows, **usual)
     assert not torch.allclose(other["a"].predict(small.x_test), matched["a"].predict(small.x_test))
+
+
+# Choosing, and many sizes
+
+
+def constant(logits: list[float]) -> Stack:
+    """A stack of one linear model that answers these logits whatever the input."""
+    return Stack([torch.zeros(1, len(logits), D)], [torch.tensor([logits])])
+
+
+def test_the_trial_of_least_held_out_loss_is_chosen() -> None:
+    x, y = torch.zeros(4, D), torch.tensor([0, 0, 0, 1])
+    sure, right, wrong = ([50.0, 0, 0], [1.0, 0, -3], [0.0, 2, 0])  # NLL 12.5, 0.57, 2.0
+    tried = {
+        ("a", 0): constant(sure),
+        ("a", 1): constant(right),
+        ("a", 2): constant([math.nan] * 3),
+        ("b", 2): constant(right),
+        ("b", 1): constant(wrong),
+        ("b", 0): constant(right),
+    }
+    assert ex.choose_trials(tried, x, y) == {"a": 1, "b": 2}
+
+
+def test_arms_with_unequal_trials_are_refused() -> None:
+    tried = {("a", 0): constant([0.0] * 3), ("a", 1): constant([1.0, 0, 0])}
+    tried["b", 0] = constant([0.0] * 3)
+    with pytest.raises(ValueError, match=r"\{'a': 2, 'b': 1\} trials; give every arm as many"):
+        ex.choose_trials(tried, torch.zeros(2, D), torch.tensor([0, 1]))
+
+
+def test_a_width_sweep_is_its_sizes_trained_one_by_one() -> None:
+    x, y = TASK.sample(40, seed=1)
+    trials = {
+        (name, k): replace(arm, learning_rate=rate)
+        for name, arm in ex.ladder_arms(LESSON, names=["hard labels", "ensemble"]).items()
+        for k, rate in enumerate((1e-3, 1e-2))
+    }
+    swept = ex.width_sweep(
+        TASK, trials, hidden=[(), [4, 2]], x_choose=x, y_choose=y, seeds=[3, 4], epochs=2
+    )
+    assert list(swept) == [(), (4, 2)]
+    for size, arms in swept.items():
+        tried = ex.train_students(TASK, trials, seeds=[3, 4], hidden=size, epochs=2)
+        assert {name: c.trial for name, c in arms.items()} == ex.choose_trials(tried, x, y)
+        assert all(same(c.stack, tried[name, c.trial]) for name, c in arms.items())
