@@ -851,7 +851,7 @@ def width_sweep(
     ...     task, trials, hidden=[(), (4,)], x_choose=x, y_choose=y, seeds=[0, 1], epochs=1
     ... )
     >>> {size: arms["hard labels"].stack.num_parameters for size, arms in swept.items()}
-    {(): 22, (4,): 54}
+    {(): 44, (4,): 108}
     """
     swept: dict[tuple[int, ...], dict[str, Chosen]] = {}
     for size in hidden:
