@@ -888,27 +888,34 @@ def live_curves(
 # -- chapter 04 ---------------------------------------------------------------------------------
 
 
-def gradients_by_temperature(
+def log_curves(
     panels: Mapping[str, Mapping[str, Mapping[float, Estimate | float]]],
     *,
     ylabel: str,
-    guide: tuple[float, str],
+    xlabel: str = "temperature T",
+    guide: tuple[float, str] | None = None,
+    levels: Mapping[str, Mapping[str, float]] | None = None,
+    alone: Sequence[str] = (),
     lowest: float | None = None,
 ) -> Figure:
-    """Draw magnitudes against temperature on logarithmic axes, one panel a column.
+    """Draw series against numbers on logarithmic axes, one panel a column.
 
-    All panels share their axes; a thin dashed line in each goes as a power of T.
+    All panels share their axis of values.
 
     Parameters
     ----------
     panels : mapping of str to mapping of str to mapping of float to Estimate or float
-        By title, by series, by T. An estimate gets a band from end to end.
-    ylabel : str
+        By title, by series, by x. An estimate gets a band from end to end.
+    ylabel, xlabel : str
         With the unit.
-    guide : (float, str)
-        The dashed line's power, and its name. It begins at the first series' first number.
+    guide : (float, str), optional
+        Power and name of a thin dashed line, which begins at the first series' first number.
+    levels : mapping of str to mapping of str to float, optional
+        By title and name: level lines, each of one dash pattern in all panels.
+    alone : sequence of str
+        Series whose points are not joined.
     lowest : float, optional
-        Where the axis of magnitudes begins; by default all is shown.
+        Where the axis of values begins; by default all is shown.
 
     Returns
     -------
@@ -920,24 +927,29 @@ def gradients_by_temperature(
     figure = plt.figure(figsize=(3.9 * len(panels), 4.0), layout="constrained", dpi=150)
     row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
+    level_names = list(dict.fromkeys(name for at in (levels or {}).values() for name in at))
     for axes, (title, series) in zip(row, panels.items(), strict=True):
         axes.set_xscale("log")
         axes.set_yscale("log")
         for name, values in series.items():
             index = names.index(name)
             colour = _SIX[index % 6]
-            numbers = {T: getattr(v, "value", v) for T, v in values.items()}
+            numbers = {x: getattr(v, "value", v) for x, v in values.items()}
             axes.plot(
                 list(numbers),
                 list(numbers.values()),
                 color=colour,
+                linestyle="none" if name in alone else "-",
                 marker="osD^vP"[index % 6],
                 markersize=5,
                 markeredgecolor="white",
                 label=name,
             )
-            bands = {T: v for T, v in values.items() if not isinstance(v, float)}
-            if bands:
+            bands = {x: v for x, v in values.items() if not isinstance(v, float)}
+            if bands and name in alone:
+                for x, v in bands.items():
+                    axes.plot([x, x], [v.low, v.high], color=colour, linewidth=1.2)
+            elif bands:
                 axes.fill_between(
                     list(bands),
                     [v.low for v in bands.values()],
@@ -946,21 +958,25 @@ def gradients_by_temperature(
                     alpha=0.2,
                     linewidth=0,
                 )
-        power, guide_name = guide
-        ((first, start), *_) = next(iter(series.values())).items()
-        last = max(T for values in series.values() for T in values)
-        height = getattr(start, "value", start)
-        axes.plot(
-            [first, last],
-            [height, height * (last / first) ** power],
-            "--",
-            color=GREY,
-            linewidth=1.2,
-            label=guide_name,
-            zorder=0,
-        )
+        if guide is not None:
+            power, guide_name = guide
+            ((first, start), *_) = next(iter(series.values())).items()
+            last = max(x for values in series.values() for x in values)
+            height = getattr(start, "value", start)
+            axes.plot(
+                [first, last],
+                [height, height * (last / first) ** power],
+                "--",
+                color=GREY,
+                linewidth=1.2,
+                label=guide_name,
+                zorder=0,
+            )
+        for name, value in (levels or {}).get(title, {}).items():
+            dashes = ("--", ":", "-.")[level_names.index(name) % 3]
+            axes.axhline(value, linestyle=dashes, color=GREY, linewidth=1.2, label=name, zorder=0)
         axes.set_title(title, fontsize=10)
-        axes.set_xlabel("temperature T")
+        axes.set_xlabel(xlabel)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -978,7 +994,7 @@ def gradients_by_temperature(
     for axes in row:
         handles, labels = axes.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
-    order = [*names, guide[1]]
+    order = [*names, *([] if guide is None else [guide[1]]), *level_names]
     figure.legend(
         [found[name] for name in order],
         order,

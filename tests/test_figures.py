@@ -433,7 +433,7 @@ def by_temperature(**more: Any) -> Any:
         "toy": {"a": {1.0: 2.0, 10.0: 0.5}, "b": {1.0: 1.0, 10.0: 0.1}},
         "real": {"b": {1.0: estimate(1.0, 0.5, 2.0), 10.0: estimate(0.3, 0.2, 0.4)}},
     }
-    return figures.gradients_by_temperature(panels, ylabel="g", guide=(-2.0, "law"), **more)
+    return figures.log_curves(panels, ylabel="g", guide=(-2.0, "law"), **more)
 
 
 def test_gradients_stand_by_temperature_beside_a_power_of_it() -> None:
@@ -461,12 +461,40 @@ def test_a_series_has_one_look_in_all_panels_and_estimates_a_band() -> None:
     heights = band.get_paths()[0].vertices[:, 1]
     assert (heights.min(), heights.max()) == (0.2, 2.0)
     assert first.get_ylim()[0] == second.get_ylim()[0] == 1e-3
-    near = figures.gradients_by_temperature(
+    near = figures.log_curves(
         {"toy": {"a": {1.0: 1.0, 10.0: 2.5}}}, ylabel="g", guide=(0.0, "level")
     )
     near.canvas.draw()
     ticks = [text.get_text() for text in near.axes[0].get_yticklabels()]
     assert {"1", "1.5", "2"} <= set(ticks), "less than a power of ten still has numbers"
+
+
+def test_levels_and_points_that_are_not_joined() -> None:
+    figure = figures.log_curves(
+        {
+            "left": {
+                "trees": {8.0: Estimate(0.3, 0.2, 0.4, 0.95, 5, 0.05, 4), 16.0: 0.2},
+                "a": {8.0: 0.1},
+            },
+            "right": {"a": {8.0: 0.1, 90.0: 0.05}},
+        },
+        ylabel="y",
+        xlabel="parameters",
+        levels={"left": {"members": 0.07, "ensemble": 0.04}, "right": {"ensemble": 0.06}},
+        alone=["trees"],
+    )
+    left, right = figure.axes
+    drawn = {line.get_label(): line for line in left.lines}
+    assert drawn["trees"].get_linestyle() == "None" and drawn["a"].get_linestyle() == "-"
+    (bar,) = [line for line in left.lines if list(line.get_xdata()) == [8.0, 8.0]]
+    assert list(bar.get_ydata()) == [0.2, 0.4] and not left.collections
+    lines = {line.get_label(): line for line in right.lines}
+    assert list(lines["ensemble"].get_ydata()) == [0.06, 0.06] and "members" not in lines
+    assert lines["ensemble"].get_linestyle() == drawn["ensemble"].get_linestyle() == ":"
+    assert drawn["members"].get_linestyle() == "--" and left.get_xlabel() == "parameters"
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["trees", "a", "members", "ensemble"]
 
 
 def test_a_heat_map_writes_no_negative_zero() -> None:
