@@ -10,6 +10,28 @@ by NLL, equal trials an arm; no network trains on them. Studies:
   factorial  the article's student: wider, longer, more samples, better teacher, in all
              combinations
 
+Predictions, written before the runs, when one replicate of `width` and of `teachers` (overlap law)
+had been seen as a pilot; each for both laws; smallest effect that matters 0.3 points or 0.005 nats
+of excess risk; students of the article's loss unless said, trials tuned:
+
+  size       width 16 does as well as width 64 in accuracy; a linear model does worse than width 64
+  gain       the article's loss gains more over hard labels at width 8 than at width 288
+  fidelity   width 288 by soft targets alone agrees with its ensemble on less than 99 % of fresh
+             inputs, and on more of the inputs that it was taught on
+  trees      soft targets and made-up inputs grow a better tree than labels do
+  larger     student of width 8, teachers of 50 epochs: width 256 is a worse teacher than width 32
+  stopped    student of width 8: width 256 stopped after 15 epochs is better than after 150
+  assistant  student of width 8, teacher of width 256 and 50 epochs: an assistant of width 16 helps,
+             also against the same compute for the student; the teacher stopped after 15 epochs and
+             no assistant is better still
+  own loss   students of widths 8 and 64: the teacher of least loss is the best one to have
+  split      student of width 64: ten teachers of 15 epochs beat one of 150
+  law        teachers of 50 epochs: the law's error of log loss is smaller by 0.05 or more than that
+             of the nearest measured cell, for cells between those fitted (every second one) and
+             beyond them (students above width 16, teachers above width 64)
+  factorial  more samples are what the article's student lacks; width and length are not; a better
+             teacher (the exact posterior) is on the overlap law
+
 A run that was stopped goes on where it was. Examples:
 
   python studies/capacity.py width article
