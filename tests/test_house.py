@@ -20,7 +20,7 @@ FLOORS = {
     2: ["soft_targets", "gradients", "conventions", "_probes"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "scaling", "audit", "deployment"],
-    5: ["parameters", "results", "figures", "article"],
+    5: ["parameters", "results", "figures", "article", "capacity"],
     6: ["runs", "__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
