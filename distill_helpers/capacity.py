@@ -85,6 +85,9 @@ class Teacher:
         Passes over its rows.
     num_train : int
         Rows that it is trained on.
+    own_rows : bool
+        Where the law is known: whether these are samples that no student sees. False is everyday
+        practice, the student's first rows.
 
     Raises
     ------
@@ -97,6 +100,7 @@ class Teacher:
     dropout: tuple[float, ...] = TEACHER_DROPOUT
     epochs: int = 30
     num_train: int = 1000
+    own_rows: bool = True
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
@@ -237,9 +241,10 @@ def factorial(
     Students of equal seed and width start from the same weights whatever their arm. A smaller set
     of rows is the beginning of a larger one, for students and for teachers.
 
-    Where the law is known (`task.has_law`), a replicate is a fresh training set. The teacher has
-    rows of its own, which no student sees, so that the sample factor does not change the teacher;
-    all rows are scaled together. Scores are against the exact posterior of fresh test samples.
+    Where the law is known (`task.has_law`), a replicate is a fresh training set, scaled as a whole.
+    The sample factor does not change the teacher, which keeps its rows: some that no student sees,
+    or the first of the students' (`Teacher.own_rows`). Scores are against the exact posterior of
+    fresh test samples.
 
     Where it is not, a replicate is a random split of the task's training part: a fifth is tested
     on, and students and teachers learn from the rest, both from its first row on, as in everyday
@@ -601,8 +606,10 @@ def _draw(
         shuffled = torch.from_numpy(np.random.default_rng(data_seed).permutation(len(task.y_train)))
         learn, test = shuffled.split(_split(task))
         return _Sample(task, learn, learn, task.x_train[test], task.y_train[test])
-    own = max(setup.num_train, better.num_train)
-    rows = torch.arange(own + max(map(_teacher_rows, (setup, better))))
+    teachers = [t for t in (setup.teacher, better.teacher) if isinstance(t, Teacher)]
+    shared = (t.num_train for t in teachers if not t.own_rows)
+    own = max(setup.num_train, better.num_train, *shared)
+    rows = torch.arange(own + max((t.num_train for t in teachers if t.own_rows), default=0))
     fresh = task.with_fresh_data(data_seed, num_train=len(rows))
     x, _ = fresh.sample(num_test, seed=test_seed)
     return _Sample(fresh, rows[:own], rows[own:], x, fresh.posterior(x))
@@ -620,7 +627,9 @@ def _targets(
         epochs=teacher.epochs,
         random_state=random_state,
         set_index=index,
-        rows=sample.teacher_rows[: teacher.num_train],
+        rows=(sample.teacher_rows if teacher.own_rows else sample.student_rows)[
+            : teacher.num_train
+        ],
         hidden=teacher.hidden,
         dropout=teacher.dropout,
     )

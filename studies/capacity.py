@@ -44,7 +44,7 @@ import argparse
 import itertools
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +54,7 @@ from torch import Tensor
 
 from distill_helpers import experiments as ex
 from distill_helpers import metrics, studies, transfer
+from distill_helpers.capacity import FACTORS, Setup, Teacher, factorial
 from distill_helpers.networks import Stack
 from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import Task, article_task, gaussian_mixture_task
@@ -365,8 +366,54 @@ def teachers_replicate(name: str, index: int, students: int) -> list[studies.Row
     return rows
 
 
-REPLICATES = {"width": (10, 2), "teachers": (12, 2)}
-RUN = {"width": width_replicate, "teachers": teachers_replicate}
+# -- factorial ----------------------------------------------------------------------------------
+
+ROWS = {"article": 4000, "overlap": 1000}
+
+
+def setups(name: str) -> tuple[Setup, Setup]:
+    """Return the article's student and teachers, and every factor mended.
+
+    Twice the width, so three times the parameters; four times the steps; four times the rows; the
+    exact posterior instead of the ensemble.
+    """
+    rows = ROWS[name]
+    article = Setup(num_train=rows, teacher=Teacher(num_train=rows, own_rows=False))
+    better = replace(
+        article,
+        hidden=tuple(2 * width for width in article.hidden),
+        epochs=4 * article.epochs,
+        num_train=4 * rows,
+        teacher="posterior",
+    )
+    return article, better
+
+
+def factorial_replicate(name: str, index: int, students: int) -> list[studies.Row]:
+    """One training set: the article's student, mended in all 16 ways."""
+    found = factorial(law(name), *setups(name), index=index, students=students, num_test=NUM_TEST)
+    return [
+        {
+            "replicate": index,
+            "arm": " + ".join(f for f in FACTORS if f in mended) or "as it is",
+            "accuracy": float(scores.accuracy.mean()),
+            "negative_log_likelihood": float(scores.negative_log_likelihood.mean()),
+        }
+        for mended, scores in found.items()
+    ]
+
+
+REPLICATES = {  # fewer where a training set takes longer
+    "width": {"article": 8, "overlap": 10},
+    "teachers": {"article": 8, "overlap": 12},
+    "factorial": {"article": 8, "overlap": 10},
+}
+STUDENTS = {"width": 2, "teachers": 2, "factorial": 1}
+RUN = {
+    "width": width_replicate,
+    "teachers": teachers_replicate,
+    "factorial": factorial_replicate,
+}
 
 
 def main() -> None:
@@ -381,14 +428,11 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="no number depends on it")
     parser.add_argument("--output", type=Path, help="where the table goes")
     args = parser.parse_args()
-    replicates, students = (
-        usual if given is None else given
-        for given, usual in zip(
-            (args.replicates, args.students), REPLICATES[args.study], strict=True
-        )
-    )
-    if min(replicates, students, args.threads) < 1:
+    given = (args.replicates, args.students, args.threads)
+    if min(count for count in given if count is not None) < 1:
         parser.error("counts must be 1 or more")
+    replicates = args.replicates or REPLICATES[args.study][args.law]
+    students = args.students or STUDENTS[args.study]
     output = args.output or Path(__file__).with_name(f"capacity-{args.study}-{args.law}.csv")
     command = f"python studies/capacity.py {args.study} {args.law} --replicates {replicates}"
     command += f" --students {students}"
