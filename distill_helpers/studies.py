@@ -32,6 +32,7 @@ _CODE = (
     "metrics",
     "training",
     "experiments",
+    "capacity",
 )
 
 
