@@ -16,10 +16,19 @@ PACKAGE = ROOT / "distill_helpers"
 # A module imports only from floors below its own. A new module takes its place here.
 FLOORS = {
     0: ["_checks", "_machine"],
-    1: ["tasks", "networks", "losses", "metrics", "statistics", "transfer", "_loss_forms"],
+    1: [
+        "tasks",
+        "networks",
+        "losses",
+        "metrics",
+        "statistics",
+        "transfer",
+        "scaling",
+        "_loss_forms",
+    ],
     2: ["soft_targets", "gradients", "conventions", "_probes"],
     3: ["ensembles", "training", "cache"],
-    4: ["experiments", "studies", "scaling", "audit", "deployment"],
+    4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity"],
     6: ["runs", "__main__"],
 }
