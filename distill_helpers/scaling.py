@@ -299,11 +299,11 @@ def _solve_power(x: Array, y: Array, log_loss: Array) -> Array:
             xtol=tight,
             gtol=tight,
         )
-        for _, start in starts[:3]
+        for _, start in starts[:2]
     ]
     E, A, B, a, b = min(fits, key=lambda found: found.cost).x
-    # The descent only nears a bound. What changes no cell's loss by a billionth is 0.
-    nothing = 1e-9 * loss.min()
+    # The descent only nears a bound. What changes no cell's loss by a millionth is 0.
+    nothing = 1e-6 * loss.min()
     if A * -math.expm1(-a) < nothing:
         E, A, a = E + A, 0.0, 0.0
     if B * -math.expm1(-b) < nothing:
@@ -406,7 +406,7 @@ def fit(
     -----
     ``"power"`` is the law of Hoffmann et al. (2022) with the teacher's size in the place of the
     tokens. With two sizes on an axis it fits those two, and says nothing of its exponent. It is
-    found by descent from the best three points of a fixed grid, so it is the same every time.
+    found by descent from the best two points of a fixed grid, so it is the same every time.
 
     A cell left out of a grid lies mostly between others, so `Law.left_out_error` speaks of the
     inside of the grid; it is too small for sizes beyond it, and for the form chosen by it.
