@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import least_squares, nnls
 
-__all__ = ["FORMS", "Form", "Law", "Nearest", "Rule", "fit", "held_out_error", "nearest", "regret"]
+__all__ = ["FORMS", "Law", "Nearest", "Rule", "fit", "held_out_error", "nearest", "regret"]
 
 Array = NDArray[np.float64]
 
@@ -115,7 +115,8 @@ class Rule(ABC):
                 f"student_parameters has shape {np.shape(student_parameters)}; it must be one "
                 "number. Choose for one student at a time."
             )
-        candidates = np.asarray(among)
+        _positive(among, "among")
+        candidates = np.asarray(among)  # to return a size of the type that it came in
         if candidates.ndim != 1 or candidates.size == 0:
             raise ValueError(
                 f"among has shape {candidates.shape}; it must hold one teacher's size or more, in "
@@ -195,7 +196,7 @@ class Law(Rule):
         return f"{text} ({self.cells} cells; log loss off by {self.left_out_error:.2g} left out)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no one answer to ==
 class Nearest(Rule):
     """The loss of the nearest cell measured; made by `nearest`.
 
@@ -223,7 +224,7 @@ class Nearest(Rule):
 
 
 @dataclass(frozen=True)
-class Form:
+class _Form:
     """A formula that a `Law` may have.
 
     Attributes
@@ -330,8 +331,9 @@ def _conic(x: Array, y: Array) -> Array:
     return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
 
 
-FORMS: dict[str, Form] = {
-    "power": Form(
+# No docstring, for the API page would show the functions' addresses.
+FORMS: dict[str, _Form] = {
+    "power": _Form(
         coefficients=("E", "A", "B", "a", "b"),
         per=((0, 0), (0, 0), (0, 0), (1, 0), (0, 1)),
         sizes=2,
@@ -340,7 +342,7 @@ FORMS: dict[str, Form] = {
         solve=_solve_power,
         log_loss=_log_power,
     ),
-    "quadratic": Form(
+    "quadratic": _Form(
         coefficients=("c", "s", "t", "ss", "st", "tt"),
         per=((0, 0), (1, 0), (0, 1), (2, 0), (1, 1), (0, 2)),
         sizes=3,
@@ -351,7 +353,6 @@ FORMS: dict[str, Form] = {
         log_loss=_log_quadratic,
     ),
 }
-"""The forms that `fit` knows."""
 
 
 # Fits -----------------------------------------------------------------------------------------
@@ -607,7 +608,7 @@ def regret(
 # Checks ---------------------------------------------------------------------------------------
 
 
-def _left_out_error(form: Form, x: Array, y: Array, log_loss: Array, cell: NDArray) -> float:
+def _left_out_error(form: _Form, x: Array, y: Array, log_loss: Array, cell: NDArray) -> float:
     """Predict each cell from all others, its repeats left out with it."""
     apart = np.empty_like(log_loss)
     for number in range(cell.max() + 1):
@@ -619,7 +620,7 @@ def _left_out_error(form: Form, x: Array, y: Array, log_loss: Array, cell: NDArr
     return math.sqrt(np.square(apart).mean())
 
 
-def _determined(form: Form, x: Array, y: Array) -> bool:
+def _determined(form: _Form, x: Array, y: Array) -> bool:
     terms = form.terms(x, y)
     return bool(np.linalg.matrix_rank(terms, rtol=1e-9) == terms.shape[1])
 

@@ -19,6 +19,8 @@ from distill_helpers.scaling import FORMS, Law, fit, held_out_error, nearest, re
 Array = NDArray[np.float64]
 Cells = tuple[Array, Array, Array]
 
+pytestmark = pytest.mark.filterwarnings("error")  # of overflow and of logs of zero too
+
 modest = settings(max_examples=40, deadline=None)
 
 POWER = {"E": 0.02, "A": 0.5, "B": 0.1, "a": 0.6, "b": 0.4}
@@ -93,11 +95,15 @@ def test_coefficients_at_their_bounds_are_exact_zeros(change: dict[str, float]) 
 
 
 def test_what_a_power_cannot_do_it_leaves_at_its_bounds() -> None:
-    """A loss that rises with the teacher's size: the best such law is flat there."""
+    """A loss that rises with a size: the best such law is flat there."""
     s, t = grid(4, 4)
     law = fit(s, t, 0.5 * (s / 40) ** -0.5 * (t / 200) ** 0.2, form="power")
     assert law.coefficients["B"] == 0 and law.coefficients["b"] == 0
     assert law.choose_teacher(40, [5400, 200, 600]) == 200, "all equal, so the smallest"
+    law = fit(s, t, 0.5 * (s / 40) ** 0.2 * (t / 200) ** -0.5, form="power")
+    assert law.coefficients["A"] == 0 and law.coefficients["a"] == 0
+    mean = np.log(0.5 * (s / 40) ** 0.2 * (t / 200) ** -0.5).mean()
+    assert np.log(law.predict(s, t)).mean() == pytest.approx(mean, abs=0.01), "what was A is in E"
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -337,6 +343,14 @@ def test_nearest_against_brute_force(
     assert table.shape == (len(cells), len(cells))
 
 
+def test_nearest_takes_the_smaller_sizes_of_a_tie_that_rounding_hides() -> None:
+    for size in (3, 7, 10, 11, 13, 17, 19, 23):
+        rule = nearest([size, size, 9 * size, 9 * size], [size, 9 * size] * 2, [0.4, 0.3, 0.2, 0.1])
+        assert rule.predict(3 * size, 3 * size) == pytest.approx(0.4)
+        assert rule.predict(3 * size, 9 * size) == pytest.approx(0.3)
+        assert rule.predict(9 * size, 3 * size) == pytest.approx(0.2)
+
+
 def test_nearest_chooses_by_what_it_knows() -> None:
     rule = nearest([10, 10, 1000], [100, 1000, 100], [0.3, 0.2, 0.1])
     assert rule.choose_teacher(20, [100, 1000]) == 1000
@@ -525,6 +539,7 @@ def test_what_is_no_number_is_refused_by_name(value: object) -> None:
         "student_parameters": lambda: fit(value, T33, S33),  # type: ignore[arg-type]
         "teacher_parameters": lambda: nearest(S33, value, S33),  # type: ignore[arg-type]
         "loss": lambda: regret(rule, S33, T33, value),  # type: ignore[arg-type]
+        "among": lambda: rule.choose_teacher(10, value),  # type: ignore[arg-type]
     }.items():
         with pytest.raises(TypeError) as raised:
             call()
