@@ -259,6 +259,32 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             int, 10, 2, 100, unit="training sets", help="training sets of each task"
         ),
     },
+    "05": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of laws, training sets, teachers and students"
+        ),
+        "task": Parameter(
+            str,
+            "overlap",
+            choices=("overlap", "article", "digits"),
+            help="what the diagnosed student learns; the posterior of the digits is unknown",
+        ),
+        "student_hidden": Parameter(
+            list,
+            [4, 2],
+            1,
+            256,
+            unit="units",
+            lengths=(1, 4),
+            help="width of each hidden layer of the student that is diagnosed",
+            hint="Use [64, 32], the article's student.",
+        ),
+        "num_train": Parameter(int, 200, 20, 1_000, unit="rows", help="rows that it sees"),
+        "epochs": Parameter(int, 40, 1, 200, help="its passes over them"),
+        "num_seeds": Parameter(
+            int, 6, 2, 50, unit="training sets", help="training sets of the diagnosis"
+        ),
+    },
     "06": {
         "random_state": Parameter(
             int, 42, 0, 2**32 - 1, help="seed of the law, the training set and every network"

@@ -222,8 +222,8 @@ def width_replicate(
     v, v_train = teachers.predict(judge.x), teachers.predict(task.x_train)
     rows = []
     for arm, logits in (("the ensemble itself", v.mean(0, keepdim=True)), ("its members", v)):
-        count = teachers.num_parameters
-        row = width_row(index, arm, 256, count * (len(v) if len(logits) == 1 else 1), 0)
+        share = 1 if arm == "the ensemble itself" else len(v)
+        row = width_row(index, arm, 256, teachers.num_parameters // share, 0)
         rows.append(row | judge.scores(logits) | faithful(logits, v))
     rows += tree_rows(task, index, teachers, judge)
     trials = width_trials(task, v_train)
@@ -236,7 +236,7 @@ def width_replicate(
             stack = tried[which, trial]
             z = stack.predict(judge.x)
             rows.append(
-                width_row(index, arm, width, stack.num_parameters, trial)
+                width_row(index, arm, width, num_parameters(task, width), trial)
                 | judge.scores(z)
                 | faithful(z, v)
                 | faithful(stack.predict(task.x_train), v_train, "_seen")
