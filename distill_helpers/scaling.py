@@ -266,7 +266,7 @@ def _log_power(coefficients: Array, x: Array, y: Array) -> Array:
 
 def _solve_power(x: Array, y: Array, log_loss: Array) -> Array:
     """Fit E, A, B, a, b >= 0: starts on a grid of exponents, and descent from the best of them."""
-    centre = log_loss.mean()
+    centre = log_loss.mean()  # the descent's distance from its bounds has a scale
     target = log_loss - centre
     loss = np.exp(target)
 
@@ -285,7 +285,7 @@ def _solve_power(x: Array, y: Array, log_loss: Array) -> Array:
         for b in (0.3, 1.0, 3.0, 10.0, 30.0):
             columns = np.stack([np.ones_like(x), np.exp(-a * x), np.exp(-b * y)], axis=1)
             linear, _ = nnls(columns / loss[:, None], np.ones_like(x))
-            start = np.array([*np.maximum(linear, 1e-3 * loss.min()), a, b])
+            start = np.array([*linear, a, b])
             starts.append((float(np.square(residuals(start)).sum()), start))
     starts.sort(key=lambda pair: pair[0])
     tight = 1e-13
@@ -295,12 +295,11 @@ def _solve_power(x: Array, y: Array, log_loss: Array) -> Array:
             start,
             slopes,
             bounds=(np.zeros(5), np.array([np.inf, np.inf, np.inf, STEEPEST, STEEPEST])),
-            x_scale="jac",
             ftol=tight,
             xtol=tight,
             gtol=tight,
         )
-        for _, start in starts[:2]
+        for _, start in starts[:3]
     ]
     E, A, B, a, b = min(fits, key=lambda found: found.cost).x
     # The descent only nears a bound. What changes no cell's loss by a millionth is 0.
@@ -407,7 +406,7 @@ def fit(
     -----
     ``"power"`` is the law of Hoffmann et al. (2022) with the teacher's size in the place of the
     tokens. With two sizes on an axis it fits those two, and says nothing of its exponent. It is
-    found by descent from the best two points of a fixed grid, so it is the same every time.
+    found by descent from the best three points of a fixed grid, so it is the same every time.
 
     A cell left out of a grid lies mostly between others, so `Law.left_out_error` speaks of the
     inside of the grid; it is too small for sizes beyond it, and for the form chosen by it.
@@ -654,7 +653,7 @@ def _complaint(name: str, x: Array, y: Array, cells: int) -> str | None:
 def _far(sizes: Array, low: float, high: float) -> list[float]:
     """Return the size that is farthest outside, if it is far, or nothing."""
     factors = np.maximum(low / sizes, sizes / high)
-    if factors.size == 0 or factors.max() <= FAR * (1 + TIE):
+    if factors.size == 0 or factors.max() <= FAR:
         return []
     return [float(sizes.flat[factors.argmax()])]
 
