@@ -174,10 +174,11 @@ def mended(setup: Setup, better: Setup) -> dict[Mended, Setup]:
     """List what each combination of mended factors trains.
 
     - ``"wider"`` takes the hidden widths of `better`.
-    - ``"longer"`` takes its epochs: more steps of the optimiser.
+    - ``"longer"`` takes its epochs, as passes over the rows of `setup`: more optimiser steps.
     - ``"more samples"`` takes its rows at as many *steps*, so that data alone change. Whole passes
       are trained, so that the number of steps is the nearest that can be. Where the steps are too
-      few for one pass, it is one pass over as many rows as they reach, and the steps are equal.
+      few for one pass, it is one pass over as many rows as they reach, and the steps are equal. So
+      with both mended the epochs are fewer than those of `better`.
     - ``"better teacher"`` takes its teacher.
 
     A factor whose levels are equal is left out.
@@ -398,8 +399,8 @@ def diagnose(
 
     **The verdict.** The causes, where there are any. ``"no gap"`` where `whole` is below the margin
     by a one-sided test. ``"no single cause"`` where the whole is at least the margin and above 0,
-    yet no factor is a cause: several can mend it, each in place of the others. Else
-    ``"cannot tell"``.
+    yet no factor is a cause: costs below the margin add up, or several factors can mend the same
+    loss, each in place of the others. Else ``"cannot tell"``. The whole is tested by itself.
 
     Parameters
     ----------
@@ -752,8 +753,8 @@ def _at_most(p: float, alpha: float) -> bool:
 _STANDS_FOR = dict(zip(FACTORS, ("capacity", "optimisation", "data", "teacher"), strict=True))
 _REMARKS = {
     "no gap": "mending everything brings less than the margin",
-    "no single cause": "each factor costs less than the margin where all others are mended, so "
-    "they can stand in for one another",
+    "no single cause": "each factor costs less than the margin where all others are mended; small "
+    "costs add up, or one mends what another would",
     "cannot tell": "the intervals are too wide for the margin; take more replicates",
 }
 
