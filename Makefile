@@ -66,6 +66,7 @@ studies: $(VENV)/.book ## what is too long for a chapter (an hour); goes on wher
 	@for study in map losses inputs patience; do $(PY) studies/objective.py $$study || exit 1; done
 	@for study in article classes; do $(PY) studies/temperature_squared.py $$study || exit 1; done
 	@for study in quality costs; do $(PY) studies/deployment.py $$study || exit 1; done
+	@$(PY) studies/plants.py
 
 benchmarks: $(VENV)/.bench ## time training beside its peers (minutes, on a quiet machine)
 	$(PY) benchmarks/training.py
