@@ -188,6 +188,11 @@ def test_clear_effects_are_all_told() -> None:
         assert d.verdict == "no gap"
     unsure = [d for d in answers_of([0.02] * 4, 0.3, 20, seed=0) if d.verdict == "cannot tell"]
     assert len(unsure) >= 18
+    assert not any(d.additive for d in unsure)
+    # A cause is named though another factor's mending takes as much away as it brings.
+    (d,) = answers_of([0.1, -0.1, 0.0, 0.0], 0.002, 1, seed=0)
+    assert d.whole.p_less(0.01) < 0.05
+    assert d.verdict == "wider"
 
 
 def test_holm_asks_more_of_the_first_and_less_of_the_last() -> None:
@@ -456,6 +461,27 @@ def test_diagnose_gap_composes_the_two(
     unit = "" if metric == "accuracy" else "nats"
     split = None if task is LAW else (320, 80)
     assert found == cp.diagnose(losses, margin=0.2, level=0.9, split=split, unit=unit)
+
+
+@pytest.mark.parametrize(
+    ("setting", "label", "hidden"),
+    [("off", "diagnosis", True), ("on", "diagnosis", False), ("on", None, True)],
+)
+def test_the_bar_counts_replicates(
+    monkeypatch: pytest.MonkeyPatch, setting: str, label: str | None, hidden: bool
+) -> None:
+    seen: dict[str, Any] = {}
+
+    def bar(indices: range, **given: Any) -> range:
+        seen.update(given, indices=indices)
+        return indices
+
+    one = ex.Scores(np.array([0.5]), np.array([0.5]))
+    monkeypatch.setattr(cp, "tqdm", bar)
+    monkeypatch.setattr(cp, "factorial", lambda *a, **g: dict.fromkeys(subsets(cp.FACTORS), one))
+    monkeypatch.setenv("DISTILL_PROGRESS", setting)
+    cp.diagnose_gap(LAW, SETUP, BETTER, progress=label)
+    assert (seen["disable"], seen["desc"], seen["indices"]) == (hidden, label, range(8))
 
 
 # Errors
