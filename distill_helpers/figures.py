@@ -756,7 +756,11 @@ def heat_maps(
 
 
 def scatter_by_series(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, xlabel: str, ylabel: str
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    diagonal: bool = False,
 ) -> Figure:
     """Draw points of one or more series on two logarithmic axes.
 
@@ -766,6 +770,8 @@ def scatter_by_series(
         By the name for the legend; all numbers above 0.
     xlabel, ylabel : str
         With units.
+    diagonal : bool
+        Whether to draw where both are equal.
 
     Returns
     -------
@@ -774,6 +780,9 @@ def scatter_by_series(
     from matplotlib.ticker import LogLocator
 
     figure, axes = _axes(5.8, 4.0)
+    if diagonal:
+        ends = [f(f(both) for pair in series.values() for both in pair) for f in (min, max)]
+        axes.plot(ends, ends, "--", color=GREY, linewidth=1.2, zorder=0)
     for index, (name, (x, y)) in enumerate(series.items()):
         axes.plot(
             x,

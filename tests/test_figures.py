@@ -497,6 +497,13 @@ def test_levels_and_points_that_are_not_joined() -> None:
     assert names == ["trees", "a", "members", "ensemble"]
 
 
+def test_a_diagonal_runs_from_the_least_to_the_most_of_both() -> None:
+    points = {"a": ([0.1, 2.0], [0.3, 0.2]), "b": ([0.5], [4.0])}
+    (axes,) = figures.scatter_by_series(points, xlabel="x", ylabel="y", diagonal=True).axes
+    assert list(axes.lines[0].get_xdata()) == list(axes.lines[0].get_ydata()) == [0.1, 4.0]
+    assert len(figures.scatter_by_series(points, xlabel="x", ylabel="y").axes[0].lines) == 2
+
+
 def test_a_heat_map_writes_no_negative_zero() -> None:
     figure = figures.heat_maps(
         {"a": ([[-0.04, -0.5]], [["tied", ""]])},
