@@ -65,6 +65,8 @@ studies: $(VENV)/.book ## what is too long for a chapter (an hour); goes on wher
 	@for study in recipes held-out width; do $(PY) studies/soft_targets.py $$study || exit 1; done
 	@for study in map losses inputs patience; do $(PY) studies/objective.py $$study || exit 1; done
 	@for study in article classes; do $(PY) studies/temperature_squared.py $$study || exit 1; done
+	@for study in width teachers factorial; do for law in article overlap; do \
+	  $(PY) studies/capacity.py $$study $$law || exit 1; done; done
 	@for study in quality costs; do $(PY) studies/deployment.py $$study || exit 1; done
 	@$(PY) studies/plants.py
 

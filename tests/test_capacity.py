@@ -7,7 +7,8 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -316,6 +317,24 @@ def test_the_default_setup_is_the_articles() -> None:
     for name in ("temperature", "alpha", "learning_rate"):
         assert getattr(setup, name) == getattr(knobs, name)
     assert setup.epochs == inspect.signature(ex.train_students).parameters["epochs"].default
+
+
+@pytest.mark.parametrize("more", [60, 300])
+def test_a_teacher_may_share_the_students_rows(more: int) -> None:
+    shared = replace(SETUP, teacher=replace(cp.Teacher(), num_train=40, own_rows=False))
+    better = replace(BETTER, teacher=cp.Teacher(num_train=more, own_rows=False))
+    sample = cp._draw(LAW, shared, better, 0, 50, 1)
+    # No more are drawn than are used: students have 130 rows at most.
+    assert len(sample.task.y_train) == max(130, more) == len(sample.student_rows)
+    seen = {}
+
+    def spy(task: Task, *, rows: torch.Tensor, **more: object) -> NoReturn:
+        seen["rows"] = rows
+        raise RuntimeError
+
+    with mock.patch.object(cp, "train_teachers", spy), pytest.raises(RuntimeError):
+        cp._targets(sample, better.teacher, 1.0, 0, 1)
+    assert torch.equal(seen["rows"], torch.arange(more))
 
 
 def test_a_replicate_of_a_law_against_direct_calls() -> None:
