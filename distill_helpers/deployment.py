@@ -6,6 +6,7 @@ Chapter 06 uses it. onnx and onnxruntime are imported inside the functions that 
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import itertools
 import json
@@ -46,6 +47,9 @@ IR_VERSION = 8
 TOLERANCE = 1e-5
 """How far an exported network may be from PyTorch; see `largest_difference`."""
 
+_OURS = {"sizes", "members", "parameters", "opset", "torch", "precision"}
+"""What the exporter writes into every file."""
+
 NOISY = 1.1
 """Above this, rounds lie too far apart; see `Latencies.noisy`."""
 
@@ -62,6 +66,8 @@ class OnnxNetwork:
     ----------
     path : Path
         The file.
+    content : bytes
+        What it held when it was made or loaded.
     num_bytes : int
         Its size.
     about : dict
@@ -73,9 +79,18 @@ class OnnxNetwork:
 
     def __init__(self, path: Path, content: bytes, threads: int) -> None:
         self.path = path
+        self.content = content
         self.num_bytes = len(content)
         self.session = _session(content, threads)
         stored = self.session.get_modelmeta().custom_metadata_map
+        takes = [put.name for put in self.session.get_inputs()]
+        if takes != ["x"] or not stored.keys() >= _OURS:
+            lacks = ", ".join(sorted(_OURS - stored.keys()))
+            raise ValueError(
+                f"it takes {', '.join(takes)} and tells nothing of {lacks}"
+                if lacks
+                else f"it takes {', '.join(takes)}, not x"
+            )
         self.about: dict[str, Any] = {key: json.loads(value) for key, value in stored.items()}
         self.num_features = int(self.session.get_inputs()[0].shape[1])
 
@@ -93,7 +108,7 @@ class OnnxNetwork:
         Raises
         ------
         TypeError, ValueError
-            If `x` has another dtype or shape.
+            If `x` is no tensor, or has another dtype or shape.
         """
         self.check(x)
         return torch.from_numpy(self.session.run(None, {"x": x.detach().contiguous().numpy()})[0])
@@ -101,6 +116,11 @@ class OnnxNetwork:
     def check(self, x: Tensor, name: str = "x") -> None:
         """Raise where a batch is not what the network takes; `name` is what to call it."""
         takes = f"{self.path.name} takes"
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"{name} is a {type(x).__name__}; {takes} a torch.float32 tensor: use "
+                f"torch.as_tensor({name}, dtype=torch.float32)"
+            )
         if x.dtype != torch.float32:
             raise TypeError(f"{name} is {x.dtype}; {takes} torch.float32: use {name}.float()")
         if x.dim() != 2 or x.shape[1] != self.num_features:
@@ -206,12 +226,11 @@ def load_onnx(path: str | Path, *, threads: int = 1) -> OnnxNetwork:
 
     Raises
     ------
-    FileNotFoundError, ValueError
-        If it is not there, or no ONNX file of ours.
+    FileNotFoundError, TypeError, ValueError
+        If it is not there, or no ONNX file of ours, or `threads` is no whole number above 0.
     """
     path = Path(path)
-    if threads < 1:
-        raise ValueError(f"threads is {threads}; it must be 1 or more")
+    _check_count("threads", threads, 1)
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; export_onnx writes one")
     try:
@@ -263,17 +282,18 @@ def quantize(
 
     A number :math:`r` becomes the integer nearest to :math:`r / s + z`, cut to eight bits, and
     stands for :math:`s (k - z)`. Weights get :math:`s` and :math:`z` from their own range, one pair
-    a layer. Activations get theirs
+    a layer of a member, signed. Activations get theirs
 
-    - from the range that `calibration` shows (**static**): then a sample's answer does not depend
-      on its batch, and what lies outside is cut off. NaN becomes a number too;
-    - from the batch at hand, where `calibration` is left out (**dynamic**): then a sample's answer
-      depends on the other samples of its batch.
+    - from the range that `calibration` shows (**static**, signed): then a sample's answer does not
+      depend on its batch, and what lies outside is cut off. NaN becomes a number too;
+    - from the batch at hand, where `calibration` is left out (**dynamic**, unsigned): then a
+      sample's answer depends on the other samples of its batch.
 
     Parameters
     ----------
     network : OnnxNetwork
-        In float32, of one member.
+        In float32; one network or an ensemble. What it held when it was made is quantised, whatever
+        lies at its path by now.
     path : path
         Ends in ``.onnx``; its folder is there.
     calibration : Tensor of float32, shape (N, D), optional
@@ -288,23 +308,22 @@ def quantize(
     Raises
     ------
     TypeError, ValueError
-        If the network is quantised already or an ensemble, or `calibration` does not fit it.
+        If the network is quantised already, or `calibration` does not fit it.
     FileExistsError, FileNotFoundError, OSError
         As `export_onnx`.
 
     Notes
     -----
-    Settings are ONNX Runtime's defaults (signed integers for weights and activations, one scale a
-    tensor, minimum and maximum, QuantizeLinear and DequantizeLinear nodes). Chapter 06.
+    The quantiser's settings are ONNX Runtime's defaults: one scale a tensor, minimum and maximum;
+    static gives QuantizeLinear and DequantizeLinear nodes, dynamic MatMulInteger's kind. So are the
+    session's, but for one: on x86 without VNNI the default kernels add two products in 16 bits and
+    saturate, so that answers would depend on the processor. Where a product shows that, sessions
+    are told to use exact kernels, which are slower (``session.x64quantprecision``). Chapter 06.
     """
     path = _check_target(path, overwrite)
-    if network.about.get("precision") != "float32":
+    if network.about["precision"] != "float32":
         raise ValueError(
-            f"{network.path.name} is {network.about.get('precision')} already; give the float32 one"
-        )
-    if network.about["members"] != 1:
-        raise ValueError(
-            f"{network.path.name} holds {network.about['members']} members; quantise one network"
+            f"{network.path.name} is {network.about['precision']} already; give the float32 one"
         )
     if calibration is not None:
         network.check(calibration, "calibration")
@@ -313,7 +332,7 @@ def quantize(
                 f"calibration has {len(calibration)} rows, or values that are not finite; give "
                 "one finite row or more, such as the training inputs"
             )
-    model = _quantized(network.path, calibration)
+    model = _quantized(network.content, calibration)
     kind = "int8, static" if calibration is not None else "int8, dynamic"
     _describe(model, network.about | {"precision": kind})
     content = model.SerializeToString()
@@ -330,13 +349,28 @@ def compile_network(model: nn.Module, x: Tensor) -> Callable[[Tensor], Tensor]:
     model : nn.Module
         In eval mode.
     x : Tensor, shape (B, D)
-        A batch of the size that will be used. A second size compiles again, a third no more.
+        A batch of the size that will be used. A second size in one process makes a kernel for any
+        size, somewhat slower; ``torch.compiler.reset()`` before it gives each its own.
 
     Raises
     ------
+    TypeError, ValueError
+        If the network does not take `x`.
     RuntimeError
         If there is no C++ compiler, or compiling fails.
     """
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"x is a {type(x).__name__}; it must be a tensor, such as torch.zeros(1, D)"
+        )
+    try:
+        with torch.inference_mode():
+            model(x)
+    except Exception as error:
+        raise ValueError(
+            f"x has shape {tuple(x.shape)} and dtype {x.dtype}, which the network does not take "
+            f"({_one_line(error)[:200]}); give a batch (B, D) as it will be served"
+        ) from None
     compiler = os.environ.get("CXX") or next(filter(shutil.which, ("g++", "clang++", "cl")), None)
     if compiler is None or not shutil.which(compiler):
         raise RuntimeError(
@@ -489,11 +523,11 @@ def measure_latency(
 ) -> Latencies:
     """Time single calls of several candidates, in turns, in one run.
 
-    Each round gives every candidate one block of calls, one after the other and from another start
-    each round: what changes in the machine meets all alike, and ratios are taken within a round.
-    Each block begins with calls that are not counted, for the caches have forgotten it meanwhile.
-    All run in torch's inference mode, without Python's garbage collector, torch on `threads`; a
-    session of ONNX Runtime has a number of its own.
+    Each round gives every candidate one block of calls, in a new random order (the same in every
+    run): what changes in the machine meets all alike, no candidate has the same one before it each
+    time, and ratios are taken within a round. Each block begins with calls that are not counted,
+    for the caches have forgotten it meanwhile. All run in torch's inference mode, without Python's
+    garbage collector, torch on `threads`; a session of ONNX Runtime has a number of its own.
 
     Parameters
     ----------
@@ -516,26 +550,28 @@ def measure_latency(
 
     Raises
     ------
-    ValueError
-        If there is no candidate, or a number is too small; before anything is called.
+    TypeError, ValueError
+        If there is no candidate, or a count is no whole number or too small; before anything is
+        called.
     """
     if not candidates:
         raise ValueError("candidates is empty; give one function or more to time")
-    counts = {name: calls if isinstance(calls, int) else calls.get(name, 0) for name in candidates}
+    counts = {
+        name: calls.get(name, 0) if isinstance(calls, Mapping) else calls for name in candidates
+    }
     for name, value, least in (
         ("rounds", rounds, 2),
         ("warm_up", warm_up, 0),
         ("threads", threads, 1),
         *((f"calls of {name!r}", count, 1) for name, count in counts.items()),
     ):
-        if value < least:
-            raise ValueError(f"{name} is {value}; it must be {least} or more")
+        _check_count(name, value, least)
     names = list(candidates)
+    order = np.random.default_rng(0)
     seconds = {name: np.zeros((rounds, counts[name])) for name in names}
     with _steady(threads):
         for index in range(rounds):
-            start = index % len(names)
-            for name in names[start:] + names[:start]:
+            for name in order.permutation(names).tolist():
                 call = candidates[name]
                 for _ in range(warm_up):
                     call()
@@ -549,19 +585,20 @@ def measure_latency(
 def peak_memory(code: str, *, timeout: float = 120.0) -> int:
     """Return the most memory, in bytes, that a fresh Python process holds while it runs `code`.
 
-    Its resident set: the interpreter, every library it loads, and what shared libraries it touches.
+    Its resident set: the interpreter, every library it loads, and what shared libraries it touches,
+    whose pages other processes may share.
 
     Parameters
     ----------
     code : str
-        Python; a whole program, imports included.
+        Python; a whole program, imports included, that runs to its end.
     timeout : float
         Seconds after which it is given up.
 
     Raises
     ------
     RuntimeError
-        If the program fails, takes too long, or the system does not tell (Windows).
+        If the program fails or ends early, takes too long, or the system does not tell (Windows).
 
     Examples
     --------
@@ -575,10 +612,15 @@ def _peak():
         for line in open("/proc/self/status", encoding="ascii"):
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+        return 0
     except OSError:
-        import resource
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print("peak", _peak())
+        try:
+            import resource, sys
+        except ImportError:
+            return 0
+        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return most if sys.platform == "darwin" else most * 1024
+print("\\npeak", _peak())
 """
     try:
         done = subprocess.run(
@@ -588,11 +630,26 @@ print("peak", _peak())
             timeout=timeout,
         )
     except subprocess.TimeoutExpired:
-        raise RuntimeError(f"the program took more than {timeout:g} s; give it longer") from None
+        raise RuntimeError(
+            f"timeout is {timeout:g} s and the program took longer; pass a longer timeout"
+        ) from None
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise RuntimeError(f"the program failed: {last}")
-    return int(done.stdout.split()[-1])
+        raise RuntimeError(
+            f"the program failed ({last}); code must run as `python -c` does: run it so to mend it"
+        )
+    word, _, told = (done.stdout.splitlines() or [""])[-1].partition(" ")
+    if word != "peak" or not told.isdigit():
+        raise RuntimeError(
+            "the program ended before its peak was asked for; code must run to its end: leave out "
+            "sys.exit and os._exit"
+        )
+    if not int(told):
+        raise RuntimeError(
+            "this system does not tell a process's peak memory (no VmHWM in /proc/self/status); "
+            "measure it on an ordinary Linux or macOS"
+        )
+    return int(told)
 
 
 # Small things ---------------------------------------------------------------------------------
@@ -605,9 +662,45 @@ def _session(content: bytes, threads: int) -> Any:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors
-    # Without VNNI the fast kernels for int8 saturate; this takes the exact ones there.
-    options.add_session_config_entry("session.x64quantprecision", "1")
+    if _saturates():
+        options.add_session_config_entry("session.x64quantprecision", "1")
     return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+@functools.cache
+def _saturates() -> bool:
+    """Tell whether this processor's int8 products saturate: so it is on x86 without VNNI.
+
+    Sums of two products of uint8 and int8 do not fit into the 16 bits of the older instruction. One
+    product is tried, for the processor's flags have no portable name.
+    """
+    import onnxruntime
+    from onnx import TensorProto, helper, numpy_helper
+
+    size, most, largest = 64, 255, 127
+    weight = numpy_helper.from_array(np.full((size, 16), largest, np.int8), "w")
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.UINT8, [1, size]),
+        helper.make_tensor_value_info("y", TensorProto.INT32, [1, 16]),
+    ]
+    node = helper.make_node("MatMulInteger", ["x", "w"], ["y"])
+    model = helper.make_model(
+        helper.make_graph([node], "product", ends[:1], ends[1:], [weight]),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+    )
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (y,) = session.run(None, {"x": np.full((1, size), most, np.uint8)})
+    return bool((y != size * most * largest).any())
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} is {value!r}; it must be a whole number, {least} or more")
+    if value < least:
+        raise ValueError(f"{name} is {value}; it must be {least} or more")
 
 
 def _check_target(path: str | Path, overwrite: bool) -> Path:
@@ -730,7 +823,7 @@ def _rounding(stack: Stack) -> float:
     return found
 
 
-def _quantized(path: Path, calibration: Tensor | None) -> onnx.ModelProto:
+def _quantized(content: bytes, calibration: Tensor | None) -> onnx.ModelProto:
     """Run ONNX Runtime's quantiser, which works on files, in a folder of its own."""
     import onnx
     from onnxruntime.quantization import (
@@ -747,7 +840,7 @@ def _quantized(path: Path, calibration: Tensor | None) -> onnx.ModelProto:
         def get_next(self) -> Any:
             return next(self.batches, None)
 
-    model = onnx.load(path)
+    model = onnx.load_from_string(content)
     # The quantiser asks, on the root logger, for a pre-processing that changes nothing here: it
     # infers shapes, which these graphs give, and fuses what they do not hold.
     onnx.helper.set_model_props(model, {"onnx.quant.pre_process": "onnxruntime.quant"})

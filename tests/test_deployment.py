@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import gc
 import itertools
+import json
 import logging
 import math
 
@@ -310,6 +311,11 @@ def test_about_must_be_json_and_not_ours(tmp_path, about, line):
         (torch.zeros(2, 19), ValueError, r"has shape \(2, 19\); a.onnx takes \(B, 20\)."),
         (torch.zeros(2, 2, 20), ValueError, r"has shape \(2, 2, 20\); a.onnx takes"),
         (torch.zeros(2, 20).double(), TypeError, "is torch.float64; a.onnx takes torch.float32"),
+        (
+            [1.0],
+            TypeError,
+            r"is a list; a.onnx takes a torch.float32 tensor: use torch.as_tensor\(",
+        ),
     ],
 )
 def test_wrong_inputs_say_so_in_one_line(tmp_path, x, error, line):
@@ -331,12 +337,25 @@ def test_loading_what_is_no_file_of_ours(tmp_path):
     foreign = onnx.load(export_onnx(network(), tmp_path / "c.onnx").path)
     onnx.helper.set_model_props(foreign, {"author": "somebody"})
     onnx.save(foreign, tmp_path / "d.onnx")
-    for name in ("b.onnx", "d.onnx"):
-        with pytest.raises(ValueError, match=rf"{name} cannot be loaded \(.*\); write it") as bad:
+    onnx.helper.set_model_props(foreign, {"author": json.dumps("somebody")})
+    onnx.save(foreign, tmp_path / "e.onnx")
+    renamed = onnx.load(tmp_path / "c.onnx")
+    renamed.graph.input[0].name = renamed.graph.node[0].input[0] = "pixels"
+    onnx.save(renamed, tmp_path / "f.onnx")
+    for name, why in (
+        ("b.onnx", ".*"),
+        ("d.onnx", "it takes x and tells nothing of members, .*torch"),
+        ("e.onnx", "it takes x and tells nothing of members, .*torch"),
+        ("f.onnx", "it takes pixels, not x"),
+    ):
+        with pytest.raises(ValueError, match=rf"{name} cannot be loaded \({why}\); write") as bad:
             load_onnx(tmp_path / name)
         assert "\n" not in str(bad.value)
-    with pytest.raises(ValueError, match="threads is 0"):
+    with pytest.raises(ValueError, match=r"^threads is 0; it must be 1 or more"):
         load_onnx(tmp_path / "c.onnx", threads=0)
+    for threads in (1.5, True, "2"):
+        with pytest.raises(TypeError, match=r"^threads is .*; it must be a whole number, 1 or m"):
+            load_onnx(tmp_path / "c.onnx", threads=threads)
 
 
 @given(st.floats(-5, 5), st.floats(0.1, 1e6))
@@ -488,10 +507,78 @@ def test_calibration_must_be_finite_and_there(tmp_path, rows, line):
         quantize(source, tmp_path / "b.onnx", calibration=rows)
 
 
-def test_only_one_float_network_is_quantised(tmp_path, pair):
-    stack = export_onnx(Stack.build((4, 3, 2), seeds=[0, 1]), tmp_path / "a.onnx")
-    with pytest.raises(ValueError, match=r"^a.onnx holds 2 members; quantise one network"):
-        quantize(stack, tmp_path / "b.onnx")
+@pytest.mark.parametrize("rows", [None, inputs(200, 4, seed=8)])
+def test_a_quantised_ensemble_is_the_mean_of_its_quantised_members(tmp_path, rows):
+    stack = Stack.build((4, 9, 6, 3), seeds=range(3))
+    whole = quantize(
+        export_onnx(stack, tmp_path / "a.onnx"), tmp_path / "int8.onnx", calibration=rows
+    )
+    alone = [
+        quantize(
+            export_onnx(stack.member(m).eval(), tmp_path / f"{m}.onnx"),
+            tmp_path / f"{m}-int8.onnx",
+            calibration=rows,
+        )
+        for m in range(3)
+    ]
+    x = inputs(100, 4, seed=9)
+    apart = whole(x) - torch.stack([member(x) for member in alone]).mean(0)
+    # A static mean is stored in eight bits too: its range, over 255.
+    assert apart.abs().max() <= (1e-5 if rows is None else np.ptp(whole(x).numpy()) / 255)
+    assert whole.about["members"] == 3
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_is_quantised_is_the_network_and_not_what_lies_at_its_path_by_now(tmp_path, gone):
+    path = tmp_path / "a.onnx"
+    source = export_onnx(network((20, 8, 2), seed=1), path)
+    before = quantize(source, tmp_path / "before.onnx", calibration=inputs(50))
+    if gone:
+        path.unlink()
+    else:
+        export_onnx(network((20, 4, 2), seed=2), path, overwrite=True)
+    after = quantize(source, tmp_path / "after.onnx", calibration=inputs(50))
+    assert after.content == before.content == after.path.read_bytes()
+
+
+def test_integer_products_are_exact_whatever_the_processor(pair):
+    """Weights and inputs at their largest, so that 16 bits would not hold two products."""
+    _, static, _ = pair
+    x = torch.full((5, 20), 50.0) * torch.tensor([1.0, -1.0]).repeat(10)
+    expected, step = integers_by_hand(static.path, x)
+    assert (static(x).double() - expected).abs().max() <= 1.01 * step
+
+
+@pytest.mark.parametrize("saturates", [True, False])
+def test_exact_kernels_are_asked_for_only_where_the_fast_ones_saturate(
+    tmp_path, monkeypatch, saturates
+):
+    monkeypatch.setattr(deployment, "_saturates", lambda: saturates)
+    options = export_onnx(network(), tmp_path / "a.onnx").session.get_session_options()
+    if saturates:
+        assert options.get_session_config_entry("session.x64quantprecision") == "1"
+    else:
+        with pytest.raises(RuntimeError, match="x64quantprecision"):  # not set
+            options.get_session_config_entry("session.x64quantprecision")
+
+
+@pytest.mark.parametrize(("product", "saturates"), [(64 * 255 * 127, False), (32 * 32767, True)])
+def test_saturation_is_seen_in_a_product(monkeypatch, product, saturates):
+    class Session:
+        def __init__(self, content, providers):
+            (weight,) = onnx.load_from_string(content).graph.initializer
+            self.weight = numpy_helper.to_array(weight)
+
+        def run(self, names, feed):
+            exact = feed["x"].astype(np.int64) @ self.weight.astype(np.int64)
+            assert (exact == 64 * 255 * 127).all()
+            return [np.full_like(exact, product)]
+
+    monkeypatch.setattr("onnxruntime.InferenceSession", Session)
+    assert deployment._saturates.__wrapped__() is saturates
+
+
+def test_a_quantised_network_is_not_quantised_again(tmp_path, pair):
     with pytest.raises(ValueError, match=r"^static.onnx is int8, static already"):
         quantize(pair[1], tmp_path / "b.onnx")
     assert not (tmp_path / "b.onnx").exists()
@@ -532,16 +619,24 @@ def test_calls_are_timed_one_by_one_and_warm_up_is_not_counted():
     assert found.seconds["a"] == pytest.approx(np.array([[1, 2, 3], [4, 5, 6]]) * 1e-9)
 
 
-def test_candidates_take_turns_from_another_start_each_round():
+def test_candidates_take_turns_in_a_new_order_each_round():
     called = []
     candidates = {name: (lambda name=name: called.append(name)) for name in "abc"}
-    found = measure_latency(candidates, rounds=4, calls={"a": 2, "b": 1, "c": 1}, warm_up=0)
-    assert "".join(called) == "aabc" + "bcaa" + "caab" + "aabc"
+    found = measure_latency(candidates, rounds=60, calls={"a": 2, "b": 1, "c": 1}, warm_up=0)
+    rounds = [called[4 * k : 4 * k + 4] for k in range(60)]
+    assert all(sorted(names) == ["a", "a", "b", "c"] for names in rounds)
+    assert all("aa" in "".join(names) for names in rounds), "a block is not torn apart"
+    orders = {"".join(dict.fromkeys(names)) for names in rounds}
+    assert len(orders) == 6, "each order comes, so each has each before it"
     assert {name: values.shape for name, values in found.seconds.items()} == {
-        "a": (4, 2),
-        "b": (4, 1),
-        "c": (4, 1),
+        "a": (60, 2),
+        "b": (60, 1),
+        "c": (60, 1),
     }
+    first = list(called)
+    called.clear()
+    measure_latency(candidates, rounds=60, calls={"a": 2, "b": 1, "c": 1}, warm_up=0)
+    assert called == first
 
 
 def test_what_is_held_during_a_measurement_is_put_back():
@@ -578,12 +673,17 @@ def test_what_is_held_during_a_measurement_is_put_back():
         ({"calls": {"b": 3}}, "calls of 'a' is 0; it must be 1 or more"),
         ({"warm_up": -1}, "warm_up is -1; it must be 0 or more"),
         ({"threads": 0}, "threads is 0; it must be 1 or more"),
+        ({"calls": 2.5}, "calls of 'a' is 2.5; it must be a whole number, 1 or more"),
+        ({"calls": True}, "calls of 'a' is True; it must be a whole number, 1 or more"),
+        ({"calls": {"a": None}}, "calls of 'a' is None; it must be a whole number, 1 or more"),
+        ({"rounds": 2.0}, "rounds is 2.0; it must be a whole number, 2 or more"),
     ],
 )
 def test_a_measurement_that_cannot_be_is_refused_before_it_starts(changes, line):
     called = []
     arguments = {"candidates": {"a": lambda: called.append(1)}} | changes
-    with pytest.raises(ValueError, match=f"^{line}"):
+    error = TypeError if "whole" in line else ValueError
+    with pytest.raises(error, match=f"^{line}"):
         measure_latency(**arguments)
     assert not called
 
@@ -729,10 +829,35 @@ def test_memory_is_that_of_the_program_and_not_of_its_parent():
 
 
 def test_a_program_that_fails_or_hangs_says_so():
-    with pytest.raises(RuntimeError, match=r"^the program failed: ZeroDivisionError: division"):
-        peak_memory("1 / 0")
-    with pytest.raises(RuntimeError, match=r"^the program took more than 0.5 s"):
+    for code, line in (
+        ("1 / 0", r"the program failed \(ZeroDivisionError: division by zero\); code must run as"),
+        ("import sys; sys.exit(0)", "the program ended before its peak was asked for; .*leave out"),
+        (
+            "import os; print('peak', flush=True); os._exit(0)",
+            ".*ended before its peak .*; .*leave out",
+        ),
+    ):
+        with pytest.raises(RuntimeError, match=f"^{line}") as caught:
+            peak_memory(code)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(RuntimeError, match=r"^timeout is 0.5 s and .*; pass a longer timeout"):
         peak_memory("import time; time.sleep(30)", timeout=0.5)
+
+
+def test_a_system_that_does_not_tell_says_so():
+    empty = "import io, builtins\nbuiltins.open = lambda *a, **k: io.StringIO('VmRSS: 3 kB')"
+    with pytest.raises(RuntimeError, match=r"^this system does not tell .*VmHWM.*; measure it on"):
+        peak_memory(empty)
+
+
+def test_without_proc_the_systems_own_count_is_taken():
+    missing = (
+        "import builtins, resource\nclass Used: ru_maxrss = 4321\n"
+        "resource.getrusage = lambda who: Used\n"
+        "def no(*a, **k): raise FileNotFoundError\nbuiltins.open = no\n"
+    )
+    assert peak_memory(missing + "import sys; sys.platform = 'linux'") == 4321 * 1024
+    assert peak_memory(missing + "import sys; sys.platform = 'darwin'") == 4321
 
 
 def test_a_program_may_print():
@@ -757,6 +882,29 @@ def test_a_compiler_that_fails_is_one_line(monkeypatch):
     monkeypatch.setenv("CXX", "python3")
     with pytest.raises(RuntimeError, match=r"^torch.compile failed \(two lines\); see that py"):
         compile_network(network(), inputs(1))
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "line"),
+    [
+        (
+            torch.zeros(2, 19),
+            ValueError,
+            r"x has shape \(2, 19\) and dtype torch.float32, which the",
+        ),
+        (
+            torch.zeros(2, 20).double(),
+            ValueError,
+            r"x has shape \(2, 20\) and dtype torch.float64,",
+        ),
+        ([0.0], TypeError, "x is a list; it must be a tensor, such as"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_not_the_compilers_fault(monkeypatch, x, error, line):
+    monkeypatch.setattr(torch, "compile", None)
+    with pytest.raises(error, match=f"^{line}") as caught:
+        compile_network(network(), x)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow
