@@ -3,10 +3,12 @@
 Two tables, written beside this file:
 
   costs    a replicate is a fresh process that times every way of serving in turns, and one fresh
-           process for each program whose memory is measured; the article's networks
+           process for each program whose memory is measured (batch 0); the article's networks.
+           `calls` holds every call of one sample: seconds to two digits, and how often
   quality  a replicate is a training set (or a split of the digits) with its own teachers, students
            and test sample; how good each way's answers are
 
+A timed call takes an array that is there and returns logits: no scaler, no queue, no network.
 Times mean something on a quiet machine alone; `unrest` tells how quiet it was. Examples:
 
   python studies/deployment.py quality
@@ -21,14 +23,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from distill_helpers import deployment, metrics, studies
 from distill_helpers import experiments as ex
@@ -43,13 +47,22 @@ TEMPERATURE, ALPHA = 3.0, 0.7
 NUM_TEST = 20_000
 
 # Batch: rounds, calls of a slow way in a round, calls of a fast one.
-BLOCKS = {1: (20, 60, 200), 16: (10, 20, 50), 256: (10, 3, 20), 4096: (6, 1, 4)}
+BLOCKS = {1: (20, 60, 200), 16: (10, 20, 50), 256: (20, 4, 30), 4096: (12, 2, 6)}
+BATCHES_OF_MEMORY = (1, 256, 4096)
+FILES = {
+    "twelve": "twelve",
+    "twelve, int8": "twelve-int8",
+    "one teacher": "teacher",
+    "one teacher, int8": "teacher-int8",
+    "student": "student",
+    "student, int8": "student-int8",
+}
 PROGRAMS = {
     "Python alone": "pass",
     "student | NumPy": """
 import numpy as np
 weights = np.load("student.npz")
-h = np.zeros((1, 20), np.float32)
+h = np.zeros((BATCH, 20), np.float32)
 for layer in range(3):
     h = h @ weights[f"w{layer}"].T + weights[f"b{layer}"]
     h = np.maximum(h, 0) if layer < 2 else h
@@ -60,9 +73,9 @@ import numpy as np, onnxruntime
 options = onnxruntime.SessionOptions()
 options.intra_op_num_threads = 1
 session = onnxruntime.InferenceSession("{file}.onnx", options)
-session.run(None, {{"x": np.zeros((1, 20), np.float32)}})
+session.run(None, {{"x": np.zeros((BATCH, 20), np.float32)}})
 """
-        for model, file in (("student", "student"), ("student, int8", "int8"), ("twelve", "twelve"))
+        for model, file in FILES.items()
     },
     **{
         f"{model} | PyTorch": f"""
@@ -76,7 +89,7 @@ networks = [layers(*{sizes}) for _ in range({count})]
 for network, state in zip(networks, torch.load("{model}.pt")):
     network.load_state_dict(dict(zip(network.state_dict(), state)))
 with torch.inference_mode():
-    torch.stack([network(torch.zeros(1, 20)) for network in networks]).mean(0)
+    torch.stack([network(torch.zeros(BATCH, 20)) for network in networks]).mean(0)
 """
         for model, count, sizes in (
             ("student", 1, (20, 64, 32, 2)),
@@ -123,19 +136,23 @@ def trained(task: Task, index: int, students: int) -> tuple[Stack, dict[str, Sta
     return teachers, ex.train_students(task, arms, seeds=seeds)
 
 
-def integer_logits(stack: Stack, calibration: Tensor, x: Tensor) -> dict[str, Tensor]:
-    """Return the logits ``(M, N, C)`` of every student in int8, static and dynamic."""
-    found: dict[str, list[Tensor]] = {"static": [], "dynamic": []}
+def integer_logits(
+    models: list[nn.Module], calibration: Tensor | None, x: Tensor, batch: int = 256
+) -> Tensor:
+    """Return the logits ``(M, N, C)`` of models in int8; dynamic where nothing calibrates."""
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        for member in range(stack.num_members):
-            source = deployment.export_onnx(
-                stack.member(member).eval(), Path(folder) / f"{member}.onnx"
-            )
-            for kind, rows in (("static", calibration), ("dynamic", None)):
-                path = Path(folder) / f"{member} {kind}.onnx"
-                made = deployment.quantize(source, path, calibration=rows)
-                found[kind].append(torch.cat([made(batch) for batch in x.split(256)]))
-    return {kind: torch.stack(logits) for kind, logits in found.items()}
+        for index, model in enumerate(models):
+            source = deployment.export_onnx(model, Path(folder) / f"{index}.onnx")
+            path = Path(folder) / f"{index}-int8.onnx"
+            made = deployment.quantize(source, path, calibration=calibration)
+            found.append(torch.cat([made(rows) for rows in x.split(batch)]))
+    return torch.stack(found)
+
+
+def members_of(stack: Stack) -> list[nn.Module]:
+    """Return a stack's members as models of their own."""
+    return [stack.member(m).eval() for m in range(stack.num_members)]
 
 
 def quality_replicate(index: int, students: int) -> list[studies.Row]:
@@ -148,10 +165,16 @@ def quality_replicate(index: int, students: int) -> list[studies.Row]:
         v = teachers.predict(x)
         logits = {"twelve": v.mean(0, keepdim=True), "one teacher": v}
         logits |= {arm: stack.predict(x) for arm, stack in taught.items()}
-        for kind, z in integer_logits(taught["student"], task.x_train, x).items():
-            logits[f"student, int8 {kind}"] = z
+        students_of_soft_targets = members_of(taught["student"])
+        for arm, models, rows_seen in (
+            ("student, int8 static", students_of_soft_targets, task.x_train),
+            ("student, int8 dynamic", students_of_soft_targets, None),
+            ("one teacher, int8 static", members_of(teachers), task.x_train),
+            ("twelve, int8 static", [teachers], task.x_train),
+        ):
+            logits[arm] = integer_logits(models, rows_seen, x)
         for arm, z in logits.items():
-            reference = logits["student"] if arm.startswith("student, int8") else z
+            reference = logits[arm.partition(", int8")[0]]
             rows.append(
                 {
                     "replicate": index,
@@ -176,10 +199,13 @@ def store_networks(folder: Path) -> None:
     task = task_of("article", 0)
     teachers, taught = trained(task, 0, 1)
     student = taught["student"]
-    made = deployment.export_onnx(student.member(0).eval(), folder / "student.onnx")
-    deployment.quantize(made, folder / "int8.onnx", calibration=task.x_train)
-    deployment.export_onnx(teachers, folder / "twelve.onnx")
-    deployment.export_onnx(teachers.member(0).eval(), folder / "teacher.onnx")
+    for name, model in (
+        ("student", student.member(0).eval()),
+        ("teacher", teachers.member(0).eval()),
+        ("twelve", teachers),
+    ):
+        made = deployment.export_onnx(model, folder / f"{name}.onnx")
+        deployment.quantize(made, folder / f"{name}-int8.onnx", calibration=task.x_train)
     state = {"x": task.x_test}
     for name, stack in (("twelve", teachers), ("student", student)):
         members = [stack.member(m).eval() for m in range(stack.num_members)]
@@ -225,20 +251,24 @@ def ways(folder: Path, batch: int) -> dict[str, Callable[[], object]]:
     found: dict[str, Callable[[], object]] = {
         "twelve in a loop | PyTorch": lambda: torch.stack([m(x) for m in members]).mean(0),
         "twelve as a stack | PyTorch": lambda: twelve.predict(x).mean(0),
-        "twelve | ONNX Runtime": served("twelve"),
         "one teacher | PyTorch": lambda: members[0](x),
-        "one teacher | ONNX Runtime": served("teacher"),
         "student | PyTorch": lambda: student(x),
         "student | NumPy": by_hand,
-        "student | ONNX Runtime": served("student"),
-        "student, int8 | ONNX Runtime": served("int8"),
+        **{f"{name} | ONNX Runtime": served(file) for name, file in FILES.items()},
     }
+    torch.compiler.reset()  # else a second batch size gets a kernel for any size
     try:
         compiled = deployment.compile_network(student, x)
         found["student | torch.compile"] = lambda: compiled(x)
     except RuntimeError as error:
         print(error, file=sys.stderr)
     return found
+
+
+def counted(seconds: NDArray[np.float64]) -> str:
+    """Write calls in one line: seconds to two digits, a colon, how often."""
+    counts = Counter(f"{call:.1e}" for call in seconds.ravel())
+    return " ".join(f"{call}:{count}" for call, count in sorted(counts.items()))
 
 
 def time_ways(folder: Path) -> list[dict[str, Any]]:
@@ -249,7 +279,7 @@ def time_ways(folder: Path) -> list[dict[str, Any]]:
         candidates = ways(folder, batch)
         calls = {name: slow if name.startswith("twelve") else fast for name in candidates}
         found = deployment.measure_latency(
-            candidates, rounds=rounds, calls=calls, warm_up=max(1, slow // 4)
+            candidates, rounds=rounds, calls=calls, warm_up=max(2, slow // 4)
         )
         rows += [
             {
@@ -259,10 +289,22 @@ def time_ways(folder: Path) -> list[dict[str, Any]]:
                 "p99": found.quantile(name, 0.99).value,
                 "unrest": found.unrest(name),
                 "memory": 0,
+                "calls": counted(found.seconds[name]) if batch == 1 else "",
             }
             for name in candidates
         ]
     return rows
+
+
+def programs(folder: Path) -> dict[str, str]:
+    """Return each program whose memory is measured: at one sample, in ONNX Runtime at more too."""
+    return {
+        arm if batch == 1 else f"{arm}, {batch} at once": (
+            f"import os\nos.chdir({str(folder)!r})\nBATCH = {batch}\n{code}"
+        )
+        for arm, code in PROGRAMS.items()
+        for batch in (BATCHES_OF_MEMORY if "ONNX" in arm and "int8" not in arm else (1,))
+    }
 
 
 def costs_replicate(index: int, folder: Path) -> list[studies.Row]:
@@ -275,9 +317,8 @@ def costs_replicate(index: int, folder: Path) -> list[studies.Row]:
     )
     print(done.stderr, end="", file=sys.stderr)
     rows = json.loads(done.stdout.splitlines()[-1])
-    for arm, code in PROGRAMS.items():
-        program = f"import os\nos.chdir({str(folder)!r})\n{code}"
-        empty = {"median": 0, "p99": 0, "unrest": 0}
+    for arm, program in programs(folder).items():
+        empty = {"median": 0, "p99": 0, "unrest": 0, "calls": ""}
         rows.append({"batch": 0, "arm": arm, **empty, "memory": deployment.peak_memory(program)})
     return [{"replicate": index, **row} for row in rows]
 

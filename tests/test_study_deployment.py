@@ -46,8 +46,9 @@ def test_every_way_gives_the_answer_of_its_network(
         }
     teacher = answers["one teacher | ONNX Runtime"] - answers["one teacher | PyTorch"]
     assert teacher.abs().max() < 1e-5
-    near = answers["student, int8 | ONNX Runtime"] - answers["student | PyTorch"]
-    assert 0 < near.abs().max() < 0.5
+    for name in ("student", "one teacher", "twelve"):
+        near = answers[f"{name}, int8 | ONNX Runtime"] - answers[f"{name} | ONNX Runtime"]
+        assert 0 < near.abs().max() < 0.5
     for name in ("student | NumPy", "student | ONNX Runtime", "student | torch.compile"):
         assert (answers[name] - answers["student | PyTorch"]).abs().max() < 1e-5
     for name in ("twelve as a stack | PyTorch", "twelve | ONNX Runtime"):
@@ -55,12 +56,20 @@ def test_every_way_gives_the_answer_of_its_network(
 
 
 def test_every_program_runs_and_loads_its_file(folder: Path) -> None:
-    used = {
-        name: peak_memory(f"import os\nos.chdir({str(folder)!r})\n{code}")
-        for name, code in study.PROGRAMS.items()
-    }
+    used = {name: peak_memory(program) for name, program in study.programs(folder).items()}
     assert used["Python alone"] == min(used.values())
     assert used["student | PyTorch"] > used["student | ONNX Runtime"] > used["student | NumPy"]
+    for name in ("twelve", "one teacher", "student"):
+        one, many = (used[f"{name} | ONNX Runtime{end}"] for end in ("", ", 4096 at once"))
+        assert many > one
+    assert len(used) == len(study.PROGRAMS) + 3 * 2
+
+
+def test_counted_calls_give_the_calls_back_to_two_digits() -> None:
+    calls = np.random.default_rng(0).lognormal(-11, 1, (20, 50))
+    pairs = [pair.split(":") for pair in study.counted(calls).split()]
+    back = np.repeat([float(call) for call, _ in pairs], [int(count) for _, count in pairs])
+    np.testing.assert_allclose(np.sort(calls.ravel()), np.sort(back), rtol=0.051)
 
 
 @pytest.mark.parametrize("name", list(study.REPLICATES))
