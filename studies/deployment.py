@@ -47,7 +47,7 @@ TEMPERATURE, ALPHA = 3.0, 0.7
 NUM_TEST = 20_000
 
 # Batch: rounds, calls of a slow way in a round, calls of a fast one.
-BLOCKS = {1: (20, 60, 200), 16: (10, 20, 50), 256: (20, 4, 30), 4096: (12, 2, 6)}
+BLOCKS = {1: (20, 60, 200), 16: (10, 20, 50), 256: (20, 4, 30), 4096: (8, 2, 6)}
 BATCHES_OF_MEMORY = (1, 256, 4096)
 FILES = {
     "twelve": "twelve",
