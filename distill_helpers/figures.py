@@ -1091,21 +1091,24 @@ def live_shares(
 
 
 def pareto(
-    points: Mapping[str, tuple[float, Estimate, str]],
+    panels: Mapping[str, Mapping[str, tuple[float, Estimate, str]]],
     *,
     xlabel: str,
     ylabel: str,
+    less: bool = False,
     left: Sequence[str] = (),
 ) -> Figure:
-    """Draw cost against quality, and the front: what nothing beats in both.
+    """Draw cost against quality, one panel a task, and the front: what nothing beats in both.
 
     Parameters
     ----------
-    points : mapping of str to (cost, quality, kind)
-        By name; cost above 0, less is better, more quality is better. Points of one kind share
-        colour and marker. A name is shown without the blanks around it.
+    panels : mapping of str to mapping of str to (cost, quality, kind)
+        By the panel's title and the point's name; cost above 0, less is better. Points of one kind
+        share colour and marker. A name is shown without the blanks around it.
     xlabel, ylabel : str
         With units.
+    less : bool
+        Whether less quality is better, as of a loss; the axis is then upside down.
     left : sequence of str
         Points whose name stands on their left, and not on their right.
 
@@ -1113,47 +1116,60 @@ def pareto(
     -------
     Figure
     """
+    import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator
 
-    figure, axes = _axes(6.6, 4.4)
-    kinds = list(dict.fromkeys(kind for _, _, kind in points.values()))
-    drawn: set[str] = set()
-    for name, (cost, quality, kind) in points.items():
-        which = kinds.index(kind)
-        axes.errorbar(
-            cost,
-            quality.value,
-            yerr=[[quality.value - quality.low], [quality.high - quality.value]],
-            fmt=_MARKERS[which % 4],
-            color=_COLOURS[which % 4],
-            markersize=8,
-            markeredgecolor="white",
-            capsize=3,
-            label=None if kind in drawn else kind,
+    figure, drawn = plt.subplots(
+        1, len(panels), figsize=(3.2 * len(panels), 3.8), layout="constrained", dpi=150, sharex=True
+    )
+    every = list(np.atleast_1d(drawn))
+    kinds = list(
+        dict.fromkeys(kind for points in panels.values() for _, _, kind in points.values())
+    )
+    handles = {}
+    for axes, (title, points) in zip(every, panels.items(), strict=True):
+        axes.spines[["top", "right"]].set_visible(False)
+        for name, (cost, quality, kind) in points.items():
+            which = kinds.index(kind)
+            handles[kind] = axes.errorbar(
+                cost,
+                quality.value,
+                yerr=[[quality.value - quality.low], [quality.high - quality.value]],
+                fmt=_MARKERS[which % 4],
+                color=_COLOURS[which % 4],
+                markersize=7,
+                markeredgecolor="white",
+                capsize=3,
+            )
+            before = name in left
+            axes.annotate(
+                name.strip(),
+                (cost, quality.value),
+                xytext=(-6 if before else 6, 3),
+                textcoords="offset points",
+                ha="right" if before else "left",
+                fontsize=8,
+            )
+        sign = -1 if less else 1
+        front = pareto_front(
+            {name: (cost, sign * q.value) for name, (cost, q, _) in points.items()}
         )
-        drawn.add(kind)
-        before = name in left
-        axes.annotate(
-            name.strip(),
-            (cost, quality.value),
-            xytext=(-7 if before else 7, 3),
-            textcoords="offset points",
-            ha="right" if before else "left",
-            fontsize=9,
-        )
-    front = pareto_front({name: (cost, q.value) for name, (cost, q, _) in points.items()})
-    corners = [(points[name][0], points[name][1].value) for name in front]
-    axes.step(*zip(*corners, strict=True), where="post", color=GREY, linewidth=1.2, zorder=0)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter("")
-    axes.margins(x=0.2, y=0.14)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
-    axes.grid(color="#e6e6e6", linewidth=0.8)
+        corners = [(points[name][0], points[name][1].value) for name in front]
+        axes.step(*zip(*corners, strict=True), where="post", color=GREY, linewidth=1.2, zorder=0)
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.margins(x=0.25, y=0.14)
+        if less:
+            axes.invert_yaxis()
+        axes.set_title(title, fontsize=10)
+        axes.grid(color="#e6e6e6", linewidth=0.8)
+    every[0].set_ylabel(ylabel)
+    figure.supxlabel(xlabel, fontsize=10)
     figure.legend(
-        *axes.get_legend_handles_labels(),
+        list(handles.values()),
+        list(handles),
         loc="outside upper center",
         ncols=len(kinds),
         frameon=False,

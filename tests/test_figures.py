@@ -681,7 +681,8 @@ def test_the_front_by_definition(values: list[tuple[int, int]]) -> None:
     assert front == sorted(set(values) - beaten)
 
 
-def test_pareto_draws_points_intervals_and_the_front() -> None:
+@pytest.mark.parametrize("less", [False, True])
+def test_pareto_draws_points_intervals_and_the_front(less: bool) -> None:
     def estimate(value: float) -> Estimate:
         return Estimate(value, value - 1, value + 2, 0.95, 5, 1.0, 4)
 
@@ -690,13 +691,29 @@ def test_pareto_draws_points_intervals_and_the_front() -> None:
         "b": (10.0, estimate(95), "two"),
         "c": (20.0, estimate(93), "two"),
     }
-    figure = figures.pareto(points, xlabel="cost", ylabel="good")
-    (axes,) = figure.axes
-    assert axes.get_xscale() == "log" and (axes.get_xlabel(), axes.get_ylabel()) == ("cost", "good")
-    assert [text.get_text() for text in axes.texts] == ["a", "b", "c"]
-    steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
-    assert list(zip(*steps.get_data(), strict=True)) == [(1, 90), (10, 95)]
-    bars = [container.lines[2][0].get_segments()[0] for container in axes.containers]
+    other = {"d": (2.0, estimate(7), "one"), "e ": (3.0, estimate(5), "two")}
+    figure = figures.pareto(
+        {"task": points, "other": other}, xlabel="cost", ylabel="good", less=less, left=["d"]
+    )
+    one, two = figure.axes
+    assert figure.get_supxlabel() == "cost" and one.get_ylabel() == "good"
+    assert [axes.get_title() for axes in (one, two)] == ["task", "other"]
+    assert one.get_xscale() == two.get_xscale() == "log"
+    assert one.yaxis_inverted() is less
+    assert [text.get_text() for text in one.texts] == ["a", "b", "c"]
+    assert [(text.get_text(), text.get_ha()) for text in two.texts] == [
+        ("d", "right"),
+        ("e", "left"),
+    ]
+    fronts = [
+        list(zip(*line.get_data(), strict=True))
+        for axes in (one, two)
+        for line in axes.lines
+        if line.get_drawstyle() == "steps-post"
+    ]
+    best = [[(1, 90)], [(2, 7), (3, 5)]] if less else [[(1, 90), (10, 95)], [(2, 7)]]
+    assert fronts == best
+    bars = [container.lines[2][0].get_segments()[0] for container in one.containers]
     assert [bar[:, 1].tolist() for bar in bars] == [[89, 92], [94, 97], [92, 95]]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
