@@ -1119,10 +1119,16 @@ def pareto(
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator
 
-    figure, drawn = plt.subplots(
-        1, len(panels), figsize=(3.2 * len(panels), 3.8), layout="constrained", dpi=150, sharex=True
+    figure, grid = plt.subplots(
+        1,
+        len(panels),
+        figsize=(3.2 * len(panels), 3.8),
+        layout="constrained",
+        dpi=150,
+        sharex=True,
+        squeeze=False,
     )
-    every = list(np.atleast_1d(drawn))
+    every = grid[0]
     kinds = list(
         dict.fromkeys(kind for points in panels.values() for _, _, kind in points.values())
     )
