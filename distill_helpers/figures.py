@@ -1097,6 +1097,7 @@ def pareto(
     ylabel: str,
     less: bool = False,
     left: Sequence[str] = (),
+    below: Sequence[str] = (),
 ) -> Figure:
     """Draw cost against quality, one panel a task, and the front: what nothing beats in both.
 
@@ -1111,6 +1112,8 @@ def pareto(
         Whether less quality is better, as of a loss; the axis is then upside down.
     left : sequence of str
         Points whose name stands on their left, and not on their right.
+    below : sequence of str
+        Points whose name stands below them.
 
     Returns
     -------
@@ -1151,7 +1154,7 @@ def pareto(
             axes.annotate(
                 name.strip(),
                 (cost, quality.value),
-                xytext=(-6 if before else 6, 3),
+                xytext=(-6 if before else 6, -10 if name in below else 3),
                 textcoords="offset points",
                 ha="right" if before else "left",
                 fontsize=8,
@@ -1166,7 +1169,7 @@ def pareto(
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
-        axes.margins(x=0.25, y=0.14)
+        axes.margins(x=0.4, y=0.14)
         if less:
             axes.invert_yaxis()
         axes.set_title(title, fontsize=10)

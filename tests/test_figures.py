@@ -693,7 +693,12 @@ def test_pareto_draws_points_intervals_and_the_front(less: bool) -> None:
     }
     other = {"d": (2.0, estimate(7), "one"), "e ": (3.0, estimate(5), "two")}
     figure = figures.pareto(
-        {"task": points, "other": other}, xlabel="cost", ylabel="good", less=less, left=["d"]
+        {"task": points, "other": other},
+        xlabel="cost",
+        ylabel="good",
+        less=less,
+        left=["d"],
+        below=["b"],
     )
     one, two = figure.axes
     assert figure.get_supxlabel() == "cost" and one.get_ylabel() == "good"
@@ -701,6 +706,7 @@ def test_pareto_draws_points_intervals_and_the_front(less: bool) -> None:
     assert one.get_xscale() == two.get_xscale() == "log"
     assert one.yaxis_inverted() is less
     assert [text.get_text() for text in one.texts] == ["a", "b", "c"]
+    assert [text.get_position()[1] < 0 for text in one.texts] == [False, True, False]
     assert [(text.get_text(), text.get_ha()) for text in two.texts] == [
         ("d", "right"),
         ("e", "left"),
