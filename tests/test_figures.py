@@ -704,7 +704,7 @@ def test_pareto_draws_points_intervals_and_the_front(less: bool) -> None:
     assert figure.get_supxlabel() == "cost" and one.get_ylabel() == "good"
     assert [axes.get_title() for axes in (one, two)] == ["task", "other"]
     assert one.get_xscale() == two.get_xscale() == "log"
-    assert one.yaxis_inverted() is less
+    assert bool(one.yaxis_inverted()) is less
     assert [text.get_text() for text in one.texts] == ["a", "b", "c"]
     assert [text.get_position()[1] < 0 for text in one.texts] == [False, True, False]
     assert [(text.get_text(), text.get_ha()) for text in two.texts] == [
