@@ -1169,7 +1169,7 @@ def pareto(
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
-        axes.margins(x=0.4, y=0.14)
+        axes.margins(x=0.5, y=0.14)
         if less:
             axes.invert_yaxis()
         axes.set_title(title, fontsize=10)
