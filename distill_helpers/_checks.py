@@ -189,11 +189,11 @@ def axes(shape: torch.Size, name: str, members: bool | None, says_so: str = "mem
     flat = f"{name}.flatten(0, -2)"
     if ndim < 2:
         way_out = (
-            f"For one row of logits use {name}[None]; for one sigmoid output a row, "
-            f"torch.stack([torch.zeros_like({name}), {name}], dim=-1)."
+            f"For one row of logits use {name}[None]; for one sigmoid output a row "
+            f"use torch.stack([torch.zeros_like({name}), {name}], dim=-1)."
         )
     elif ndim == 2:
-        way_out = f"For one network add an axis, {name}[None]."
+        way_out = f"For one network use {name}[None]."
     elif ndim == 3:
         way_out = f"For M networks pass {says_so}; for tokens (B, L, C) use {flat}."
     else:

@@ -56,10 +56,13 @@ class HardLabels:
     def __init__(self, labels: Tensor) -> None:
         self.labels = _checks.labels(labels, None).contiguous()
 
-    def check(self, members: int, num_rows: int, num_classes: int) -> None:
+    def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
         """Raise where the labels are for other rows, members or classes; `fit` asks first."""
         _check_targets("labels", self.labels, 1, members, num_rows)
-        _checks.labels(self.labels, num_classes)
+        # Rows that are not trained on may have no label.
+        shared = self.labels.dim() == 1
+        used = self.labels[rows] if shared else _take(self.labels, rows.expand(members, -1), 1)
+        _checks.labels(used, num_classes)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
@@ -110,7 +113,7 @@ class Distillation:
         self.alpha = _checks.alpha(alpha, _count(alpha))
         self.scale = _checks.scale(scale, _count(scale))
 
-    def check(self, members: int, num_rows: int, num_classes: int) -> None:
+    def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
         """Raise where the targets are for other rows, members or classes; `fit` asks first."""
         _check_targets("soft_targets", self.soft_targets, 2, members, num_rows, num_classes)
         _check_targets("labels", self.labels, 1, members, num_rows)
@@ -174,7 +177,7 @@ class Matching:
         self.temperature = _checks.temperature(temperature, _count(temperature))
         self.alpha = _checks.alpha(alpha, _count(alpha))
 
-    def check(self, members: int, num_rows: int, num_classes: int) -> None:
+    def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
         """Raise where the targets are for other rows, members or classes; `fit` asks first."""
         _check_targets("teacher_logits", self.teacher_logits, 2, members, num_rows, num_classes)
         _check_targets("labels", self.labels, 1, members, num_rows)
@@ -300,7 +303,12 @@ def fit(
     rates = _checks.rate(learning_rate, members, "learning_rate", above_zero=True)
     decays = _checks.rate(weight_decay, members, "weight_decay", above_zero=False)
     if isinstance(objective, KnownObjective):
-        objective.check(members, num_rows, stack.sizes[-1])
+        objective.check(members, num_rows, stack.sizes[-1], rows)
+    if not x.isfinite().all() and not x[(rows + first_row).unique()].isfinite().all():
+        raise ValueError(
+            "x_train holds numbers that are not finite in rows to train on; all must be. Leave "
+            "those rows out, or fill them in."
+        )
     weights = [weight.detach() for weight in stack.weights]
     biases = [bias.detach() for bias in stack.biases]
     for parameter in [*weights, *biases]:
@@ -626,10 +634,10 @@ def _gather_inputs(tasks: list[Task], stack: Stack) -> tuple[Tensor, Tensor, int
                 f"task {task.name} has training inputs {tuple(task.x_train.shape)}; all must be "
                 f"({num_rows}, {stack.sizes[0]}), the stack's features"
             )
-        if task.x_train.dtype != torch.float32 or not task.x_train.isfinite().all():
-            raise ValueError(
-                f"task {task.name} has training inputs of {task.x_train.dtype}, or some that are "
-                "not finite; they must be finite float32. Make it with task_from_arrays()."
+        if task.x_train.dtype != torch.float32:
+            raise TypeError(
+                f"task {task.name} has training inputs of {task.x_train.dtype}; they must be "
+                "torch.float32. Use replace(task, x_train=task.x_train.float())."
             )
         if task.num_classes != stack.sizes[-1]:
             raise ValueError(

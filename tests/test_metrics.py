@@ -348,7 +348,12 @@ P = torch.softmax(Z, -1)
             ValueError,
             r"^labels has shape \(2,\) .* must be \(3,\), .* or the post.* \(3, 2\)",
         ),
-        (Z, P[:2], ValueError, r"^labels has shape \(2, 2\) .* must be \(3,\), .* or the posterior"),
+        (
+            Z,
+            P[:2],
+            ValueError,
+            r"^labels has shape \(2, 2\) .* must be \(3,\), .* or the posterior",
+        ),
         (
             Z,
             torch.ones(3, 4) / 4,

@@ -71,7 +71,11 @@ def test_dropout_out_of_range(rate: float) -> None:
         lambda: mlp((3, 4, 2), rate),
         lambda: mlp((3, 4, 4, 2), [0.0, rate]),
         lambda: Stack.build((3, 4, 2), seeds=[0], dropout=rate),
-        lambda: Stack([torch.zeros(1, 4, 3), torch.zeros(1, 2, 4)], [torch.zeros(1, 4)] * 2, rate),
+        lambda: Stack(
+            [torch.zeros(1, 4, 3), torch.zeros(1, 2, 4)],
+            [torch.zeros(1, 4), torch.zeros(1, 2)],
+            rate,
+        ),
     ):
         with pytest.raises(ValueError, match=r"^dropout is .*from 0 to below 1$"):
             make()
@@ -277,7 +281,7 @@ def test_a_network_that_drops_everything() -> None:
 def test_empty() -> None:
     with pytest.raises(ValueError, match="modules is empty; a stack needs one network or more"):
         Stack.from_modules([])
-    with pytest.raises(ValueError, match="seeds is empty; a stack needs one seed a member"):
+    with pytest.raises(ValueError, match="seeds is empty; it must hold one whole number"):
         Stack.build((3, 2), seeds=[])
 
 
@@ -309,5 +313,5 @@ def test_one_number_is_no_stack() -> None:
 
 @pytest.mark.parametrize("chunk", [0, -1])
 def test_chunks_of_nothing(chunk: int) -> None:
-    with pytest.raises(ValueError, match=f"chunk is {chunk}; it must be 1 or more"):
+    with pytest.raises(ValueError, match=f"chunk is {chunk}; it must be a whole number, 1 or more"):
         Stack.build((3, 2), seeds=[0]).predict(torch.zeros(4, 3), chunk)

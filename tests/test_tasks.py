@@ -761,7 +761,11 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
         # One far value that only one part can hold: the standardised test part overflows.
         (lambda: task_from_arrays(lone_giant(), Y), ValueError, "x reaches 1e"),
         (lambda: task_from_arrays(X, Y[:-1]), ValueError, r"y has shape \(39,\)"),
-        (lambda: task_from_arrays(X, np.eye(2)[Y]), ValueError, r"y.argmax\(1\) for one-hot"),
+        (
+            lambda: task_from_arrays(X, np.eye(2)[Y]),
+            ValueError,
+            r"Each row has one 1: use y\.argmax\(-1\)",
+        ),
         (lambda: task_from_arrays(X, Y * 0.5), ValueError, "y holds 0.5"),
         (lambda: task_from_arrays(X, np.where(Y, 1, np.nan)), ValueError, "y holds nan"),
         (lambda: task_from_arrays(X, odd(["a", None] * 20)), ValueError, "y holds None"),
