@@ -212,7 +212,7 @@ def one_output(shape: torch.Size, name: str) -> str:
 
 
 def labels(value: Tensor, num_classes: int | None, name: str = "labels") -> Tensor:
-    """Return labels as int64, each from 0 to ``num_classes - 1``; None leaves the end open."""
+    """Return labels as int64, each from 0 to ``num_classes - 1``; None asks for the type alone."""
     value = tensor(value, name)
     if value.dtype == torch.bool or value.is_floating_point() or value.is_complex():
         advice = one_or_several(value, num_classes, name) or (
@@ -222,16 +222,14 @@ def labels(value: Tensor, num_classes: int | None, name: str = "labels") -> Tens
         raise TypeError(
             f"{name} has dtype {_dtype(value)}; it must hold integer class numbers. {advice}"
         )
-    # Comparing alone would take two passes and two masks.
-    low, high = value.aminmax() if value.numel() else (0, 0)
-    end = math.inf if num_classes is None else num_classes
-    if low < 0 or high >= end:
-        allowed = "0 or more" if num_classes is None else f"from 0 to {num_classes - 1}"
-        classes = "" if num_classes is None else f"with {num_classes} classes "
-        raise ValueError(
-            f"{name} holds {int(low if low < 0 else high)}; {classes}each must be {allowed}. "
-            f"Number the classes from 0, and leave out rows without a label."
-        )
+    if num_classes is not None and value.numel():
+        low, high = value.aminmax()
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f"{name} holds {int(low if low < 0 else high)}; with {num_classes} classes each "
+                f"must be from 0 to {num_classes - 1}. Number the classes from 0, and leave out "
+                f"rows without a label."
+            )
     return value.long()
 
 

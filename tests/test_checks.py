@@ -131,9 +131,7 @@ def test_two_single_networks_are_no_stack() -> None:
 
 
 def test_an_ensembles_parts_want_members() -> None:
-    with pytest.raises(
-        ValueError, match=r"^logits has shape \(6, 3\); .* For one network use logits\["
-    ):
+    with pytest.raises(ValueError, match=r"^logits has shape .* For one network use logits\["):
         ambiguity_decomposition(normal(6, 3), torch.arange(6) % 3)
 
 
