@@ -6,7 +6,9 @@ and the way out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+import operator
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -73,13 +75,78 @@ def scale(value: Numbers, num_members: int | None = None) -> float | Tensor:
     )
 
 
-def logits(value: Tensor, name: str = "logits") -> Tensor:
-    """Return logits ``(N, C)`` or ``(M, N, C)``: floating, finite, two classes or more.
+def rate(value: Numbers, num_members: int, name: str, *, above_zero: bool) -> list[float]:
+    """Return a setting of the optimiser, one number a member."""
+    numbers = _numbers(
+        value,
+        num_members,
+        name,
+        lambda r: torch.isfinite(r) & (r > 0 if above_zero else r >= 0),
+        "must be a finite number "
+        + ("above 0, such as 1e-3." if above_zero else "of 0 or more, such as 1e-4."),
+    )
+    return numbers.tolist() if isinstance(numbers, Tensor) else [numbers] * num_members
+
+
+def whole(name: str, value: object, low: int, way_out: str, high: float = math.inf) -> int:
+    """Return `value` as an int from `low` to `high`, or raise in one line."""
+    number = index(value)
+    span = f"{low} or more" if high == math.inf else f"from {low} to {high:.0f}"
+    if number is None:
+        raise TypeError(f"{name} is {value!r:.80}; it must be a whole number, {span}. {way_out}")
+    if not low <= number <= high:
+        raise ValueError(f"{name} is {value!r:.80}; it must be a whole number, {span}. {way_out}")
+    return number
+
+
+def seeds(value: Iterable[int], num_members: int | None = None) -> list[int]:
+    """Return one seed a member: whole numbers from 0 on, as torch and numpy both take them."""
+    rule = "one whole number from 0 to 2**64 - 1 for each member"
+    example = f"range({num_members or 12})"
+    items = list(value) if isinstance(value, Iterable) and getattr(value, "ndim", True) else None
+    if items is None:
+        raise TypeError(f"seeds is {value!r:.80}; it must hold {rule}. Use {example}.")
+    if num_members is not None and len(items) != num_members:
+        raise ValueError(
+            f"seeds holds {len(items)} for {num_members} members; it must hold {rule}. "
+            f"Use {example}."
+        )
+    if not items:
+        raise ValueError(f"seeds is empty; it must hold {rule}. Use {example}.")
+    numbers = [index(item) for item in items]
+    for item, number in zip(items, numbers, strict=True):
+        if number is None:
+            raise TypeError(f"seeds holds {item!r:.80}; it must hold {rule}. Use {example}.")
+        if not 0 <= number < 2**64:
+            raise ValueError(f"seeds holds {item!r:.80}; it must hold {rule}. Use {example}.")
+    return [number for number in numbers if number is not None]
+
+
+def logits(
+    value: Tensor,
+    name: str = "logits",
+    members: bool | None = None,
+    says_so: str = "members=True",
+) -> Tensor:
+    """Return logits: floating, finite, two classes or more.
 
     Log-probabilities pass, for they are logits too. Rows that are all probabilities do not. One
     single row of zeros and a one is let through: it may be either.
+
+    Parameters
+    ----------
+    value
+        What was given.
+    name
+        What the caller calls it.
+    members
+        True for ``(M, N, C)``, False for ``(N, C)``, None for either.
+    says_so
+        The argument by which the caller is told of members.
     """
-    value = _scores(value, name)
+    value = _scores(value, name, members, says_so)
+    if value.shape[-1] < 2:
+        raise ValueError(one_output(value.shape, name))
     if _all_probabilities(value):
         raise ValueError(
             f"{name} looks like probabilities (every row is >= 0 and sums to 1); it must hold "
@@ -88,9 +155,14 @@ def logits(value: Tensor, name: str = "logits") -> Tensor:
     return value
 
 
-def probabilities(value: Tensor, name: str = "soft_targets") -> Tensor:
-    """Return probabilities ``(N, C)`` or ``(M, N, C)``: rows that are >= 0 and sum to 1."""
-    value = _scores(value, name)
+def probabilities(value: Tensor, name: str = "soft_targets", members: bool | None = None) -> Tensor:
+    """Return probabilities: rows that are >= 0 and sum to 1; for `members` see `logits`."""
+    value = _scores(value, name, members)
+    if value.shape[-1] < 2:
+        raise ValueError(
+            f"{name} has shape {tuple(value.shape)}; the last axis must hold two classes or more. "
+            f"For the sigmoid of one output use torch.cat([1 - {name}, {name}], dim=-1)."
+        )
     good = _look_like_probabilities(value, 1e-4)
     if not good.all():
         row = value[~good][0]
@@ -105,38 +177,142 @@ def probabilities(value: Tensor, name: str = "soft_targets") -> Tensor:
     return value
 
 
-def labels(value: Tensor, num_classes: int, name: str = "labels") -> Tensor:
-    """Return labels as int64, each from 0 to ``num_classes - 1``."""
-    value = _tensor(value, name)
+def axes(shape: torch.Size, name: str, members: bool | None, says_so: str = "members=True") -> None:
+    """Refuse logits, or targets like them, that are not ``(N, C)``, or ``(M, N, C)`` by name.
+
+    Nothing tells ``(M, N, C)`` from the tokens ``(B, L, C)`` of a batch of texts, so a third axis
+    is never taken for members by itself.
+    """
+    ndim, known = len(shape), f"{name} has shape {tuple(shape)}"
+    if ndim in {True: (3,), False: (2,), None: (2, 3)}[members]:
+        return
+    flat = f"{name}.flatten(0, -2)"
+    if ndim < 2:
+        way_out = (
+            f"For one row of logits use {name}[None]; for one sigmoid output a row "
+            f"use torch.stack([torch.zeros_like({name}), {name}], dim=-1)."
+        )
+    elif ndim == 2:
+        way_out = f"For one network use {name}[None]."
+    elif ndim == 3:
+        way_out = f"For M networks pass {says_so}; for tokens (B, L, C) use {flat}."
+    else:
+        flat = f"{name}.movedim(1, -1).flatten(0, -2)"
+        way_out = f"For images (N, C, H, W) use {flat}."
+    rule = "(M, N, C), members first and classes last" if members else "(N, C), classes last"
+    raise ValueError(f"{known}; it must be {rule}. {way_out}")
+
+
+def one_output(shape: torch.Size, name: str) -> str:
+    """Say what to do with logits of one column, ``(N, 1)``."""
+    return (
+        f"{name} has shape {tuple(shape)}; the last axis must hold two classes or more. "
+        f"For one sigmoid output use torch.cat([torch.zeros_like({name}), {name}], dim=-1)."
+    )
+
+
+def labels(value: Tensor, num_classes: int | None, name: str = "labels") -> Tensor:
+    """Return labels as int64, each from 0 to ``num_classes - 1``; None asks for the type alone."""
+    value = tensor(value, name)
     if value.dtype == torch.bool or value.is_floating_point() or value.is_complex():
+        advice = one_or_several(value, num_classes, name) or (
+            f"Use {name}.long() if it holds 0, 1, 2, ..., or argmax(-1) if each row has one 1; "
+            f"several labels a row are not covered."
+        )
         raise TypeError(
-            f"{name} has dtype {_dtype(value)}; it must hold integer class numbers. "
-            f"Use {name}.long() if it holds 0, 1, 2, ..., or argmax(-1) if it is one-hot."
+            f"{name} has dtype {_dtype(value)}; it must hold integer class numbers. {advice}"
         )
-    outside = (value < 0) | (value >= num_classes)
-    if outside.any():
-        raise ValueError(
-            f"{name} holds {int(value[outside][0])}; with {num_classes} classes each must be from "
-            f"0 to {num_classes - 1}. Number the classes from 0, and mask what has no label."
-        )
+    if num_classes is not None and value.numel():
+        low, high = value.aminmax()
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f"{name} holds {int(low if low < 0 else high)}; with {num_classes} classes each "
+                f"must be from 0 to {num_classes - 1}. Number the classes from 0, and leave out "
+                f"rows without a label."
+            )
     return value.long()
+
+
+def loss_labels(
+    value: Tensor | None, logits: torch.Size, name: str = "labels", *, members: bool
+) -> Tensor:
+    """Return the labels of a loss as int64 that fit logits of a shape ``(..., B, C)``.
+
+    Parameters
+    ----------
+    value
+        ``(B,)``, or with `members` also ``(M, B)``, where M is the logits' if they have members.
+    logits
+        The shape of the logits, or of what stands for them.
+    """
+    if value is None:
+        raise TypeError(
+            f"{name} is None; a loss weighs labels by 1 - alpha. Without labels use alpha=1 and "
+            f"any class numbers, torch.zeros({logits[-2]}, dtype=torch.int64)."
+        )
+    value = labels(value, logits[-1], name)
+    fits = value.shape[-1:] == logits[-2:-1] and value.ndim <= 1 + members
+    if value.ndim == len(logits) - 1 == 2:
+        fits = fits and value.shape == logits[:-1]
+    if not fits:
+        raise ValueError(_labels_shape(value, logits, name))
+    return value
 
 
 def targets(value: Tensor, logits: Tensor, name: str = "labels") -> Tensor:
     """Return labels ``(N,)`` as int64, or a posterior ``(N, C)``, that fit logits."""
+    num_rows, num_classes = logits.shape[-2:]
     if isinstance(value, Tensor) and value.is_floating_point() and value.ndim > 1:
-        value = probabilities(value, name).detach()
-        expected = logits.shape[-2:]
+        advice = one_or_several(value, num_classes, name)
+        if "several" in advice:
+            raise ValueError(f"{name} holds zeros and ones. {advice}")
+        value = probabilities(value, name, None).detach()
+        fits = value.shape == (num_rows, num_classes)
     else:
-        value = labels(value, logits.shape[-1], name)
-        expected = logits.shape[-2:-1]
-    if value.shape != expected:
-        raise ValueError(
-            f"{name} has shape {tuple(value.shape)} and logits {tuple(logits.shape)}; {name} must "
-            f"be {tuple(logits.shape[-2:-1])}, or the posterior {tuple(logits.shape[-2:])}. "
-            f"Take both from the same rows; argmax(-1) turns one-hot rows into labels."
-        )
+        value = labels(value, num_classes, name)
+        fits = value.shape == (num_rows,)
+    if not fits:
+        posterior = f", or the posterior ({num_rows}, {num_classes})"
+        raise ValueError(_labels_shape(value, logits.shape, name, posterior))
     return value
+
+
+def _labels_shape(value: Tensor, logits: torch.Size, name: str, posterior: str = "") -> str:
+    num_rows, num_classes = logits[-2:]
+    if value.numel() == num_rows:
+        advice = f"Use {name}.flatten()."
+    else:
+        advice = one_or_several(value, num_classes, name)
+    rule = f"({num_rows},), one class number a row{posterior}"
+    return (
+        f"{name} has shape {tuple(value.shape)} and the logits {tuple(logits)}; {name} must be "
+        f"{rule}. {advice or 'Take both from the same rows.'}"
+    )
+
+
+def one_or_several(value: Tensor, num_classes: int | None, name: str, column: str = "") -> str:
+    """Say what to do with a column a class of zeros and ones; nothing for other labels."""
+    if value.ndim < 2 or value.shape[-1] != num_classes or value.numel() == 0:
+        return ""
+    if not ((value == 0) | (value == 1)).all():
+        return ""
+    ones = value.sum(-1)
+    if (ones == 1).all():
+        return f"Each row has one 1: use {name}.argmax(-1)."
+    return (
+        f"A row has {int(ones[ones != 1][0])} ones: several labels a row are not covered. "
+        f"Take one label at a time, as two classes: {column or f'{name}[:, 0].long()'}."
+    )
+
+
+def index(value: object) -> int | None:
+    """Return a whole number as an int; None for anything else."""
+    if isinstance(value, bool | np.bool_) or getattr(value, "dtype", None) == torch.bool:
+        return None
+    try:
+        return operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def _numbers(
@@ -160,7 +336,7 @@ def _numbers(
         if num_members is None:
             raise ValueError(
                 f"{name} has shape {tuple(numbers.shape)}; for one network it must be one number. "
-                f"Give logits a leading member axis for one {name} a member."
+                f"Pass members=True for one {name} a member."
             )
         raise ValueError(
             f"{name} has shape {tuple(numbers.shape)}; it must be one number or one a member, "
@@ -172,7 +348,10 @@ def _numbers(
     return numbers if numbers.ndim else float(numbers)
 
 
-def _tensor(value: Tensor, name: str) -> Tensor:
+def tensor(value: Tensor, name: str) -> Tensor:
+    """Return a tensor, or raise in one line."""
+    if value is None:
+        raise TypeError(f"{name} is None; it must be a torch tensor. Pass one.")
     if not isinstance(value, Tensor):
         raise TypeError(
             f"{name} is a {type(value).__name__}; it must be a torch tensor. "
@@ -181,24 +360,17 @@ def _tensor(value: Tensor, name: str) -> Tensor:
     return value
 
 
-def _scores(value: Tensor, name: str) -> Tensor:
+def _scores(
+    value: Tensor, name: str, members: bool | None, says_so: str = "members=True"
+) -> Tensor:
     """Return a finite floating tensor ``(N, C)`` or ``(M, N, C)`` that holds something."""
-    value = _tensor(value, name)
+    value = tensor(value, name)
     if not value.is_floating_point():
         raise TypeError(
             f"{name} has dtype {_dtype(value)}; it must be a floating-point tensor. "
             f"Use {name}.float()."
         )
-    if value.ndim not in (2, 3):
-        raise ValueError(
-            f"{name} has shape {tuple(value.shape)}; it must be (N, C), or (M, N, C) with members "
-            f"first and classes last. Add or drop an axis."
-        )
-    if value.shape[-1] < 2:
-        raise ValueError(
-            f"{name} has shape {tuple(value.shape)}; the last axis must hold two classes or more. "
-            f"For one sigmoid output z use torch.stack([zeros, z], dim=-1)."
-        )
+    axes(value.shape, name, members, says_so)
     if value.numel() == 0:
         raise ValueError(
             f"{name} has shape {tuple(value.shape)}; it must hold one sample or more. "

@@ -160,7 +160,7 @@ def _run(
     with torch.no_grad():
         train_logits = torch.stack([teacher(x) for teacher in teachers])
         test_logits = torch.stack([teacher(task.x_test) for teacher in teachers])
-    targets = soft_targets(train_logits, temperature)
+    targets = soft_targets(train_logits, temperature, "logits")
 
     def distil(z: Tensor, rows: Tensor) -> Tensor:
         return distillation_loss(z, targets[rows], y[rows], temperature=temperature, alpha=alpha)

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +48,7 @@ from distill_helpers._probes import (
     untouched,
 )
 from distill_helpers.conventions import Canonical
+from distill_helpers.training import every_member
 
 PASSED, FAILED, UNKNOWN = "passed", "failed", "could not tell"
 
@@ -409,7 +409,7 @@ class PlainLoss:
             outputs = self.teacher_output[rows]
         labels = self.labels[member, rows] if self.labels.ndim == 2 else self.labels[rows]
         if callable(self.loss_fn):
-            return _every_member(self.loss_fn, logits, outputs, labels)
+            return every_member(self.loss_fn, logits, outputs, labels)
         if len(self.loss_fn) != len(logits):
             raise ValueError(
                 f"{len(self.loss_fn)} losses for {len(logits)} members; give one, or one a member"
@@ -421,17 +421,10 @@ class PlainLoss:
                 stop += 1
             part = slice(start, stop)
             losses.append(
-                _every_member(self.loss_fn[start], logits[part], outputs[part], labels[part])
+                every_member(self.loss_fn[start], logits[part], outputs[part], labels[part])
             )
             start = stop
         return torch.cat(losses)
-
-
-def _every_member(loss_fn: Callable[..., Tensor], *stacked: Tensor) -> Tensor:
-    with warnings.catch_warnings():
-        # kl_div has no batched form and is looped over, which is all that the warning says.
-        warnings.filterwarnings("ignore", "There is a performance drop")
-        return torch.func.vmap(loss_fn)(*stacked)
 
 
 def _escape(text: str) -> str:

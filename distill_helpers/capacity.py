@@ -634,7 +634,7 @@ def _targets(
         hidden=teacher.hidden,
         dropout=teacher.dropout,
     )
-    return soft_targets(stack.predict(task.x_train), temperature)
+    return soft_targets(stack.predict(task.x_train), temperature, "logits")
 
 
 def _at_equal_steps(num_train: int, epochs: int, more: int) -> tuple[int, int]:

@@ -478,13 +478,7 @@ def _check_loss(loss: str) -> None:
 
 
 def _members(logits: Tensor) -> Tensor:
-    logits = _checks.logits(logits, "logits").detach()
-    if logits.ndim != 3:
-        raise ValueError(
-            f"logits has shape {tuple(logits.shape)}; it must be (M, N, C), members first. For one "
-            f"network add an axis, logits[None]."
-        )
-    return logits
+    return _checks.logits(logits, "logits", members=True).detach()
 
 
 def _sets(probabilities: Tensor, loss: str) -> Tensor:

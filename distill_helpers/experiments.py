@@ -305,7 +305,7 @@ def draw_bags(num_rows: int, seeds: Sequence[int]) -> Tensor:
 
 def _check_pooling(task: Task, temperature: float, pooling: str) -> None:
     """Refuse before training what `soft_targets` would refuse after it."""
-    soft_targets(torch.zeros(1, task.num_classes), temperature, pooling)
+    soft_targets(torch.zeros(1, 1, task.num_classes), temperature, pooling)
 
 
 @dataclass(frozen=True)
@@ -482,7 +482,7 @@ class Lesson:
 
     def pooled(self, temperature: float) -> Tensor:
         """Return the ensemble's soft targets."""
-        return soft_targets(self.teacher_logits, temperature)
+        return soft_targets(self.teacher_logits, temperature, "logits")
 
     def one_hot(self, labels: Tensor | None = None, smoothing: float = 0.0) -> Tensor:
         """Return the labels, or other classes, as targets."""
@@ -751,8 +751,8 @@ class Scores:
 def score(logits: Tensor, labels: Tensor) -> Scores:
     """Score logits ``(M, N, C)`` against labels ``(N,)`` or a posterior ``(N, C)``."""
     return Scores(
-        metrics.accuracy(logits, labels).numpy(),
-        metrics.negative_log_likelihood(logits, labels).numpy(),
+        metrics.accuracy(logits, labels, members=True).numpy(),
+        metrics.negative_log_likelihood(logits, labels, members=True).numpy(),
     )
 
 

@@ -1,7 +1,9 @@
 """The distillation objective and its two parts.
 
-A batch of logits is ``(B, C)``, or ``(M, B, C)`` for a stack of M students that are trained at
-once. Each function returns the mean over the batch: a scalar, or one value a member ``(M,)``.
+A batch of logits is ``(B, C)``, and each function returns its mean: a scalar. For a stack of M
+students that are trained at once pass ``members=True`` and ``(M, B, C)``, for one value a member
+``(M,)``. Without it a third axis is refused: it may as well be the tokens of a text. Those are rows
+like any others: ``logits.flatten(0, -2)`` and ``labels.flatten()``.
 
 `distillation_loss` checks its arguments. Its parts `tempered_kl` and `cross_entropy` run once a
 training step: they look at shapes alone, and know their gradient in closed form. `kl_and_gradient`
@@ -29,6 +31,7 @@ def distillation_loss(
     *,
     temperature: _checks.Numbers,
     alpha: _checks.Numbers,
+    members: bool = False,
 ) -> Tensor:
     r"""Weigh soft targets against hard labels.
 
@@ -43,15 +46,17 @@ def distillation_loss(
     Parameters
     ----------
     student_logits
-        Raw outputs, ``(B, C)`` or ``(M, B, C)``. Log-probabilities are logits too.
+        Raw outputs, ``(B, C)``; with `members` ``(M, B, C)``. Log-probabilities are logits too.
     soft_targets
-        Probabilities, ``(B, C)``, or one set a member ``(M, B, C)``.
+        Probabilities, ``(B, C)``; with `members` also one set a member, ``(M, B, C)``.
     labels
-        Class numbers, ``(B,)``, or one set a member ``(M, B)``.
+        Class numbers, ``(B,)``; with `members` also one set a member, ``(M, B)``.
     temperature
-        A finite number above 0, or one a member.
+        A finite number above 0; with `members` also one a member.
     alpha
-        The weight of the distillation term, from 0 to 1, or one a member.
+        The weight of the distillation term, from 0 to 1; with `members` also one a member.
+    members
+        Whether the first axis of the logits is that of M students.
 
     Returns
     -------
@@ -85,25 +90,30 @@ def distillation_loss(
 
     Two members at once, each with its own temperature:
 
-    >>> distillation_loss(torch.stack([z, -z]), p, y, temperature=[1.0, 3.0], alpha=0.7)
+    >>> two = torch.stack([z, -z])
+    >>> distillation_loss(two, p, y, temperature=[1.0, 3.0], alpha=0.7, members=True)
     tensor([0.1970, 3.3480])
     """
-    student_logits = _checks.logits(student_logits, "student_logits")
-    soft_targets = _checks.probabilities(soft_targets)
-    labels = _checks.labels(labels, student_logits.shape[-1])
-    num_members = student_logits.shape[0] if student_logits.ndim == 3 else None
+    student_logits = _checks.logits(student_logits, "student_logits", members)
+    soft_targets = _checks.probabilities(soft_targets, members=None if members else False)
+    labels = _checks.loss_labels(labels, student_logits.shape, members=members)
+    num_members = len(student_logits) if members else None
     temperature = _checks.temperature(temperature, num_members)
     alpha = _checks.alpha(alpha, num_members)
 
     # Half precision would overflow to inf, and 0 * inf is NaN.
     z = student_logits.to(torch.promote_types(student_logits.dtype, torch.float32))
-    soft = tempered_kl(z, soft_targets, temperature)
-    hard = cross_entropy(z, labels)
+    soft = tempered_kl(z, soft_targets, temperature, members=members)
+    hard = cross_entropy(z, labels, members=members)
     return (alpha * soft + (1 - alpha) * hard).to(student_logits.dtype)
 
 
 def tempered_kl(
-    student_logits: Tensor, soft_targets: Tensor, temperature: float | Tensor
+    student_logits: Tensor,
+    soft_targets: Tensor,
+    temperature: float | Tensor,
+    *,
+    members: bool = False,
 ) -> Tensor:
     r"""Compute the distillation term, with its factor :math:`T^2`.
 
@@ -118,12 +128,14 @@ def tempered_kl(
     Parameters
     ----------
     student_logits
-        Raw outputs, ``(B, C)`` or ``(M, B, C)``.
+        Raw outputs, ``(B, C)``; with `members` ``(M, B, C)``.
     soft_targets
-        Probabilities, ``(B, C)``, or one set a member ``(M, B, C)``. Each row is divided by its
-        sum, for :math:`T^2` would magnify what rounding left over.
+        Probabilities, ``(B, C)``; with `members` also one set a member, ``(M, B, C)``. Each row is
+        divided by its sum, for :math:`T^2` would magnify what rounding left over.
     temperature
-        A number above 0, or a tensor ``(M,)``.
+        A number above 0; with `members` also a tensor ``(M,)``.
+    members
+        Whether the first axis of the logits is that of M students.
 
     Returns
     -------
@@ -151,7 +163,7 @@ def tempered_kl(
     >>> tempered_kl(z, torch.softmax(v / 1e4, -1), 1e4)
     tensor(0.5000)
     """
-    _check_classes(student_logits, soft_targets, "soft_targets")
+    _check_classes(student_logits, soft_targets, "soft_targets", members)
     _check_temperature(student_logits, temperature)
     with torch.no_grad():
         value, gradient = kl_and_gradient(student_logits.mT, soft_targets.mT, temperature)
@@ -163,6 +175,8 @@ def matching_loss(
     teacher_logits: Tensor,
     temperature: float | Tensor,
     kind: str = "forward KL",
+    *,
+    members: bool = False,
 ) -> Tensor:
     r"""Compute how far a student is from its teacher, in one of five ways.
 
@@ -185,14 +199,17 @@ def matching_loss(
     Parameters
     ----------
     student_logits
-        Raw outputs, ``(B, C)`` or ``(M, B, C)``.
+        Raw outputs, ``(B, C)``; with `members` ``(M, B, C)``.
     teacher_logits
-        The same of the teacher, ``(B, C)``, or one set a member ``(M, B, C)``. For an ensemble the
-        mean logits; for probabilities their log, times the temperature if they are tempered.
+        The same of the teacher, ``(B, C)``; with `members` also one set a member, ``(M, B, C)``.
+        For an ensemble the mean logits; for probabilities their log, times the temperature if they
+        are tempered.
     temperature
-        A number above 0, or a tensor ``(M,)``.
+        A number above 0; with `members` also a tensor ``(M,)``.
     kind
         One of `MATCHINGS`.
+    members
+        Whether the first axis of the logits is that of M students.
 
     Returns
     -------
@@ -232,7 +249,7 @@ def matching_loss(
             f"kind is {kind!r}; it must be one of {', '.join(map(repr, MATCHINGS))}. "
             f"Use {MATCHINGS[0]!r} if unsure."
         )
-    _check_classes(student_logits, teacher_logits, "teacher_logits")
+    _check_classes(student_logits, teacher_logits, "teacher_logits", members)
     _check_temperature(student_logits, temperature)
     with torch.no_grad():
         value, gradient = matching_and_gradient(
@@ -241,7 +258,7 @@ def matching_loss(
     return _with_gradient(student_logits, value, gradient)
 
 
-def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, labels: Tensor, *, members: bool = False) -> Tensor:
     r"""Compute the hard-label term.
 
     .. math::
@@ -253,9 +270,11 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Parameters
     ----------
     logits
-        Raw outputs, ``(B, C)`` or ``(M, B, C)``.
+        Raw outputs, ``(B, C)``; with `members` ``(M, B, C)``.
     labels
-        Class numbers as int64, ``(B,)``, or one set a member ``(M, B)``.
+        Class numbers as int64, ``(B,)``; with `members` also one set a member, ``(M, B)``.
+    members
+        Whether the first axis of the logits is that of M students.
 
     Returns
     -------
@@ -274,10 +293,10 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> cross_entropy(torch.zeros(3, 4, 10), torch.tensor([0, 1, 2, 3]))
+    >>> cross_entropy(torch.zeros(3, 4, 10), torch.tensor([0, 1, 2, 3]), members=True)
     tensor([2.3026, 2.3026, 2.3026])
     """
-    _check_shapes(logits, labels.shape, "labels")
+    _check_shapes(logits, labels.shape, "labels", members)
     with torch.no_grad():
         value, gradient = cross_entropy_and_gradient(logits.mT, labels)
     return _with_gradient(logits, value, gradient)
@@ -430,9 +449,9 @@ MATCHINGS = tuple(_MATCHING)
 """The kinds of `matching_loss`."""
 
 
-def _check_classes(logits: Tensor, targets: Tensor, name: str) -> None:
+def _check_classes(logits: Tensor, targets: Tensor, name: str, members: bool) -> None:
     """Let through targets that have a row of as many classes for every row of logits."""
-    _check_shapes(logits, targets.shape[:-1], name)
+    _check_shapes(logits, targets.shape[:-1], name, members)
     if targets.shape[-1] != logits.shape[-1]:
         raise ValueError(
             f"{name} has {targets.shape[-1]} classes and student_logits has {logits.shape[-1]}; "
@@ -449,13 +468,11 @@ def _check_temperature(logits: Tensor, temperature: float | Tensor) -> None:
         )
 
 
-def _check_shapes(logits: Tensor, shape: torch.Size, name: str) -> None:
+def _check_shapes(logits: Tensor, shape: torch.Size, name: str, members: bool) -> None:
     """Let through targets of shape ``(B,)`` or ``(M, B)``, classes left aside."""
-    if logits.ndim not in (2, 3):
-        raise ValueError(
-            f"logits have shape {tuple(logits.shape)}; they must be (B, C), or (M, B, C) with "
-            f"members first. Add or drop an axis."
-        )
+    _checks.axes(logits.shape, "logits", members)
+    if logits.shape[-1] < 2:
+        raise ValueError(_checks.one_output(logits.shape, "logits"))
     if shape != logits.shape[:-1] and shape != logits.shape[-2:-1]:
         raise ValueError(
             f"{name} is for {tuple(shape)} samples and the logits are for "

@@ -1,8 +1,10 @@
 """How good predictions are, and how alike.
 
-Every function takes logits, ``(N, C)`` or ``(M, N, C)`` for M members, and returns a float64
-tensor: a scalar, or one value a member ``(M,)``. Log-probabilities are logits too, so a pooled
-ensemble is judged by ``metrics.accuracy(probabilities.log(), labels)``.
+Every function takes logits ``(N, C)`` and returns a float64 scalar. With ``members=True`` it takes
+``(M, N, C)`` and returns one value a member, ``(M,)``. Without it a third axis is refused: it may
+as well be the tokens of a text. Those are rows like any others: ``logits.flatten(0, -2)`` and
+``labels.flatten()``. Log-probabilities are logits too, so a pooled ensemble is judged by
+``metrics.accuracy(probabilities.log(), labels)``.
 
 ``labels`` are class numbers ``(N,)``, or the exact posterior ``(N, C)`` where a task knows it: the
 result is then the expectation over labels drawn from it, which has the same mean and less noise.
@@ -23,7 +25,7 @@ _BLOCK = 2**20
 """Values that are held in float64 at once; large stacks are read block by block."""
 
 
-def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
+def accuracy(logits: Tensor, labels: Tensor, *, members: bool = False) -> Tensor:
     r"""Compute the share of samples whose largest logit is the label's.
 
     With a posterior :math:`p` it is the mean of :math:`p(\arg\max_c z_c)`.
@@ -31,9 +33,11 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     Parameters
     ----------
     logits
-        ``(N, C)`` or ``(M, N, C)``.
+        ``(N, C)``; with `members` ``(M, N, C)``.
     labels
         Class numbers ``(N,)``, or the exact posterior ``(N, C)``.
+    members
+        Whether the first axis of the logits is that of M networks.
 
     Returns
     -------
@@ -60,10 +64,12 @@ def accuracy(logits: Tensor, labels: Tensor) -> Tensor:
     >>> accuracy(logits, torch.tensor([[0.9, 0.1], [0.3, 0.7]], dtype=torch.float64))
     tensor(0.8000, dtype=torch.float64)
     """
-    return _mean(logits, labels, lambda z, p: p.gather(0, z.max(0, keepdim=True).indices).sum())
+    return _mean(
+        logits, labels, members, lambda z, p: p.gather(0, z.max(0, keepdim=True).indices).sum()
+    )
 
 
-def negative_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
+def negative_log_likelihood(logits: Tensor, labels: Tensor, *, members: bool = False) -> Tensor:
     r"""Compute the mean of :math:`-\log \mathrm{softmax}(z)_y`, in nats.
 
     With a posterior :math:`p` it is the mean of :math:`-\sum_c p_c \log \mathrm{softmax}(z)_c`.
@@ -71,9 +77,11 @@ def negative_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
     Parameters
     ----------
     logits
-        ``(N, C)`` or ``(M, N, C)``.
+        ``(N, C)``; with `members` ``(M, N, C)``.
     labels
         Class numbers ``(N,)``, or the exact posterior ``(N, C)``.
+    members
+        Whether the first axis of the logits is that of M networks.
 
     Returns
     -------
@@ -94,13 +102,14 @@ def negative_log_likelihood(logits: Tensor, labels: Tensor) -> Tensor:
     Examples
     --------
     >>> import torch
-    >>> negative_log_likelihood(torch.zeros(3, 5, 2), torch.tensor([0, 1, 1, 0, 1]))
+    >>> labels = torch.tensor([0, 1, 1, 0, 1])
+    >>> negative_log_likelihood(torch.zeros(3, 5, 2), labels, members=True)
     tensor([0.6931, 0.6931, 0.6931], dtype=torch.float64)
     """
-    return _mean(logits, labels, lambda z, p: -(p * torch.log_softmax(z, 0)).sum())
+    return _mean(logits, labels, members, lambda z, p: -(p * torch.log_softmax(z, 0)).sum())
 
 
-def brier_score(logits: Tensor, labels: Tensor) -> Tensor:
+def brier_score(logits: Tensor, labels: Tensor, *, members: bool = False) -> Tensor:
     r"""Compute the mean squared distance of the probabilities from the labels, over all classes.
 
     .. math::
@@ -114,9 +123,11 @@ def brier_score(logits: Tensor, labels: Tensor) -> Tensor:
     Parameters
     ----------
     logits
-        ``(N, C)`` or ``(M, N, C)``.
+        ``(N, C)``; with `members` ``(M, N, C)``.
     labels
         Class numbers ``(N,)``, or the exact posterior ``(N, C)``.
+    members
+        Whether the first axis of the logits is that of M networks.
 
     Returns
     -------
@@ -143,11 +154,14 @@ def brier_score(logits: Tensor, labels: Tensor) -> Tensor:
     return _mean(
         logits,
         labels,
+        members,
         lambda z, p: (torch.softmax(z, 0) - p).square().sum() + (p * (1 - p)).sum(),
     )
 
 
-def expected_calibration_error(logits: Tensor, labels: Tensor, num_bins: int = 15) -> Tensor:
+def expected_calibration_error(
+    logits: Tensor, labels: Tensor, num_bins: int = 15, *, members: bool = False
+) -> Tensor:
     r"""Compute the gap between confidence and accuracy, over bins of equal width.
 
     .. math::
@@ -160,12 +174,14 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, num_bins: int = 1
     Parameters
     ----------
     logits
-        ``(N, C)`` or ``(M, N, C)``.
+        ``(N, C)``; with `members` ``(M, N, C)``.
     labels
         Class numbers ``(N,)``, or the exact posterior ``(N, C)``: each bin's accuracy is then its
         expectation.
     num_bins
         How many bins, 1 or more.
+    members
+        Whether the first axis of the logits is that of M networks.
 
     Returns
     -------
@@ -194,11 +210,8 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, num_bins: int = 1
     >>> expected_calibration_error(sure, torch.tensor([0, 0, 0, 1, 1])).round(decimals=4)
     tensor(0.2000, dtype=torch.float64)
     """
-    if isinstance(num_bins, bool) or not isinstance(num_bins, int):
-        raise TypeError(f"num_bins is {num_bins!r}; it must be an integer of 1 or more. Use 15.")
-    if num_bins < 1:
-        raise ValueError(f"num_bins is {num_bins}; it must be an integer of 1 or more. Use 15.")
-    logits, labels = _check(logits, labels)
+    num_bins = _checks.whole("num_bins", num_bins, 1, "Use 15.")
+    logits, labels = _check(logits, labels, members)
     inner_edges = torch.arange(1, num_bins, dtype=torch.float64) / num_bins
     gaps = torch.zeros(*logits.shape[:-2], num_bins, dtype=torch.float64)
     for m, z, p in _blocks(logits, labels):
@@ -208,14 +221,16 @@ def expected_calibration_error(logits: Tensor, labels: Tensor, num_bins: int = 1
     return gaps.abs().sum(-1) / logits.shape[-2]
 
 
-def agreement(logits_a: Tensor, logits_b: Tensor) -> Tensor:
+def agreement(logits_a: Tensor, logits_b: Tensor, *, members: bool = False) -> Tensor:
     """Compute the share of samples on which both predict the same class.
 
     Parameters
     ----------
     logits_a, logits_b
-        Each ``(N, C)`` or ``(M, N, C)``. One network is compared with every member of a stack, two
-        stacks member by member.
+        ``(N, C)``; with `members` one of them, or both, ``(M, N, C)``.
+    members
+        Whether there are stacks of M networks: one network is compared with every member of a
+        stack, two stacks member by member.
 
     Returns
     -------
@@ -237,10 +252,10 @@ def agreement(logits_a: Tensor, logits_b: Tensor) -> Tensor:
     --------
     >>> import torch
     >>> teacher = torch.tensor([[2.0, 1.0], [0.0, 3.0]])
-    >>> agreement(torch.stack([teacher, -teacher]), teacher)
+    >>> agreement(torch.stack([teacher, -teacher]), teacher, members=True)
     tensor([1., 0.], dtype=torch.float64)
     """
-    a, b = _pair(logits_a, logits_b, "logits_a", "logits_b")
+    a, b = _pair(logits_a, logits_b, "logits_a", "logits_b", members)
     return _by_member(a, b, lambda a, b: (a.argmax(-1) == b.argmax(-1)).double().mean())
 
 
@@ -260,7 +275,7 @@ class Fidelity:
     kl: Tensor
 
 
-def fidelity(student_logits: Tensor, teacher_logits: Tensor) -> Fidelity:
+def fidelity(student_logits: Tensor, teacher_logits: Tensor, *, members: bool = False) -> Fidelity:
     r"""Compute how closely a student matches its teacher.
 
     .. math::
@@ -271,10 +286,12 @@ def fidelity(student_logits: Tensor, teacher_logits: Tensor) -> Fidelity:
     Parameters
     ----------
     student_logits
-        ``(N, C)`` or ``(M, N, C)``.
+        ``(N, C)``; with `members` ``(M, N, C)``.
     teacher_logits
-        ``(N, C)``, the same for all students, or ``(M, N, C)``, one a student. For an ensemble
-        pass its pool, such as ``pool(logits).log()``.
+        ``(N, C)``; with `members` the same for all students, or ``(M, N, C)``, one a student. For
+        an ensemble pass its pool, such as ``pool(logits).log()``.
+    members
+        Whether there are stacks of M networks, as in `agreement`.
 
     Returns
     -------
@@ -301,8 +318,12 @@ def fidelity(student_logits: Tensor, teacher_logits: Tensor) -> Fidelity:
     >>> fidelity(student, teacher).kl.round(decimals=4)  # log(0.5 / 0.4)
     tensor(0.2231, dtype=torch.float64)
     """
-    student, teacher = _pair(student_logits, teacher_logits, "student_logits", "teacher_logits")
-    return Fidelity(agreement(student, teacher), _by_member(student, teacher, _mean_kl))
+    student, teacher = _pair(
+        student_logits, teacher_logits, "student_logits", "teacher_logits", members
+    )
+    return Fidelity(
+        agreement(student, teacher, members=members), _by_member(student, teacher, _mean_kl)
+    )
 
 
 def _mean_kl(student: Tensor, teacher: Tensor) -> Tensor:
@@ -310,9 +331,12 @@ def _mean_kl(student: Tensor, teacher: Tensor) -> Tensor:
     return (log_p.exp() * (log_p - log_q)).sum(-1).mean()
 
 
-def _pair(a: Tensor, b: Tensor, name_a: str, name_b: str) -> tuple[Tensor, Tensor]:
+def _pair(a: Tensor, b: Tensor, name_a: str, name_b: str, members: bool) -> tuple[Tensor, Tensor]:
     """Return logits of the same samples, classes and members."""
-    a, b = _checks.logits(a, name_a).detach(), _checks.logits(b, name_b).detach()
+    # One of the two may be a single network; where both are, the first is told of members.
+    either = None if members else False
+    b = _checks.logits(b, name_b, either).detach()
+    a = _checks.logits(a, name_a, members if b.ndim == 2 else either).detach()
     if a.shape[-2:] != b.shape[-2:] or (a.ndim == b.ndim == 3 and len(a) != len(b)):
         raise ValueError(
             f"{name_a} has shape {tuple(a.shape)} and {name_b} {tuple(b.shape)}; they must be for "
@@ -332,17 +356,19 @@ def _by_member(a: Tensor, b: Tensor, compare: Callable[[Tensor, Tensor], Tensor]
     return torch.stack([compare(one, other) for one, other in pairs])
 
 
-def _mean(logits: Tensor, labels: Tensor, score: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+def _mean(
+    logits: Tensor, labels: Tensor, members: bool, score: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
     """Return the mean over samples of a score that is summed over a block ``(C, n)``."""
-    logits, labels = _check(logits, labels)
+    logits, labels = _check(logits, labels, members)
     total = torch.zeros(logits.shape[:-2], dtype=torch.float64)
     for m, z, p in _blocks(logits, labels):
         total[m] += score(z, p)
     return total / logits.shape[-2]
 
 
-def _check(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    logits = _checks.logits(logits, "logits").detach()
+def _check(logits: Tensor, labels: Tensor, members: bool) -> tuple[Tensor, Tensor]:
+    logits = _checks.logits(logits, "logits", members).detach()
     return logits, _checks.targets(labels, logits, "labels")
 
 

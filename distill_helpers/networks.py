@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from distill_helpers import _checks
 
 
 def mlp(sizes: Sequence[int], dropout: float | Sequence[float] = 0.0) -> nn.Sequential:
@@ -67,6 +71,11 @@ class Stack(nn.Module):
         Probability of dropping a unit, for every hidden layer or one value for each. It is
         applied while `training.fit` trains; the stack itself always answers as in eval mode.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If there is no layer, or one does not fit the layer or the biases before it.
+
     Examples
     --------
     >>> twelve = Stack.build((20, 256, 128, 64, 2), seeds=range(12), dropout=(0.3, 0.3, 0.0))
@@ -83,6 +92,7 @@ class Stack(nn.Module):
         dropout: float | Sequence[float] = 0.0,
     ) -> None:
         super().__init__()
+        _check_layers(weights, biases)
         self.weights = nn.ParameterList(weight.detach().clone() for weight in weights)
         self.biases = nn.ParameterList(bias.detach().clone() for bias in biases)
         self.sizes: tuple[int, ...] = (
@@ -96,7 +106,7 @@ class Stack(nn.Module):
         cls,
         sizes: Sequence[int],
         *,
-        seeds: Sequence[int],
+        seeds: Iterable[int],
         dropout: float | Sequence[float] = 0.0,
     ) -> Stack:
         """Make one member for each seed, initialised as ``torch.manual_seed(seed); mlp(sizes)``.
@@ -105,18 +115,18 @@ class Stack(nn.Module):
 
         Raises
         ------
-        ValueError
-            If `seeds` is empty, or `sizes` or `dropout` are not those of an `mlp`.
+        TypeError, ValueError
+            If `seeds` are not whole numbers of 0 or more, or there is none; or if `sizes` or
+            `dropout` are not those of an `mlp`.
         """
-        if len(seeds) == 0:
-            raise ValueError("seeds is empty; a stack needs one seed a member, such as range(12)")
+        seeds = _checks.seeds(seeds)
         _check_architecture(sizes, dropout)
         modules = []
         with torch.random.fork_rng(devices=[]):
             for seed in seeds:
                 torch.manual_seed(seed)
                 modules.append(mlp(sizes, dropout))
-        return cls.from_modules(modules)
+        return cls._of([_read_plan(module, index) for index, module in enumerate(modules)])
 
     @classmethod
     def from_modules(cls, modules: Sequence[nn.Module]) -> Stack:
@@ -126,30 +136,64 @@ class Stack(nn.Module):
         ----------
         modules : sequence of nn.Module
             Linear layers with biases, ReLU after each but the last, Dropout after any ReLU; all
-            of the same sizes and dropout. Their weights are copied.
+            of the same sizes, dropout and dtype. Their weights are copied, and a weight that is
+            frozen in any of them (``requires_grad=False``) is frozen in the stack.
 
         Raises
         ------
-        ValueError
-            If there is no module, a module has another layer, or two differ in shape.
+        TypeError, ValueError
+            If there is no module, a module has another layer, or something that a stack would
+            drop (a ``forward`` or hooks of its own, parametrizations, a layer that stands twice),
+            or two differ in shape. Also if a member does not give its module's logits, in
+            eval mode and float64 to 1e-9 of the largest, on 64 normal rows.
         """
+        if isinstance(modules, nn.Module):
+            raise TypeError(
+                f"modules is a {type(modules).__name__}; it must be a sequence of networks. For "
+                f"one network use [network]."
+            )
         if len(modules) == 0:
-            raise ValueError("modules is empty; a stack needs one network or more")
-        plans = [_read_plan(module, index) for index, module in enumerate(modules)]
-        sizes, rates = plans[0][1:]
-        for index, (_, other_sizes, other_rates) in enumerate(plans):
-            if (other_sizes, other_rates) != (sizes, rates):
+            raise ValueError("modules is empty; a stack needs one network or more. Use [network].")
+        stack = cls._of([_read_plan(module, index) for index, module in enumerate(modules)])
+        x = torch.randn(
+            64, stack.sizes[0], generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        )
+        for index, (module, ours) in enumerate(
+            zip(modules, copy.deepcopy(stack).double().predict(x), strict=True)
+        ):
+            with torch.no_grad():
+                theirs = copy.deepcopy(module).double().eval()(x)
+            largest = float(ours.nan_to_num(0, 0, 0).abs().max())
+            same = theirs.shape == ours.shape
+            if not same or not torch.allclose(theirs, ours, 1e-9, 1e-9 * largest, equal_nan=True):
                 raise ValueError(
-                    f"module {index} has sizes {other_sizes} and dropout {other_rates}, module 0 "
-                    f"has {sizes} and {rates}; a stack holds networks of one shape: make one "
-                    "stack for each shape"
+                    f"module {index} does not give the logits of its layers; a stack holds the "
+                    f"layers alone. Use nn.Sequential(*layers)."
+                )
+        return stack
+
+    @classmethod
+    def _of(cls, plans: Sequence[_Plan]) -> Stack:
+        """Stack the layers of networks that were read."""
+        sizes, rates, dtype = plans[0][1:]
+        for index, (_, *shape) in enumerate(plans):
+            if tuple(shape) != (sizes, rates, dtype):
+                raise ValueError(
+                    f"module {index} has sizes {shape[0]}, dropout {shape[1]} and {shape[2]}, "
+                    f"module 0 has {sizes}, {rates} and {dtype}; a stack holds networks of one "
+                    "shape: make one stack for each shape"
                 )
         layers = [plan[0] for plan in plans]
-        return cls(
-            [torch.stack([m[depth].weight for m in layers]) for depth in range(len(sizes) - 1)],
-            [torch.stack([m[depth].bias for m in layers]) for depth in range(len(sizes) - 1)],
+        depths = range(len(sizes) - 1)
+        stack = cls(
+            [torch.stack([m[depth].weight for m in layers]) for depth in depths],
+            [torch.stack([m[depth].bias for m in layers]) for depth in depths],
             rates,
         )
+        for depth in depths:
+            stack.weights[depth].requires_grad_(all(m[depth].weight.requires_grad for m in layers))
+            stack.biases[depth].requires_grad_(all(m[depth].bias.requires_grad for m in layers))
+        return stack
 
     @property
     def num_members(self) -> int:
@@ -189,11 +233,14 @@ class Stack(nn.Module):
                 f"stack[{members}] is one network; take stack.member({members}), or "
                 f"stack[[{members}]] for a stack of it alone"
             )
-        return Stack(
+        part = Stack(
             [weight[members] for weight in self.weights],
             [bias[members] for bias in self.biases],
             self.dropout,
         )
+        for ours, theirs in zip(part.parameters(), self.parameters(), strict=True):
+            ours.requires_grad_(theirs.requires_grad)
+        return part
 
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs ``(B, D)``, shared, or ``(M, B, D)``, one batch a member, to ``(M, B, C)``.
@@ -202,6 +249,8 @@ class Stack(nn.Module):
         ------
         ValueError
             If `x` has another number of features or members.
+        TypeError
+            If `x` is no tensor, or of another dtype than the weights.
         """
         self._check_inputs(x)
         hidden = x.transpose(-1, -2)
@@ -231,19 +280,21 @@ class Stack(nn.Module):
 
         Raises
         ------
-        ValueError
-            If `x` does not fit the stack, or `chunk` is below 1.
+        TypeError, ValueError
+            If `x` does not fit the stack, or `chunk` is no whole number of 1 or more.
         """
         self._check_inputs(x)
-        if chunk < 1:
-            raise ValueError(f"chunk is {chunk}; it must be 1 or more, such as 128")
-        logits = torch.empty(self.num_members, x.shape[-2], self.sizes[-1])
+        chunk = _checks.whole("chunk", chunk, 1, "Use 128.")
+        logits = torch.empty(self.num_members, x.shape[-2], self.sizes[-1], dtype=x.dtype)
         for start in range(0, x.shape[-2], chunk):
             logits[:, start : start + chunk] = self(x[..., start : start + chunk, :])
         return logits
 
     def _check_inputs(self, x: Tensor) -> None:
         members = self.num_members
+        dtype = self.weights[0].dtype
+        if _checks.tensor(x, "x").dtype != dtype:
+            raise TypeError(f"x is {x.dtype} and the stack {dtype}; use x.to({dtype})")
         if x.dim() not in (2, 3) or x.shape[-1] != self.sizes[0]:
             raise ValueError(
                 f"x has shape {tuple(x.shape)}; this stack takes (B, {self.sizes[0]}) or "
@@ -260,12 +311,13 @@ def _check_architecture(
     sizes: Sequence[int], dropout: float | Sequence[float]
 ) -> tuple[float, ...]:
     """Check sizes and dropout; return one dropout rate a hidden layer."""
-    if len(sizes) < 2 or any(int(size) != size or size < 1 for size in sizes):
+    whole = [_checks.index(size) for size in sizes] if isinstance(sizes, Iterable) else []
+    if len(whole) < 2 or any(size is None or size < 1 for size in whole):
         raise ValueError(
-            f"sizes is {tuple(sizes)}; it must hold two whole numbers of 1 or more at least: "
-            "features in, hidden widths, classes out"
+            f"sizes is {sizes!r:.80}; it must hold two whole numbers of 1 or more at least: "
+            "features in, hidden widths, classes out. Use (20, 64, 32, 2)."
         )
-    hidden = len(sizes) - 2
+    hidden = len(whole) - 2
     rates = tuple(dropout) if isinstance(dropout, Sequence) else (float(dropout),) * hidden
     if len(rates) != hidden:
         raise ValueError(
@@ -279,37 +331,99 @@ def _check_architecture(
     return rates
 
 
-def _read_plan(
-    module: nn.Module, index: int
-) -> tuple[list[nn.Linear], tuple[int, ...], tuple[float, ...]]:
-    """Read an `mlp` back: its linear layers, their sizes, dropout after each hidden one."""
+_HOOKS = (
+    *("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"),
+    "_post_accumulate_grad_hooks",
+)
+"""Where torch keeps what else is to happen in a pass through a module or to a parameter."""
+
+_Plan = tuple[list[nn.Linear], tuple[int, ...], tuple[float, ...], torch.dtype]
+
+
+def _check_layers(weights: Sequence[Tensor], biases: Sequence[Tensor]) -> None:
+    """Let through ``(M, out, in)`` and ``(M, out)`` for each layer, each fitting the one before."""
+    if len(weights) == 0 or len(biases) != len(weights):
+        raise ValueError(
+            f"there are {len(weights)} weights and {len(biases)} biases; a stack needs one of each "
+            "for every layer, and one layer or more: see Stack.build"
+        )
+    width = None
+    for depth, (weight, bias) in enumerate(zip(weights, biases, strict=True)):
+        _checks.tensor(weight, f"weights[{depth}]")
+        _checks.tensor(bias, f"biases[{depth}]")
+        fits = weight.dim() == 3 and weight.numel() > 0 and bias.shape == weight.shape[:2]
+        fits = fits and len(weight) == len(weights[0]) and width in (None, weight.shape[2])
+        if not fits or not weight.dtype == bias.dtype == weights[0].dtype:
+            raise ValueError(
+                f"layer {depth} has weights {tuple(weight.shape)} of {weight.dtype} and biases "
+                f"{tuple(bias.shape)} of {bias.dtype}; they must be (M, out, in) and (M, out), "
+                "with the members and dtype of layer 0 and the width of the layer before"
+            )
+        width = weight.shape[1]
+
+
+def _check_plain(module: nn.Module, kind: type[nn.Module], index: int) -> None:
+    """Refuse a layer that does, or may do, more than its kind."""
+    name = type(module).__name__
+    rule = "a stack would drop it"
+    if parametrize.is_parametrized(module):
+        raise ValueError(
+            f"module {index} has a {name} with parametrizations; {rule}. Bake them in: "
+            f"torch.nn.utils.parametrize.remove_parametrizations(layer, tensor_name)."
+        )
+    holders = [module, *module.parameters(recurse=False)]
+    if any(getattr(holder, hooks, None) for holder in holders for hooks in _HOOKS):
+        raise ValueError(
+            f"module {index} has a {name} with hooks; {rule}. Remove them: handle.remove(), "
+            f"torch.nn.utils.remove_weight_norm(layer) or prune.remove(layer, 'weight')."
+        )
+    if "forward" in vars(module) or type(module).forward is not kind.forward:
+        raise ValueError(
+            f"module {index} has a {name} with its own forward; {rule}. Write it with "
+            f"nn.{kind.__name__}."
+        )
+
+
+def _read_plan(module: nn.Module, index: int) -> _Plan:
+    """Read an `mlp` back: linear layers, sizes, dropout after each hidden one, dtype."""
     rule = "a stack takes Linear, ReLU, optional Dropout, ..., Linear, as distill_helpers' mlp"
     linears: list[nn.Linear] = []
     rates: list[float] = []
     previous = "start"
-    for layer in _flatten(module):
-        kind = type(layer).__name__
+    for layer in _flatten(module, index):
         if isinstance(layer, nn.Linear) and previous in ("start", "ReLU", "Dropout"):
+            _check_plain(layer, nn.Linear, index)
             if layer.bias is None:
                 raise ValueError(f"module {index} has a Linear without bias; {rule} makes them")
+            if any(layer.weight is o.weight or layer.bias is o.bias for o in linears):
+                raise ValueError(
+                    f"module {index} has one weight in two layers; a stack would make two of it. "
+                    f"Give each layer its own."
+                )
             linears.append(layer)
+            previous = "Linear"
         elif isinstance(layer, nn.ReLU) and previous == "Linear":
+            _check_plain(layer, nn.ReLU, index)
             rates.append(0.0)
+            previous = "ReLU"
         elif isinstance(layer, nn.Dropout) and previous == "ReLU":
+            _check_plain(layer, nn.Dropout, index)
             rates[-1] = float(layer.p)
+            previous = "Dropout"
         else:
+            kind = type(layer).__name__
             raise ValueError(f"module {index} has {kind} after {previous}; {rule} makes them")
-        previous = kind
     if previous != "Linear":
         raise ValueError(f"module {index} ends in {previous}, not Linear; {rule} makes them")
     sizes = (linears[0].in_features, *(linear.out_features for linear in linears))
-    return linears, sizes, tuple(rates)
+    return linears, sizes, tuple(rates), linears[0].weight.dtype
 
 
-def _flatten(module: nn.Module) -> Iterator[nn.Module]:
+def _flatten(module: nn.Module, index: int) -> Iterator[nn.Module]:
     """Yield the layers of a module in order, those of nested Sequentials included."""
     if isinstance(module, nn.Sequential):
+        _check_plain(module, nn.Sequential, index)
         for child in module:
-            yield from _flatten(child)
+            yield from _flatten(child, index)
     else:
         yield module

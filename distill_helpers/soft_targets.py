@@ -22,7 +22,7 @@ _BLOCK = 2**20
 """Values that are held in float64 at once."""
 
 
-def soft_targets(logits: Tensor, temperature: float = 1.0, pooling: str = "logits") -> Tensor:
+def soft_targets(logits: Tensor, temperature: float = 1.0, pooling: str | None = None) -> Tensor:
     r"""Turn a teacher's logits into soft targets.
 
     For one teacher :math:`p = \mathrm{softmax}(v / T)`. For an ensemble of M members the pooling
@@ -37,12 +37,13 @@ def soft_targets(logits: Tensor, temperature: float = 1.0, pooling: str = "logit
     Parameters
     ----------
     logits
-        Raw outputs, ``(N, C)``, or ``(M, N, C)`` for an ensemble. Log-probabilities are logits too.
+        Raw outputs, ``(N, C)``; with a pooling ``(M, N, C)``. Log-probabilities are logits too.
+        The tokens of texts are rows like any others: ``logits.flatten(0, -2)``.
     temperature
         A finite number above 0; 1 leaves the probabilities as they are, more softens them.
     pooling
-        ``"logits"`` averages logits, then tempers (the geometric pool). ``"probabilities"``
-        tempers first, then averages (the arithmetic pool).
+        For an ensemble alone. ``"logits"`` averages logits, then tempers (the geometric pool).
+        ``"probabilities"`` tempers first, then averages (the arithmetic pool).
 
     Returns
     -------
@@ -64,20 +65,19 @@ def soft_targets(logits: Tensor, temperature: float = 1.0, pooling: str = "logit
     --------
     >>> import torch
     >>> v = torch.tensor([[[3.0, 0.0]], [[0.0, 0.0]]])
-    >>> soft_targets(v, temperature=3.0)
+    >>> soft_targets(v[0], temperature=3.0)
+    tensor([[0.7311, 0.2689]])
+    >>> soft_targets(v, temperature=3.0, pooling="logits")
     tensor([[0.6225, 0.3775]])
     >>> soft_targets(v, temperature=3.0, pooling="probabilities")
     tensor([[0.6155, 0.3845]])
     """
-    logits = _checks.logits(logits, "logits")
+    if pooling is not None:
+        _check_choice("pooling", pooling, POOLINGS)
+    logits = _checks.logits(logits, "logits", pooling is not None, "pooling='logits'")
     T = float(_checks.temperature(temperature))
-    if pooling not in POOLINGS:
-        known = ", ".join(map(repr, POOLINGS))
-        raise ValueError(
-            f"pooling is {pooling!r}; it must be one of {known}. Use 'logits' if unsure."
-        )
-    members = logits.detach() if logits.ndim == 3 else logits.detach().unsqueeze(0)
-    if pooling == "logits":
+    members = logits.detach() if pooling else logits.detach().unsqueeze(0)
+    if pooling != "probabilities":
         pooled = _temper(members.mean(0, dtype=torch.float64), T)
     else:  # one member at a time: a float64 copy of a large ensemble would be heavy
         pooled = members.new_zeros(members.shape[1:], dtype=torch.float64)
@@ -153,12 +153,7 @@ def pool(
     >>> pool(v, "power", order=-1)
     tensor([[0.7941, 0.2059]])
     """
-    logits = _checks.logits(logits, "logits").detach()
-    if logits.ndim != 3:
-        raise ValueError(
-            f"logits has shape {tuple(logits.shape)}; a pool needs members, (M, N, C). For one "
-            f"network use soft_targets()."
-        )
+    logits = _checks.logits(logits, "logits", members=True).detach()
     T = float(_checks.temperature(temperature))
     _check_choice("kind", kind, POOLS)
     _check_choice("temper", temper, ("before", "after"))

@@ -8,7 +8,7 @@ it come the exact posterior P(y | x), the Bayes classifier, and fresh samples wi
 from __future__ import annotations
 
 import math
-import operator
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,9 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.random import sample_without_replacement
 from torch import Tensor
+
+from distill_helpers import _checks
+from distill_helpers._checks import whole
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -53,23 +56,6 @@ def _rng(seed: int, purpose: int) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=(purpose,))))
 
 
-def _whole(name: str, value: object, low: int, way_out: str, high: float = math.inf) -> int:
-    """Return `value` as an int from `low` to `high`, or raise in one line."""
-    if isinstance(value, bool | np.bool_):
-        number = None
-    else:
-        try:
-            number = operator.index(value)  # type: ignore[arg-type]
-        except TypeError:
-            number = None
-    span = f"{low} or more" if high == math.inf else f"from {low} to {high:.0f}"
-    if number is None:
-        raise TypeError(f"{name} is {value!r}; it must be a whole number, {span}. {way_out}")
-    if not low <= number <= high:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number, {span}. {way_out}")
-    return number
-
-
 def _number(name: str, value: object, rule: str, holds: Callable[[float], bool], out: str) -> float:
     """Return `value` as a float for which `holds` is true, or raise in one line."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | np.number):
@@ -80,7 +66,7 @@ def _number(name: str, value: object, rule: str, holds: Callable[[float], bool],
 
 
 def _seed(name: str, value: object) -> int:
-    return _whole(name, value, 0, "Use 0, 1, 2, ...", 2**32 - 1)
+    return whole(name, value, 0, "Use 0, 1, 2, ...", 2**32 - 1)
 
 
 def _fraction(name: str, value: object, out: str) -> float:
@@ -233,7 +219,7 @@ class GaussianMixtureLaw:
         x : ndarray of float64, shape (n, D)
         y : ndarray of int64, shape (n,)
         """
-        n = _whole("n", n, 1, "Ask for at least one sample.")
+        n = whole("n", n, 1, "Ask for at least one sample.")
         return self._draw(n, _rng(_seed("seed", seed), _SAMPLE))
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[Array, IntArray]:
@@ -278,7 +264,7 @@ class GaussianMixtureLaw:
         standard_error : float
             Of the Monte-Carlo mean.
         """
-        n = _whole("n", n, 2, "100,000 or more is sensible.")
+        n = whole("n", n, 2, "100,000 or more is sensible.")
         rng = _rng(_seed("seed", seed), _BAYES_ERROR)
         sizes = [min(_CHUNK, n - start) for start in range(0, n, _CHUNK)]
         loss = np.concatenate(
@@ -361,14 +347,14 @@ def replay_make_classification(
     >>> law.posterior(X).shape
     (200, 2)
     """
-    n = _whole("n_samples", n_samples, 1, "The article draws 5000.")
-    d = _whole("n_informative", n_informative, 1, "The article has 10.")
-    num_redundant = _whole("n_redundant", n_redundant, 0, "The article has 5.")
-    num_features = _whole(
+    n = whole("n_samples", n_samples, 1, "The article draws 5000.")
+    d = whole("n_informative", n_informative, 1, "The article has 10.")
+    num_redundant = whole("n_redundant", n_redundant, 0, "The article has 5.")
+    num_features = whole(
         "n_features", n_features, d + num_redundant, "It counts informative and redundant features."
     )
-    num_classes = _whole("n_classes", n_classes, 1, "The article has 2.")
-    per_class = _whole("n_clusters_per_class", n_clusters_per_class, 1, "The article has 2.")
+    num_classes = whole("n_classes", n_classes, 1, "The article has 2.")
+    per_class = whole("n_clusters_per_class", n_clusters_per_class, 1, "The article has 2.")
     num_clusters = num_classes * per_class
     if num_clusters > 2**d:
         raise ValueError(
@@ -587,7 +573,7 @@ class Task:
         rng = _rng(_seed("seed", seed), _FRESH_DATA)
         size = len(self.y_train)
         if num_train is not None:
-            size = _whole("num_train", num_train, 1, "The article has 4000.")
+            size = whole("num_train", num_train, 1, "The article has 4000.")
         name = f"{self.name}, training set {seed}"
         return _draw_task(self._known_law(), size, len(self.y_test), rng, name)
 
@@ -612,7 +598,7 @@ class Task:
         ValueError
             If a class has fewer than k training samples.
         """
-        k = _whole("k", k, 2, "5 or 10 are usual.")
+        k = whole("k", k, 2, "5 or 10 are usual.")
         counts = torch.bincount(self.y_train, minlength=self.num_classes)
         rarest = int(counts.argmin())
         if counts[rarest] < k:
@@ -819,8 +805,8 @@ def gaussian_mixture_task(
     >>> abs(error - 0.2) < 4 * standard_error
     True
     """
-    num_classes = _whole("num_classes", num_classes, 2, "Use 2 for two classes.")
-    dimension = _whole("dimension", dimension, 1, "The default is 10.")
+    num_classes = whole("num_classes", num_classes, 2, "Use 2 for two classes.")
+    dimension = whole("dimension", dimension, 1, "The default is 10.")
     highest = 1 - 1 / num_classes
     overlap = _number(
         "overlap",
@@ -830,9 +816,9 @@ def gaussian_mixture_task(
         "Use 0.1 for a Bayes error of 10 %.",
     )
     label_noise = _fraction("label_noise", label_noise, "Use 0 for clean labels.")
-    per_class = _whole("clusters_per_class", clusters_per_class, 1, "Use 1 for a linear boundary.")
-    num_train = _whole("num_train", num_train, 1, "The default is 4000.")
-    num_test = _whole("num_test", num_test, 1, "The default is 1000.")
+    per_class = whole("clusters_per_class", clusters_per_class, 1, "Use 1 for a linear boundary.")
+    num_train = whole("num_train", num_train, 1, "The default is 4000.")
+    num_test = whole("num_test", num_test, 1, "The default is 1000.")
     random_state = _seed("random_state", random_state)
 
     num_clusters = num_classes * per_class
@@ -855,12 +841,32 @@ def gaussian_mixture_task(
     return _draw_task(law, num_train, num_test, rng, name)
 
 
-def _array(value: object) -> npt.NDArray[Any]:
-    return value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+def _array(name: str, value: object, dtype: type | None = None) -> npt.NDArray[Any]:
+    """Return an array, with nothing masked, and of a type of its own unless one is asked for."""
+    if isinstance(value, Tensor):
+        value = value.detach().cpu()
+        # numpy has no bfloat16.
+        return (value.double() if value.is_floating_point() else value).numpy()
+    if np.ma.is_masked(value):
+        raise ValueError(
+            f"{name} is masked in places; nothing may be missing. Drop those rows or fill them in."
+        )
+    try:
+        return np.asarray(value, dtype)
+    except ValueError:  # rows of unequal length
+        raise ValueError(
+            f"{name} has rows of unequal length; every row must hold as much as the others. Drop "
+            "rows or fill them up."
+        ) from None
 
 
 def _checked_features(x: object) -> Array:
-    raw = _array(x)
+    raw = _array("x", x)
+    if raw.dtype.kind == "O" and raw.ndim == 0:
+        raise TypeError(
+            f"x is a {type(x).__name__}; it must be a table of numbers. Use x.toarray() for a "
+            "sparse one."
+        )
     if raw.dtype.kind not in "biuf":
         raise TypeError(
             f"x has dtype {raw.dtype}; it must be numbers. "
@@ -882,27 +888,73 @@ def _checked_features(x: object) -> Array:
     return values
 
 
+def _kind_of_label(label: object) -> str:
+    """Say what a label is: one of the first three may be a class."""
+    if isinstance(label, str):
+        return "missing" if label == "nan" else "text"  # numpy writes NaN so among text
+    if isinstance(label, bool | np.bool_):
+        return "true or false"
+    if isinstance(label, numbers.Integral):
+        return "whole numbers"
+    if isinstance(label, numbers.Real):
+        if not math.isfinite(label):
+            return "missing"
+        whole_number = float(label).is_integer() and abs(float(label)) <= 2**53
+        return "whole numbers" if whole_number else "continuous"
+    if label is None or type(label).__name__ in ("NAType", "NaTType") or label != label:
+        return "missing"
+    return type(label).__name__
+
+
 def _checked_labels(y: object, num_samples: int) -> npt.NDArray[Any]:
-    labels = _array(y)
+    # Objects, for numpy would make text of a mixture, and of a missing label.
+    labels = _array("y", y, object)
     if labels.shape != (num_samples,):
         raise ValueError(
-            f"y has shape {labels.shape}; it must be ({num_samples},), one label for each row of x."
-            " Use y.ravel() for a column, y.argmax(1) for one-hot labels."
+            f"y has shape {labels.shape}; it must be ({num_samples},), one label for each row of "
+            f"x. {_labels_way_out(labels, num_samples)}"
         )
-    bad: Sequence[object] = []
-    if labels.dtype.kind == "f":
-        bad = labels[~(np.isfinite(labels) & (labels == np.round(labels)))].tolist()
-    elif labels.dtype.kind == "O":
-        kind = str if isinstance(labels[0], str) else (int, np.integer)
-        bad = [label for label in labels if not isinstance(label, kind)]
-    elif labels.dtype.kind not in "biuUS":
-        bad = labels[:1].tolist()
-    if len(bad):
-        raise ValueError(
-            f"y holds {bad[0]}; labels must be all text or all whole numbers, none missing. "
-            "Drop rows without a label, and sort a continuous target into classes first."
-        )
-    return labels.astype(np.int64) if labels.dtype.kind == "f" else labels
+    rule = "labels must be all text, all true or false, or all whole numbers, none missing"
+    items = [v.item() if isinstance(v, np.generic | Tensor) else v for v in labels]
+    kinds = [_kind_of_label(item) for item in items]
+    for row, (item, kind) in enumerate(zip(items, kinds, strict=True)):
+        if kind == kinds[0] and kind in ("text", "true or false", "whole numbers"):
+            continue
+        if kind == "missing":
+            way_out = "Drop rows without a label."
+            if item == "nan":
+                way_out += " If 'nan' is a class, give it another name."
+        elif kind == "continuous":
+            way_out = "Sort a continuous target into classes first."
+        elif kind in ("text", "true or false", "whole numbers"):
+            way_out = f"The first is {items[0]!r:.40}. Make them all text: [str(v) for v in y]."
+        elif kind == "bytes":
+            way_out = "Make them text: [v.decode() for v in y]."
+        elif kind in ("list", "tuple", "set"):
+            way_out = "Several labels a row are not covered: take one label at a time."
+        else:
+            way_out = "Make them text, [str(v) for v in y], or sort them into classes first."
+        raise ValueError(f"y holds {item!r:.40} at row {row}, {kind}; {rule}. {way_out}")
+    if kinds[0] != "whole numbers":
+        return np.array(items)
+    whole_numbers = [int(item) for item in items]
+    fit = all(-(2**63) <= number < 2**63 for number in whole_numbers)
+    return np.array(whole_numbers, np.int64 if fit else object)
+
+
+def _labels_way_out(labels: npt.NDArray[Any], num_samples: int) -> str:
+    """Say what to do with labels of a wrong shape."""
+    if labels.size == num_samples and labels.ndim > 1:
+        return "Use y.ravel()."
+    if labels.ndim == 2 and len(labels) == num_samples:
+        known = np.isin(labels, [0, 1]).all()
+        columns = torch.as_tensor((labels == 1).astype(np.int64)) if known else torch.empty(0)
+        advice = _checks.one_or_several(columns, labels.shape[1], "y", "y[:, 0]")
+        if advice:
+            return advice
+    if labels.ndim == 0:
+        return "Give an array or a list of them."
+    return "Take x and y from the same rows."
 
 
 def task_from_arrays(

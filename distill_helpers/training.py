@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,15 +54,19 @@ class HardLabels:
     """
 
     def __init__(self, labels: Tensor) -> None:
-        self.labels = labels.contiguous()
+        self.labels = _checks.labels(labels, None).contiguous()
 
-    def check(self, members: int, num_rows: int) -> None:
-        """Raise where the labels are for other rows or members; `fit` asks before it trains."""
+    def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
+        """Raise where the labels are for other rows, members or classes; `fit` asks first."""
         _check_targets("labels", self.labels, 1, members, num_rows)
+        # Rows that are not trained on may have no label.
+        shared = self.labels.dim() == 1
+        used = self.labels[rows] if shared else _take(self.labels, rows.expand(members, -1), 1)
+        _checks.labels(used, num_classes)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
-        return cross_entropy(logits, _take(self.labels, rows, 1))
+        return cross_entropy(logits, _take(self.labels, rows, 1), members=True)
 
     def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same, and its gradient, for logits ``(M, C, B)``."""
@@ -91,7 +95,7 @@ class Distillation:
     Raises
     ------
     TypeError, ValueError
-        If a value is not allowed; before anything trains.
+        If a value is not allowed, or labels and soft targets are for other rows.
     """
 
     def __init__(
@@ -104,21 +108,22 @@ class Distillation:
         scale: _checks.Numbers = 1.0,
     ) -> None:
         self.soft_targets = _checks.probabilities(soft_targets, "soft_targets").contiguous()
-        self.labels = _checks.labels(labels, soft_targets.shape[-1], "labels").contiguous()
+        self.labels = _checks.loss_labels(labels, soft_targets.shape, members=True).contiguous()
         self.temperature = _checks.temperature(temperature, _count(temperature))
         self.alpha = _checks.alpha(alpha, _count(alpha))
         self.scale = _checks.scale(scale, _count(scale))
 
-    def check(self, members: int, num_rows: int) -> None:
-        """Raise where the targets are for other rows or members; `fit` asks before it trains."""
-        _check_targets("soft_targets", self.soft_targets, 2, members, num_rows)
+    def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
+        """Raise where the targets are for other rows, members or classes; `fit` asks first."""
+        _check_targets("soft_targets", self.soft_targets, 2, members, num_rows, num_classes)
         _check_targets("labels", self.labels, 1, members, num_rows)
         _check_settings(members, temperature=self.temperature, alpha=self.alpha, scale=self.scale)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
-        soft = tempered_kl(logits, _take(self.soft_targets, rows, 2), self.temperature)
-        hard = cross_entropy(logits, _take(self.labels, rows, 1))
+        targets = _take(self.soft_targets, rows, 2)
+        soft = tempered_kl(logits, targets, self.temperature, members=True)
+        hard = cross_entropy(logits, _take(self.labels, rows, 1), members=True)
         return self.scale * (self.alpha * soft + (1 - self.alpha) * hard)
 
     def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,7 +154,7 @@ class Matching:
     Raises
     ------
     TypeError, ValueError
-        If a value is not allowed; before anything trains.
+        If a value is not allowed, or labels and logits are for other rows.
     """
 
     def __init__(
@@ -168,21 +173,21 @@ class Matching:
             )
         self.kind = kind
         self.teacher_logits = _checks.logits(teacher_logits, "teacher_logits").contiguous()
-        self.labels = _checks.labels(labels, teacher_logits.shape[-1], "labels").contiguous()
+        self.labels = _checks.loss_labels(labels, teacher_logits.shape, members=True).contiguous()
         self.temperature = _checks.temperature(temperature, _count(temperature))
         self.alpha = _checks.alpha(alpha, _count(alpha))
 
-    def check(self, members: int, num_rows: int) -> None:
-        """Raise where the targets are for other rows or members; `fit` asks before it trains."""
-        _check_targets("teacher_logits", self.teacher_logits, 2, members, num_rows)
+    def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
+        """Raise where the targets are for other rows, members or classes; `fit` asks first."""
+        _check_targets("teacher_logits", self.teacher_logits, 2, members, num_rows, num_classes)
         _check_targets("labels", self.labels, 1, members, num_rows)
         _check_settings(members, temperature=self.temperature, alpha=self.alpha)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
         v = _take(self.teacher_logits, rows, 2)
-        soft = matching_loss(logits, v, self.temperature, self.kind)
-        hard = cross_entropy(logits, _take(self.labels, rows, 1))
+        soft = matching_loss(logits, v, self.temperature, self.kind, members=True)
+        hard = cross_entropy(logits, _take(self.labels, rows, 1), members=True)
         return self.alpha * soft + (1 - self.alpha) * hard
 
     def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -218,9 +223,9 @@ def fit(
     epochs: int,
     batch_size: int = 64,
     optimiser: str = "adam",
-    learning_rate: float | Sequence[float] = 1e-3,
-    weight_decay: float | Sequence[float] = 0.0,
-    seeds: Sequence[int],
+    learning_rate: _checks.Numbers = 1e-3,
+    weight_decay: _checks.Numbers = 0.0,
+    seeds: Iterable[int],
     rows: Tensor | None = None,
     progress: str | None = None,
 ) -> History:
@@ -233,12 +238,12 @@ def fit(
     Parameters
     ----------
     stack : Stack
-        M networks; changed in place.
+        M networks; changed in place. If an error stops the training they are as they were.
     task : Task or sequence of Task
         The data; or one task a member (the same one may stand many times), of equal size.
     objective : callable
-        `HardLabels`, `Distillation`, or any function from logits ``(M, B, C)`` and training rows
-        ``(M, B)`` to one loss a member ``(M,)``.
+        `HardLabels`, `Distillation`, `Matching`, or any function from logits ``(M, B, C)`` and
+        training rows ``(M, B)`` to one loss a member ``(M,)``.
     epochs : int
         Passes over the training rows.
     batch_size : int
@@ -265,7 +270,8 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If an argument does not fit the stack; before anything trains.
+        If an argument does not fit the stack, a weight is frozen, or a number is not finite;
+        before anything trains.
 
     Warns
     -----
@@ -286,30 +292,28 @@ def fit(
     members = stack.num_members
     tasks = [task] if isinstance(task, Task) else list(task)
     x, first_row, num_rows = _gather_inputs(tasks, stack)
-    _check_whole("epochs", epochs)
-    _check_whole("batch_size", batch_size)
+    epochs = _checks.whole("epochs", epochs, 1, "Use 30.")
+    batch_size = _checks.whole("batch_size", batch_size, 1, "Use 64.")
     if optimiser not in OPTIMISERS:
         known = ", ".join(map(repr, OPTIMISERS))
         raise ValueError(f"optimiser is {optimiser!r}; it must be one of {known}")
-    if stack.weights[0].dtype != torch.float32:
-        raise TypeError(f"the stack is {stack.weights[0].dtype}; call stack.float() first")
-    if any(seed < 0 for seed in seeds):
-        raise ValueError(f"seeds hold {min(seeds)}; a seed is a whole number of 0 or more")
-    if len(seeds) != members:
-        raise ValueError(f"{len(seeds)} seeds for {members} members; give one a member")
+    _check_stack(stack)
+    seeds = _checks.seeds(seeds, members)
     rows = _check_rows(rows, members, num_rows)
+    rates = _checks.rate(learning_rate, members, "learning_rate", above_zero=True)
+    decays = _checks.rate(weight_decay, members, "weight_decay", above_zero=False)
     if isinstance(objective, KnownObjective):
-        objective.check(members, num_rows)
+        objective.check(members, num_rows, stack.sizes[-1], rows)
+    if not x.isfinite().all() and not x[(rows + first_row).unique()].isfinite().all():
+        raise ValueError(
+            "x_train holds numbers that are not finite in rows to train on; all must be. Leave "
+            "those rows out, or fill them in."
+        )
     weights = [weight.detach() for weight in stack.weights]
     biases = [bias.detach() for bias in stack.biases]
     for parameter in [*weights, *biases]:
         parameter.grad = torch.zeros_like(parameter)
-    updates = _optimiser(
-        optimiser,
-        [*weights, *biases],
-        _per_member("learning_rate", learning_rate, members, above_zero=True),
-        _per_member("weight_decay", weight_decay, members, above_zero=False),
-    )
+    updates = _optimiser(optimiser, [*weights, *biases], rates, decays)
     orders = [_stream(seed, "order") for seed in seeds]
     dropout = _Dropout(stack, seeds)
     passes: dict[int, _Pass] = {}
@@ -322,7 +326,7 @@ def fit(
         leave=False,
         disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
     )
-    with torch.no_grad(), _flushed_denormals():
+    with torch.no_grad(), _as_it_was_after_an_error(stack), _flushed_denormals():
         for epoch in bar:
             shuffled = torch.stack([_shuffle(order, rows.shape[-1]) for order in orders])
             taken = rows.expand(members, -1).gather(1, shuffled)
@@ -342,6 +346,18 @@ def fit(
             losses[epoch] /= len(batches)
             _warn_diverged(losses[epoch], epoch)
     return History(losses)
+
+
+@contextmanager
+def _as_it_was_after_an_error(stack: Stack) -> Iterator[None]:
+    """Put the weights back where an objective breaks down; an interrupted run keeps what it has."""
+    before = [parameter.detach().clone() for parameter in stack.parameters()]
+    try:
+        yield
+    except Exception:
+        for parameter, old in zip(stack.parameters(), before, strict=True):
+            parameter.detach().copy_(old)
+        raise
 
 
 @contextmanager
@@ -439,8 +455,53 @@ def _objective_gradient(
                 f"the objective returned shape {tuple(loss.shape)}; it must return one loss a "
                 f"member, ({len(z)},), the mean over the batch"
             )
+        if not loss.requires_grad:
+            raise ValueError(
+                "the objective's loss does not depend on the logits; there is nothing to train. "
+                "Look for .detach(), .item(), argmax or torch.no_grad() in it."
+            )
         (gradient,) = torch.autograd.grad(loss.sum(), z)
     return loss.detach(), gradient.transpose(1, 2)
+
+
+def every_member(loss_fn: Callable[..., Tensor], *stacked: Tensor) -> Tensor:
+    """Apply the loss of an ordinary loop to every member: ``(M,)`` from arguments ``(M, ...)``.
+
+    All members at once where the loss can be batched, else one after another: a mask, an ``if``,
+    ``.item()`` or dropout inside it need numbers, not a batch of them.
+
+    Parameters
+    ----------
+    loss_fn : callable
+        From tensors without the member axis to one number.
+    *stacked : Tensor
+        Its arguments, members first.
+
+    Raises
+    ------
+    TypeError
+        If the loss is no tensor.
+
+    Examples
+    --------
+    >>> def kept(z, y):
+    ...     return torch.nn.functional.cross_entropy(z[y > 0], y[y > 0])
+    >>> every_member(kept, torch.zeros(2, 3, 4), torch.tensor([[0, 1, 2], [3, 0, 0]]))
+    tensor([1.3863, 1.3863])
+    """
+    with warnings.catch_warnings():
+        # kl_div has no batched form and is looped over, which is all that the warning says.
+        warnings.filterwarnings("ignore", "There is a performance drop")
+        with suppress(Exception):  # what is wrong with the loss itself, it says again below
+            return torch.func.vmap(loss_fn)(*stacked)
+    losses = [loss_fn(*arguments) for arguments in zip(*stacked, strict=True)]
+    for loss in losses:
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                f"the loss is a {type(loss).__name__}; it must be a tensor of one number that "
+                "depends on the student's logits. Leave out .item()."
+            )
+    return torch.stack(losses)
 
 
 class _Dropout:
@@ -505,17 +566,16 @@ def _count(value: object) -> int | None:
     return len(value) if isinstance(value, Sequence) else None
 
 
-def _check_targets(name: str, values: Tensor, dims: int, members: int, num_rows: int) -> None:
+def _check_targets(
+    name: str, values: Tensor, dims: int, members: int, num_rows: int, num_classes: int = 0
+) -> None:
     """Refuse targets that are not one a training row, shared or one set a member."""
-    shapes = [values.shape[:1], values.shape[:2]]
-    if (values.dim(), shapes[0]) == (dims, (num_rows,)):
-        return
-    if (values.dim(), shapes[1]) == (dims + 1, (members, num_rows)):
-        return
-    raise ValueError(
-        f"{name} has shape {tuple(values.shape)}; this task has {num_rows} training rows and the "
-        f"stack {members} members: give one a row, or one set a member"
-    )
+    row = (num_rows, num_classes)[:dims]
+    if values.shape not in (row, (members, *row)):
+        raise ValueError(
+            f"{name} has shape {tuple(values.shape)}; this task has {num_rows} training rows, the "
+            f"stack {members} members: it must be {row}, or one set a member, {(members, *row)}"
+        )
 
 
 def _check_settings(members: int, **settings: float | Tensor) -> None:
@@ -574,6 +634,11 @@ def _gather_inputs(tasks: list[Task], stack: Stack) -> tuple[Tensor, Tensor, int
                 f"task {task.name} has training inputs {tuple(task.x_train.shape)}; all must be "
                 f"({num_rows}, {stack.sizes[0]}), the stack's features"
             )
+        if task.x_train.dtype != torch.float32:
+            raise TypeError(
+                f"task {task.name} has training inputs of {task.x_train.dtype}; they must be "
+                "torch.float32. Use replace(task, x_train=task.x_train.float())."
+            )
         if task.num_classes != stack.sizes[-1]:
             raise ValueError(
                 f"task {task.name} has {task.num_classes} classes, the stack {stack.sizes[-1]} "
@@ -588,10 +653,11 @@ def _gather_inputs(tasks: list[Task], stack: Stack) -> tuple[Tensor, Tensor, int
 def _check_rows(rows: Tensor | None, members: int, num_rows: int) -> Tensor:
     if rows is None:
         return torch.arange(num_rows)
+    rows = _checks.tensor(rows, "rows")
     if rows.dtype != torch.int64 or rows.dim() not in (1, 2) or rows.shape[-1] == 0:
         raise ValueError(
             f"rows is {rows.dtype} of shape {tuple(rows.shape)}; it must hold int64 row numbers, "
-            f"(n,) or ({members}, n)"
+            f"(n,) or ({members}, n). For a mask use rows.nonzero().flatten()."
         )
     if rows.dim() == 2 and len(rows) != members:
         raise ValueError(f"rows for {len(rows)} members, the stack has {members}; one set a member")
@@ -603,25 +669,20 @@ def _check_rows(rows: Tensor | None, members: int, num_rows: int) -> Tensor:
     return rows
 
 
-def _check_whole(name: str, value: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is {value!r}; it must be a whole number of 1 or more")
-
-
-def _per_member(
-    name: str, value: float | Sequence[float], members: int, *, above_zero: bool
-) -> list[float]:
-    values = [float(v) for v in value] if isinstance(value, Sequence) else [float(value)] * members
-    if len(values) != members:
-        raise ValueError(
-            f"{name} has {len(values)} values for {members} members; give one number, or one a "
-            "member"
-        )
-    for v in values:
-        if not (np.isfinite(v) and (v > 0 if above_zero else v >= 0)):
-            rule = "above 0, such as 1e-3" if above_zero else "of 0 or more, such as 1e-4"
-            raise ValueError(f"{name} is {v}; it must be a finite number {rule}")
-    return values
+def _check_stack(stack: Stack) -> None:
+    if stack.weights[0].dtype != torch.float32:
+        raise TypeError(f"the stack is {stack.weights[0].dtype}; call stack.float() first")
+    for name, parameter in stack.named_parameters():
+        if not parameter.requires_grad:
+            raise ValueError(
+                f"the stack's {name} is frozen (requires_grad=False); fit trains every layer. "
+                "Call stack.requires_grad_() first."
+            )
+        if not parameter.isfinite().all():
+            raise ValueError(
+                f"the stack's {name} is not finite; fit needs weights that are. Build the stack "
+                "again, and look at what it was trained on."
+            )
 
 
 def _warn_diverged(loss: Tensor, epoch: int) -> None:

@@ -130,7 +130,7 @@ def width_trials(task: Task, teacher_logits: Tensor) -> dict[tuple[str, int], ex
     Trial 0 of the first three arms is the article's setting.
     """
     hard = ex.smoothed_labels(task.y_train, task.num_classes)
-    targets = {T: soft_targets(teacher_logits, T) for T in (1.0, 3.0)}
+    targets = {T: soft_targets(teacher_logits, T, "logits") for T in (1.0, 3.0)}
     trials = {}
     for k, (own, rate) in enumerate(itertools.product((0, 1), RATES)):
         decay = DECAYS[own]
@@ -166,11 +166,17 @@ def tree_rows(task: Task, index: int, teachers: Stack, judge: Judge) -> list[stu
     x_more = torch.cat([task.x_train, made_up])
     fresh, _ = task.sample(MADE_UP * len(task.x_train), seed=20_000 + index)
     x_fresh = torch.cat([task.x_train, fresh])
+    taught = {
+        name: (x, soft_targets(teachers.predict(x), pooling="logits"))
+        for name, x in (
+            ("soft targets", task.x_train),
+            ("soft targets, made-up inputs too", x_more),
+            ("soft targets, fresh inputs too", x_fresh),
+        )
+    }
     lessons = {
         "labels": (task.x_train, ex.smoothed_labels(task.y_train, task.num_classes)),
-        "soft targets": (task.x_train, soft_targets(teachers.predict(task.x_train))),
-        "soft targets, made-up inputs too": (x_more, soft_targets(teachers.predict(x_more))),
-        "soft targets, fresh inputs too": (x_fresh, soft_targets(teachers.predict(x_fresh))),
+        **taught,
     }
     rows = []
     for lesson, (x, targets) in lessons.items():
@@ -204,7 +210,7 @@ def width_row(index: int, arm: str, width: int, parameters: int, trial: int) -> 
 
 def faithful(logits: Tensor, teacher_logits: Tensor, suffix: str = "") -> dict[str, float]:
     """Return agreement with the ensemble, and KL(ensemble || student), means over members."""
-    found = metrics.fidelity(logits, teacher_logits.mean(0))
+    found = metrics.fidelity(logits, teacher_logits.mean(0), members=True)
     return {
         f"agreement{suffix}": float(found.agreement.mean()),
         f"kl{suffix}": float(found.kl.mean()),

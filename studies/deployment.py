@@ -125,7 +125,7 @@ def trained(task: Task, index: int, students: int) -> tuple[Stack, dict[str, Sta
     teachers = ex.train_teachers(
         task, ensemble_size=ENSEMBLE, random_state=RANDOM_STATE, set_index=index
     )
-    targets = soft_targets(teachers.predict(task.x_train), TEMPERATURE)
+    targets = soft_targets(teachers.predict(task.x_train), TEMPERATURE, "logits")
     arms = {
         "student": ex.Arm(targets, TEMPERATURE, ALPHA),
         "student of smoothed labels": ex.Arm(
@@ -180,15 +180,16 @@ def quality_replicate(index: int, students: int) -> list[studies.Row]:
                     "replicate": index,
                     "task": name,
                     "arm": arm,
-                    "accuracy": metrics.accuracy(z, truth).mean().item(),
-                    "negative_log_likelihood": metrics.negative_log_likelihood(z, truth)
-                    .mean()
-                    .item(),
-                    "calibration_error": metrics.expected_calibration_error(z, truth).mean().item(),
-                    "agreement_with_float32": metrics.agreement(z, reference).mean().item(),
-                    "agreement_with_twelve": metrics.agreement(logits["twelve"][0], z)
-                    .mean()
-                    .item(),
+                    **{
+                        name: score(z, other, members=True).mean().item()
+                        for name, score, other in (
+                            ("accuracy", metrics.accuracy, truth),
+                            ("negative_log_likelihood", metrics.negative_log_likelihood, truth),
+                            ("calibration_error", metrics.expected_calibration_error, truth),
+                            ("agreement_with_float32", metrics.agreement, reference),
+                            ("agreement_with_twelve", metrics.agreement, logits["twelve"][0]),
+                        )
+                    },
                 }
             )
     return rows

@@ -130,7 +130,10 @@ def scored(logits: Tensor, labels: Tensor) -> Scores:
         "brier": metrics.brier_score,
         "ece": metrics.expected_calibration_error,
     }
-    scores = {name: float(score(logits, labels).mean()) for name, score in every.items()}
+    members = logits.ndim == 3
+    scores = {
+        name: float(score(logits, labels, members=members).mean()) for name, score in every.items()
+    }
     if labels.ndim == 2:
         noise = metrics.negative_log_likelihood(labels.log(), labels)
         scores["kl"] = scores["negative_log_likelihood"] - float(noise)

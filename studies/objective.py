@@ -93,7 +93,7 @@ def map_arms(task: Task, logits: Tensor) -> dict[tuple[float, float], ex.Arm]:
     """Hard labels once, and every other alpha at every temperature."""
     arms = {(0.0, 1.0): replace(ex.hard_arm(task), learning_rate=3e-3)}
     for T in TEMPERATURES:
-        targets = soft_targets(logits, T)
+        targets = soft_targets(logits, T, "logits")
         for alpha in ALPHAS:
             arms[alpha, T] = ex.Arm(targets, T, alpha, learning_rate=3e-3)
     return arms
@@ -243,7 +243,7 @@ FACTOR = 16  # made-up inputs: so many times the training part, its own rows amo
 def bigger(task: Task, x: Tensor, teachers: Stack, targets: Tensor | None = None) -> ex.Arm:
     """Return an arm that learns from the soft targets of teachers on more inputs."""
     if targets is None:
-        targets = soft_targets(teachers.predict(x), T_FIXED)
+        targets = soft_targets(teachers.predict(x), T_FIXED, "logits")
     labels = torch.zeros(len(x), dtype=torch.int64)  # not used: alpha is 1
     return ex.Arm(targets, T_FIXED, 1.0, task=replace(task, x_train=x, y_train=labels))
 
@@ -255,7 +255,7 @@ def input_arms(
     x, y = task.x_train[rows], task.y_train[rows]
     own = replace(task, x_train=x, y_train=y)
     n = (FACTOR - 1) * len(x)
-    own_targets = soft_targets(teachers.predict(x), T_FIXED)
+    own_targets = soft_targets(teachers.predict(x), T_FIXED, "logits")
     made = {
         "shuffled columns": transfer.shuffle_columns(x, n, index),
         "MUNGE": transfer.munge(x, n, index),

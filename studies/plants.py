@@ -136,7 +136,7 @@ def measure(law: Task, setups: list[Setup], index: int) -> dict[Setup, np.ndarra
     found = {}
     for s in setups:
         assert isinstance(s.teacher, Teacher)
-        targets = soft_targets(logits[s.teacher].flatten(1, 2), s.temperature)
+        targets = soft_targets(logits[s.teacher].flatten(1, 2), s.temperature, "logits")
         targets = targets.unflatten(0, (TRUTH_SETS, total))
         sizes = (law.x_train.shape[1], *s.hidden, law.num_classes)
         stack = Stack.build(sizes, seeds=ex.member_seeds(TRUTH_STATE, "student", index, len(twice)))

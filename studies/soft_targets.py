@@ -87,7 +87,7 @@ def width_arms(task: Task, teacher_logits: Tensor) -> dict[str, ex.Arm]:
         "label smoothing": ex.Arm(ex.smoothed_labels(task.y_train, task.num_classes, 0.1)),
     }
     for T in TEMPERATURES:
-        arms[f"T = {T:g}"] = ex.Arm(soft_targets(teacher_logits, T), T, ALPHA)
+        arms[f"T = {T:g}"] = ex.Arm(soft_targets(teacher_logits, T, "logits"), T, ALPHA)
     return arms
 
 
@@ -220,10 +220,10 @@ def recipes_replicate(index: int, students: int) -> list[studies.Row]:
         "ensemble": lesson.pooled,
         "one teacher": lambda T: soft_targets(v[0], T),
         "one smoothed teacher": lambda T: soft_targets(v_smooth[0], T),
-        "smoothed ensemble": lambda T: soft_targets(v_smooth, T),
+        "smoothed ensemble": lambda T: soft_targets(v_smooth, T, "logits"),
     }
     recipes_odd = {
-        "two-class ensemble": lambda T: soft_targets(v_two, T),
+        "two-class ensemble": lambda T: soft_targets(v_two, T, "logits"),
         "ten-class ensemble, summed": lambda T: soft_targets(parity(v.mean(0)), T),
     }
     seeds = ex.member_seeds(RANDOM_STATE, "student", index, students)
@@ -288,7 +288,7 @@ def held_out_arms(task: Task, index: int, members: int = MEMBERS) -> dict[str, e
         teachers = ex.train_teachers(task, ensemble_size=members, **usual)
         bags = {"num_bags": 10 * members + 20, "members_per_target": members}
         for name, targets in {
-            "full data, in-sample": soft_targets(teachers.predict(task.x_train)),
+            "full data, in-sample": soft_targets(teachers.predict(task.x_train), pooling="logits"),
             "full data, held-out": ex.cross_fitted_soft_targets(
                 task, folds=10, ensemble_size=members, **usual
             ),

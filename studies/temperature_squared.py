@@ -138,7 +138,7 @@ def teacher_logits(task: Task, index: int, rows: Tensor | None = None) -> Tensor
 
 def tempered(logits: Tensor) -> dict[float, Tensor]:
     """Return soft targets by temperature."""
-    return {T: soft_targets(logits, T) for T in TEMPERATURES}
+    return {T: soft_targets(logits, T, "logits") for T in TEMPERATURES}
 
 
 def four_students(

@@ -198,16 +198,27 @@ def test_half_precision_agrees_with_float32_to_its_own_rounding(dtype: torch.dty
     wide_p = p.float() / p.float().sum(-1, keepdim=True)
     rounding = torch.finfo(dtype).eps
     for alpha, temperature in ((0.7, 3.0), (1.0, 300.0), (0.0, 1.0)):
-        loss = distillation_loss(z, p, y, temperature=temperature, alpha=alpha)
-        expected = distillation_loss(wide, wide_p, y, temperature=temperature, alpha=alpha)
+        loss = distillation_loss(z, p, y, temperature=temperature, alpha=alpha, members=True)
+        expected = distillation_loss(
+            wide, wide_p, y, temperature=temperature, alpha=alpha, members=True
+        )
         assert loss.dtype == dtype
         close(loss.float(), expected, rtol=2 * rounding, atol=0)
         (gradient,) = torch.autograd.grad(loss.sum(), z)
         (wide_gradient,) = torch.autograd.grad(expected.sum(), wide)
         assert gradient.dtype == dtype
         close(gradient.float(), wide_gradient, rtol=4 * rounding, atol=rounding * temperature / 8)
-    assert cross_entropy(z, y).dtype == tempered_kl(z, p, 3.0).dtype == dtype
-    close(cross_entropy(z, y).float(), cross_entropy(wide, y), rtol=2 * rounding, atol=0)
+    assert (
+        cross_entropy(z, y, members=True).dtype
+        == tempered_kl(z, p, 3.0, members=True).dtype
+        == dtype
+    )
+    close(
+        cross_entropy(z, y, members=True).float(),
+        cross_entropy(wide, y, members=True),
+        rtol=2 * rounding,
+        atol=0,
+    )
 
 
 def test_half_precision_does_not_turn_0_times_infinity_into_nan() -> None:
@@ -248,10 +259,13 @@ def test_gradients_agree_with_finite_differences(shape: tuple[int, ...]) -> None
     temperature = [1.5, 4.0] if per_member else 4.0
     alpha = [0.2, 0.9] if per_member else 0.9
     assert gradcheck(
-        lambda z: distillation_loss(z, p, y, temperature=temperature, alpha=alpha), (z,)
+        lambda z: distillation_loss(
+            z, p, y, temperature=temperature, alpha=alpha, members=per_member
+        ),
+        (z,),
     )
-    assert gradcheck(lambda z: tempered_kl(z, p, 2.0).square(), (z,))
-    assert gradcheck(lambda z: cross_entropy(z, y).square(), (z,))
+    assert gradcheck(lambda z: tempered_kl(z, p, 2.0, members=per_member).square(), (z,))
+    assert gradcheck(lambda z: cross_entropy(z, y, members=per_member).square(), (z,))
 
 
 def test_gradients_reach_the_student_alone() -> None:
@@ -288,11 +302,15 @@ def test_a_second_derivative_is_refused_not_wrong() -> None:
 def test_the_backward_pass_is_left_one_multiplication(dtype: torch.dtype) -> None:
     z, p, y = example(3, 4, 3)
     z = z.detach().to(dtype).requires_grad_()
-    for loss in (tempered_kl(z, p, 3.0), cross_entropy(z, y)):
+    for loss in (tempered_kl(z, p, 3.0, members=True), cross_entropy(z, y, members=True)):
         (gradient,) = loss.grad_fn.saved_tensors  # type: ignore[union-attr]
         assert gradient.dtype == dtype and gradient.mT.is_contiguous()
     z = z.detach()
-    assert tempered_kl(z, p, 3.0).dtype == cross_entropy(z, y).dtype == dtype
+    assert (
+        tempered_kl(z, p, 3.0, members=True).dtype
+        == cross_entropy(z, y, members=True).dtype
+        == dtype
+    )
 
 
 def test_samples_lie_together_where_softmax_is_fast() -> None:
@@ -311,8 +329,8 @@ def test_samples_lie_together_where_softmax_is_fast() -> None:
 def test_the_step_without_autograd_gives_what_autograd_gives(shape: tuple[int, ...]) -> None:
     z, p, y = example(*shape)
     for (value, gradient), loss in (
-        (kl_and_gradient(z.detach().mT, p.mT, 2.5), tempered_kl(z, p, 2.5)),
-        (cross_entropy_and_gradient(z.detach().mT, y), cross_entropy(z, y)),
+        (kl_and_gradient(z.detach().mT, p.mT, 2.5), tempered_kl(z, p, 2.5, members=z.ndim == 3)),
+        (cross_entropy_and_gradient(z.detach().mT, y), cross_entropy(z, y, members=z.ndim == 3)),
     ):
         (expected,) = torch.autograd.grad(loss.sum(), z)
         torch.testing.assert_close(value, loss.detach())
@@ -323,8 +341,8 @@ def test_no_input_is_changed() -> None:
     z, p, y = example(3, 4, 3)
     T = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     before = [x.detach().clone() for x in (z, p, y, T)]
-    tempered_kl(z, p, T).sum().backward()
-    cross_entropy(z, y).sum().backward()
+    tempered_kl(z, p, T, members=True).sum().backward()
+    cross_entropy(z, y, members=True).sum().backward()
     assert all(torch.equal(x.detach(), old) for x, old in zip((z, p, y, T), before, strict=True))
 
 
@@ -337,8 +355,13 @@ def test_a_shift_of_all_logits_changes_nothing(
     shape: tuple[int, ...], shift: float, data: st.DataObject
 ) -> None:
     z, p, y = example(*shape, seed=data.draw(st.integers(0, 1000)))
-    loss = distillation_loss(z + shift, p, y, temperature=3, alpha=0.7)
-    close(loss, distillation_loss(z, p, y, temperature=3, alpha=0.7), rtol=1e-10, atol=1e-10)
+    loss = distillation_loss(z + shift, p, y, temperature=3, alpha=0.7, members=z.ndim == 3)
+    close(
+        loss,
+        distillation_loss(z, p, y, temperature=3, alpha=0.7, members=z.ndim == 3),
+        rtol=1e-10,
+        atol=1e-10,
+    )
 
 
 @given(own.shapes(), st.randoms(use_true_random=False))
@@ -347,14 +370,21 @@ def test_the_order_of_classes_and_of_samples_does_not_matter(
     shape: tuple[int, ...], random: object
 ) -> None:
     z, p, y = example(*shape)
-    loss = distillation_loss(z, p, y, temperature=3, alpha=0.7)
+    loss = distillation_loss(z, p, y, temperature=3, alpha=0.7, members=z.ndim == 3)
     order = torch.randperm(shape[-1])
     place = torch.argsort(order)
-    permuted = distillation_loss(z[..., order], p[..., order], place[y], temperature=3, alpha=0.7)
+    permuted = distillation_loss(
+        z[..., order], p[..., order], place[y], temperature=3, alpha=0.7, members=z.ndim == 3
+    )
     close(permuted, loss)
     rows = torch.randperm(shape[-2])
     permuted = distillation_loss(
-        z[..., rows, :], p[..., rows, :], y[..., rows], temperature=3, alpha=0.7
+        z[..., rows, :],
+        p[..., rows, :],
+        y[..., rows],
+        temperature=3,
+        alpha=0.7,
+        members=z.ndim == 3,
     )
     close(permuted, loss)
 
@@ -365,7 +395,7 @@ def test_the_order_of_classes_and_of_samples_does_not_matter(
 def test_a_stack_gives_each_member_what_it_gets_alone() -> None:
     z, p, y = example(3, 5, 4)
     T, a = [0.5, 3.0, 20.0], [0.0, 0.7, 1.0]
-    together = distillation_loss(z, p, y, temperature=T, alpha=a)
+    together = distillation_loss(z, p, y, temperature=T, alpha=a, members=True)
     assert together.shape == (3,)
     (gradient,) = torch.autograd.grad(together.sum(), z)
     for m in range(3):
@@ -375,8 +405,10 @@ def test_a_stack_gives_each_member_what_it_gets_alone() -> None:
         close(together[m], alone)
         close(gradient[m], torch.autograd.grad(alone, member)[0])
     for cast in (lambda x: torch.tensor(x, dtype=torch.float64), np.array, tuple):
-        close(distillation_loss(z, p, y, temperature=cast(T), alpha=cast(a)), together)
-    parts = tempered_kl(z, p, torch.tensor(T)), cross_entropy(z, y)
+        close(
+            distillation_loss(z, p, y, temperature=cast(T), alpha=cast(a), members=True), together
+        )
+    parts = tempered_kl(z, p, torch.tensor(T), members=True), cross_entropy(z, y, members=True)
     weight = torch.tensor(a, dtype=torch.float64)
     close(weight * parts[0] + (1 - weight) * parts[1], together)
 
@@ -386,24 +418,24 @@ def test_members_may_share_soft_targets_labels_temperature_and_alpha(
     shape: tuple[int, ...],
 ) -> None:
     z, p, y = example(*shape)
-    shared = distillation_loss(z, p[0], y[0], temperature=3, alpha=0.7)
+    shared = distillation_loss(z, p[0], y[0], temperature=3, alpha=0.7, members=True)
     repeated = distillation_loss(
-        z, p[:1].expand(shape), y[:1].expand(shape[:-1]), temperature=3, alpha=0.7
+        z, p[:1].expand(shape), y[:1].expand(shape[:-1]), temperature=3, alpha=0.7, members=True
     )
     close(shared, repeated)
     for m in range(shape[0]):
         close(shared[m], distillation_loss(z[m], p[0], y[0], temperature=3, alpha=0.7))
     scalar = torch.tensor(3.0)
-    close(tempered_kl(z, p[0], scalar), tempered_kl(z, p[0], 3.0))
-    close(tempered_kl(z[0], p[0], scalar), tempered_kl(z, p[0], 3.0)[0])
+    close(tempered_kl(z, p[0], scalar, members=True), tempered_kl(z, p[0], 3.0, members=True))
+    close(tempered_kl(z[0], p[0], scalar), tempered_kl(z, p[0], 3.0, members=True)[0])
 
 
 def test_one_member_with_huge_logits_leaves_the_others_alone() -> None:
     z, p, y = example(3, 5, 4)
     loud = z.detach().clone()
     loud[1] *= 1e4
-    before = distillation_loss(z, p, y, temperature=3, alpha=0.7)
-    after = distillation_loss(loud, p, y, temperature=3, alpha=0.7)
+    before = distillation_loss(z, p, y, temperature=3, alpha=0.7, members=True)
+    after = distillation_loss(loud, p, y, temperature=3, alpha=0.7, members=True)
     assert torch.equal(before[[0, 2]], after[[0, 2]])
 
 
@@ -411,8 +443,8 @@ def test_non_contiguous_inputs_are_read_rightly() -> None:
     z, p, y = example(3, 5, 4)
     turned = [x.movedim(0, 1).contiguous().movedim(0, 1) for x in (z.detach(), p, y)]
     close(
-        distillation_loss(*turned, temperature=3, alpha=0.7),
-        distillation_loss(z, p, y, temperature=3, alpha=0.7),
+        distillation_loss(*turned, temperature=3, alpha=0.7, members=True),
+        distillation_loss(z, p, y, temperature=3, alpha=0.7, members=True),
     )
 
 
@@ -451,15 +483,16 @@ BAD = [
     ({"soft_targets": Z}, ValueError, r"^soft_targets holds -1; .* Pass softmax\(logits / temp"),
     ({"soft_targets": 2 * P}, ValueError, r"^soft_targets has a row that sums to 2; .* sum to 1"),
     ({"soft_targets": P[:1]}, ValueError, r"^soft_targets is for \(1,\) samples and the logits"),
-    ({"soft_targets": P[None]}, ValueError, r"^soft_targets is for \(1, 2\) samples and the log"),
+    ({"soft_targets": P[None]}, ValueError, r"^soft_targets has shape \(1, 2, 2\); it must be \(N"),
     ({"soft_targets": torch.ones(2, 3) / 3}, ValueError, r"^soft_targets has 3 classes and stud"),
     ({"labels": torch.tensor([0, 2])}, ValueError, r"^labels holds 2; with 2 classes .* 0 to 1"),
     ({"labels": torch.tensor([-1, 0])}, ValueError, r"^labels holds -1; with 2 classes"),
     ({"labels": Y.float()}, TypeError, r"^labels has dtype float32; .* integer class numbers"),
     ({"labels": Y.bool()}, TypeError, r"^labels has dtype bool; .* Use labels\.long\(\)"),
     ({"labels": [0, 1]}, TypeError, r"^labels is a list; .* torch tensor"),
-    ({"labels": Y[:1]}, ValueError, r"^labels is for \(1,\) samples and the logits are for \(2,\)"),
-    ({"labels": torch.eye(2).long()}, ValueError, r"^labels is for \(2, 2\) samples"),
+    ({"labels": Y[:1]}, ValueError, r"^labels has shape \(1,\) and the logits \(2, 2\); .* \(2,\)"),
+    ({"labels": Y[None]}, ValueError, r"^labels has shape \(1, 2\) .* Use labels\.flatten\(\)"),
+    ({"labels": torch.eye(2).long()}, ValueError, r"^labels has shape \(2, 2\) .* labels\.argmax"),
 ]
 
 
@@ -485,26 +518,28 @@ def test_a_value_a_member_needs_one_for_each_member(name: str, value: object) ->
     z, p, y = example(3, 5, 4)
     arguments: dict[str, Any] = {"temperature": 3.0, "alpha": 0.7, name: value}
     with pytest.raises(ValueError, match=rf"^{name} has shape .* one a member, \(3,\)"):
-        distillation_loss(z, p, y, **arguments)
+        distillation_loss(z, p, y, **arguments, members=True)
     with pytest.raises(ValueError, match=rf"^{name} is 9|^{name} is -9"):
-        distillation_loss(z, p, y, **(arguments | {name: [0.5, 1.0, -9 if name[0] == "t" else 9]}))
+        distillation_loss(
+            z, p, y, **(arguments | {name: [0.5, 1.0, -9 if name[0] == "t" else 9]}), members=True
+        )
 
 
 def test_the_parts_check_shapes() -> None:
     z, p, y = example(3, 5, 4)
     with pytest.raises(ValueError, match=r"^temperature has shape \(2,\) and student_logits \(3, "):
-        tempered_kl(z, p, torch.ones(2))
+        tempered_kl(z, p, torch.ones(2), members=True)
     with pytest.raises(ValueError, match=r"^temperature has shape \(3,\) and student_logits \(5, "):
         tempered_kl(z[0], p[0], torch.ones(3))
     with pytest.raises(ValueError, match=r"^soft_targets has 3 classes and student_logits has 4"):
-        tempered_kl(z, p[..., 1:], 3.0)
+        tempered_kl(z, p[..., 1:], 3.0, members=True)
     with pytest.raises(ValueError, match=r"^soft_targets is for \(3, 5\) samples .* for \(5,\);"):
         tempered_kl(z[0], p, 3.0)
     with pytest.raises(ValueError, match=r"^labels is for \(3, 4\) samples .* for \(3, 5\);"):
-        cross_entropy(z, y[:, 1:])
-    for wrong in (z[0, 0], z[None]):
-        with pytest.raises(ValueError, match=r"^logits have shape .* must be \(B, C\)"):
-            cross_entropy(wrong, y)
+        cross_entropy(z, y[:, 1:], members=True)
+    for wrong in (z[0, 0], z[0], z[None]):
+        with pytest.raises(ValueError, match=r"^logits has shape .* must be \(M, N, C\)"):
+            cross_entropy(wrong, y, members=True)
 
 
 def test_what_may_be_logits_by_chance_is_let_through() -> None:
@@ -555,7 +590,7 @@ def test_a_matching_is_its_formula(kind: str, temperature: float, shape: tuple[i
     z, _, _ = example(*shape)
     v = example(*shape, seed=1)[0].detach()
     expected = matched(kind, z, v, temperature)
-    actual = matching_loss(z, v, temperature, kind)
+    actual = matching_loss(z, v, temperature, kind, members=z.ndim == 3)
     close(actual, expected, rtol=1e-10)
     close(
         torch.autograd.grad(actual.sum(), z)[0],
@@ -570,7 +605,7 @@ def test_gradients_of_matchings_agree_with_finite_differences(kind: str) -> None
     z, _, _ = example(2, 4, 3)
     v = example(2, 4, 3, seed=1)[0].detach()
     T = torch.tensor([1.5, 4.0], dtype=torch.float64)
-    assert gradcheck(lambda z: matching_loss(z, v, T, kind), (z,))
+    assert gradcheck(lambda z: matching_loss(z, v, T, kind, members=True), (z,))
 
 
 @kinds
@@ -589,7 +624,7 @@ def test_forward_matching_is_the_tempered_kl() -> None:
     v = example(3, 6, 4, seed=1)[0].detach()
     T = torch.tensor([1.0, 3.0, 10.0], dtype=torch.float64)
     p = torch.softmax(v / T[:, None, None], -1)
-    close(matching_loss(z, v, T), tempered_kl(z, p, T), rtol=1e-10)
+    close(matching_loss(z, v, T, members=True), tempered_kl(z, p, T, members=True), rtol=1e-10)
 
 
 def test_reverse_is_forward_with_the_two_exchanged_and_jensen_shannon_is_symmetric() -> None:
@@ -669,7 +704,7 @@ def test_a_matchings_step_without_autograd_is_autograds(shape: tuple[int, ...]) 
     v = example(*shape, seed=1)[0].detach()
     for kind in MATCHINGS:
         value, gradient = matching_and_gradient(z.detach().mT, v.mT, 2.5, kind)
-        loss = matching_loss(z, v, 2.5, kind)
+        loss = matching_loss(z, v, 2.5, kind, members=z.ndim == 3)
         torch.testing.assert_close(value, loss.detach())
         torch.testing.assert_close(gradient.mT, torch.autograd.grad(loss.sum(), z)[0])
 
@@ -679,13 +714,13 @@ def test_matchings_change_no_input_and_refuse_what_does_not_fit() -> None:
     v = example(3, 5, 4, seed=1)[0].detach()
     before = z.detach().clone(), v.clone()
     for kind in MATCHINGS:
-        matching_loss(z, v, 3.0, kind).sum().backward()
+        matching_loss(z, v, 3.0, kind, members=True).sum().backward()
     assert torch.equal(z.detach(), before[0]) and torch.equal(v, before[1])
     with pytest.raises(ValueError, match=r"^kind is 'KL'; it must be one of 'forward KL', .* if u"):
-        matching_loss(z, v, 3.0, "KL")
+        matching_loss(z, v, 3.0, "KL", members=True)
     with pytest.raises(ValueError, match=r"^teacher_logits has 3 classes and student_logits has 4"):
-        matching_loss(z, v[..., 1:], 3.0)
+        matching_loss(z, v[..., 1:], 3.0, members=True)
     with pytest.raises(ValueError, match=r"^teacher_logits is for \(3, 4\) samples"):
-        matching_loss(z, v[:, 1:], 3.0)
+        matching_loss(z, v[:, 1:], 3.0, members=True)
     with pytest.raises(ValueError, match=r"^temperature has shape \(2,\)"):
-        matching_loss(z, v, torch.ones(2))
+        matching_loss(z, v, torch.ones(2), members=True)

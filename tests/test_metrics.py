@@ -79,7 +79,7 @@ def test_it_equals_a_slow_loop(
 ) -> None:
     z = data.draw(own.logits(shape))
     y = data.draw(own.labels(shape[-2:-1], shape[-1]))
-    actual = metric(z, y)
+    actual = metric(z, y, members=len(shape) == 3)
     assert actual.dtype == torch.float64 and actual.shape == shape[:-2]
     expected = [oracle(member.tolist(), y.tolist()) for member in z.reshape(-1, *shape[-2:])]
     torch.testing.assert_close(
@@ -97,8 +97,8 @@ def test_with_a_posterior_it_is_the_expectation_over_labels(
     expected = torch.zeros(2, dtype=torch.float64)
     for n in range(5):
         for y in range(3):
-            expected += p[n, y] * metric(z[:, n : n + 1], torch.tensor([y])) / 5
-    torch.testing.assert_close(metric(z, p), expected, rtol=1e-12, atol=0)
+            expected += p[n, y] * metric(z[:, n : n + 1], torch.tensor([y]), members=True) / 5
+    torch.testing.assert_close(metric(z, p, members=True), expected, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("metric", WITH_LABELS)
@@ -107,7 +107,9 @@ def test_a_one_hot_posterior_is_a_label(metric: Callable[..., Tensor]) -> None:
     y = torch.arange(50) % 3
     for dtype in (torch.float32, torch.float64):
         posterior = torch.nn.functional.one_hot(y, 3).to(dtype)
-        torch.testing.assert_close(metric(z, posterior), metric(z, y), rtol=1e-14, atol=1e-15)
+        torch.testing.assert_close(
+            metric(z, posterior, members=True), metric(z, y, members=True), rtol=1e-14, atol=1e-15
+        )
 
 
 def test_calibration_error_with_a_posterior_uses_each_bins_expected_accuracy() -> None:
@@ -152,15 +154,17 @@ def test_the_exact_posterior_has_the_best_proper_score(metric: Callable[..., Ten
     g = torch.Generator().manual_seed(1)
     p = torch.softmax(2 * torch.randn(100, 4, generator=g, dtype=torch.float64), -1)
     noise = torch.randn(20, 100, 4, generator=g, dtype=torch.float64) * 0.1
-    assert (metric(p.log() + noise, p) > metric(p.log(), p)).all()
+    assert (metric(p.log() + noise, p, members=True) > metric(p.log(), p)).all()
 
 
 def test_log_probabilities_and_shifted_logits_are_logits() -> None:
     z = torch.randn(2, 50, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = torch.arange(50) % 3
     for metric in WITH_LABELS:
-        torch.testing.assert_close(metric(torch.log_softmax(z, -1), y), metric(z, y))
-        torch.testing.assert_close(metric(z + 7, y), metric(z, y))
+        torch.testing.assert_close(
+            metric(torch.log_softmax(z, -1), y, members=True), metric(z, y, members=True)
+        )
+        torch.testing.assert_close(metric(z + 7, y, members=True), metric(z, y, members=True))
 
 
 def test_values_known_by_heart() -> None:
@@ -184,11 +188,13 @@ def test_blocks_do_not_show(monkeypatch: pytest.MonkeyPatch, labels_are: str) ->
     labels = torch.arange(101) % 4
     if labels_are == "posterior":
         labels = torch.softmax(z[0].double().flip(0), -1)
-    whole = [metric(z, labels) for metric in WITH_LABELS]
+    whole = [metric(z, labels, members=True) for metric in WITH_LABELS]
     for block in (1, 28, 404):
         monkeypatch.setattr(metrics, "_BLOCK", block)
         for metric, expected in zip(WITH_LABELS, whole, strict=True):
-            torch.testing.assert_close(metric(z, labels), expected, rtol=1e-12, atol=0)
+            torch.testing.assert_close(
+                metric(z, labels, members=True), expected, rtol=1e-12, atol=0
+            )
 
 
 def test_memory_stays_within_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +207,7 @@ def test_memory_stays_within_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
         return softmax(z, dim)
 
     monkeypatch.setattr(torch, "softmax", spy)
-    metrics.brier_score(torch.randn(3, 100, 4), torch.zeros(100, dtype=torch.int64))
+    metrics.brier_score(torch.randn(3, 100, 4), torch.zeros(100, dtype=torch.int64), members=True)
     assert max(sizes) == 40 and len(sizes) == 30
 
 
@@ -210,7 +216,7 @@ def test_lower_precision_is_read_exactly(dtype: torch.dtype) -> None:
     z = (10 * torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))).to(dtype)
     y = torch.arange(40) % 3
     for metric in WITH_LABELS:
-        assert torch.equal(metric(z, y), metric(z.double(), y))
+        assert torch.equal(metric(z, y, members=True), metric(z.double(), y, members=True))
 
 
 def test_results_carry_no_gradient() -> None:
@@ -228,16 +234,18 @@ def test_agreement_counts_equal_predictions() -> None:
     a = torch.tensor([[[2.0, 1.0], [0.0, 3.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 3.0], [1.0, 0.0]]])
     b = torch.tensor([[5.0, 1.0], [9.0, 3.0], [1.0, 0.5]])
     expected = torch.tensor([2 / 3, 1 / 3], dtype=torch.float64)
-    torch.testing.assert_close(metrics.agreement(a, b), expected)
-    torch.testing.assert_close(metrics.agreement(b, a), expected)
-    torch.testing.assert_close(metrics.agreement(a, a.flip(0)), expected[:1].expand(2))
+    torch.testing.assert_close(metrics.agreement(a, b, members=True), expected)
+    torch.testing.assert_close(metrics.agreement(b, a, members=True), expected)
+    torch.testing.assert_close(
+        metrics.agreement(a, a.flip(0), members=True), expected[:1].expand(2)
+    )
     torch.testing.assert_close(metrics.agreement(a[0], b), expected[0])
     assert metrics.agreement(a[0], b).shape == ()
 
 
 def test_agreement_of_a_stack_with_itself_is_1_and_ties_take_the_first_class() -> None:
     z = torch.randn(3, 20, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(metrics.agreement(z, z), torch.ones(3, dtype=torch.float64))
+    assert torch.equal(metrics.agreement(z, z, members=True), torch.ones(3, dtype=torch.float64))
     assert metrics.agreement(torch.zeros(1, 3), torch.tensor([[1.0, 0.0, -1.0]])) == 1
 
 
@@ -245,7 +253,9 @@ def test_agreement_with_one_hot_logits_is_accuracy() -> None:
     z = torch.randn(3, 20, 4, generator=torch.Generator().manual_seed(0))
     y = torch.arange(20) % 4
     hard = 5.0 * torch.nn.functional.one_hot(y, 4)
-    assert torch.equal(metrics.agreement(z, hard), metrics.accuracy(z, y))
+    assert torch.equal(
+        metrics.agreement(z, hard, members=True), metrics.accuracy(z, y, members=True)
+    )
 
 
 # Fidelity
@@ -258,10 +268,12 @@ def test_fidelity_is_agreement_and_the_divergence_of_the_student(
 ) -> None:
     student = data.draw(own.logits(shape))
     teacher = data.draw(own.logits(shape if one_each else shape[-2:]))
-    result = metrics.fidelity(student, teacher)
+    result = metrics.fidelity(student, teacher, members=student.ndim == 3)
     assert result.kl.shape == result.agreement.shape == shape[:-2]
     assert result.kl.dtype == torch.float64
-    assert torch.equal(result.agreement, metrics.agreement(student, teacher))
+    assert torch.equal(
+        result.agreement, metrics.agreement(student, teacher, members=student.ndim == 3)
+    )
     # KL is cross-entropy less entropy.
     z, v = (x.reshape(-1, *shape[-2:]) for x in (student, teacher.expand(shape)))
     expected = [
@@ -300,7 +312,7 @@ def test_fidelity_known_by_heart() -> None:
     assert metrics.fidelity(torch.tensor([[1e4, 0.0]]), torch.tensor([[0.0, 1e4]])).kl == 1e4
     same = metrics.fidelity(student, student)
     assert (same.kl, same.agreement) == (0, 1)
-    many = metrics.fidelity(teacher, torch.stack([student, teacher]))
+    many = metrics.fidelity(teacher, torch.stack([student, teacher]), members=True)
     assert many.kl.shape == (2,) and many.kl[1] == 0
     z = student.clone().requires_grad_()
     assert not metrics.fidelity(z, z).kl.requires_grad
@@ -334,11 +346,26 @@ P = torch.softmax(Z, -1)
             Z,
             Y[:2],
             ValueError,
-            r"^labels has shape \(2,\) .* must be \(3,\), or the post.* \(3, 2\)",
+            r"^labels has shape \(2,\) .* must be \(3,\), .* or the post.* \(3, 2\)",
         ),
-        (Z, P[:2], ValueError, r"^labels has shape \(2, 2\) .* must be \(3,\), or the posterior"),
-        (Z, torch.ones(3, 4) / 4, ValueError, r"^labels has shape \(3, 4\) and logits \(3, 2\)"),
-        (Z, torch.eye(2).long(), ValueError, r"^labels has shape \(2, 2\) .* argmax\(-1\)"),
+        (
+            Z,
+            P[:2],
+            ValueError,
+            r"^labels has shape \(2, 2\) .* must be \(3,\), .* or the posterior",
+        ),
+        (
+            Z,
+            torch.ones(3, 4) / 4,
+            ValueError,
+            r"^labels has shape \(3, 4\) and the logits \(3, 2\)",
+        ),
+        (
+            Z,
+            torch.eye(2)[Y].long(),
+            ValueError,
+            r"^labels has shape \(3, 2\) .* labels\.argmax\(-1\)",
+        ),
         (Z, Z, ValueError, r"^labels holds -1; it must hold probabilities"),
         (Z, Y.float(), TypeError, r"^labels has dtype float32; .* integer class numbers"),
         (Z, Y.tolist(), TypeError, r"^labels is a list; .* torch tensor"),
@@ -360,14 +387,17 @@ def test_bad_input_is_refused_in_one_line(
     ("num_bins", "error"), [(0, ValueError), (-3, ValueError), (1.5, TypeError), (True, TypeError)]
 )
 def test_num_bins_is_a_positive_integer(num_bins: object, error: type[Exception]) -> None:
-    with pytest.raises(error, match=rf"^num_bins is {num_bins}; .* integer of 1 or more"):
+    with pytest.raises(
+        error, match=rf"^num_bins is {num_bins}; .* whole number, 1 or more. Use 15"
+    ):
         metrics.expected_calibration_error(Z, Y, num_bins)  # type: ignore[arg-type]
 
 
 def test_agreement_refuses_what_does_not_match() -> None:
-    for a, b in ((Z, Z[:2]), (Z.expand(2, 3, 2), Z.expand(3, 3, 2)), (Z, torch.zeros(3, 4))):
+    two, three = Z.expand(2, 3, 2), Z.expand(3, 3, 2)
+    for a, b, members in ((Z, Z[:2], False), (two, three, True), (Z, torch.zeros(3, 4), False)):
         with pytest.raises(ValueError, match=r"^logits_a has shape .* and logits_b .* the same"):
-            metrics.agreement(a, b)
+            metrics.agreement(a, b, members=members)
     with pytest.raises(ValueError, match=r"^logits_a looks like probabilities"):
         metrics.agreement(P, Z)
     with pytest.raises(ValueError, match=r"^logits_b looks like probabilities"):

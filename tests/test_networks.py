@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn.utils import parametrize, prune
 
 from distill_helpers.networks import Stack, mlp
 
@@ -71,7 +72,11 @@ def test_dropout_out_of_range(rate: float) -> None:
         lambda: mlp((3, 4, 2), rate),
         lambda: mlp((3, 4, 4, 2), [0.0, rate]),
         lambda: Stack.build((3, 4, 2), seeds=[0], dropout=rate),
-        lambda: Stack([torch.zeros(1, 4, 3), torch.zeros(1, 2, 4)], [torch.zeros(1, 4)] * 2, rate),
+        lambda: Stack(
+            [torch.zeros(1, 4, 3), torch.zeros(1, 2, 4)],
+            [torch.zeros(1, 4), torch.zeros(1, 2)],
+            rate,
+        ),
     ):
         with pytest.raises(ValueError, match=r"^dropout is .*from 0 to below 1$"):
             make()
@@ -229,6 +234,196 @@ def test_member_leaves_the_callers_random_state() -> None:
     assert torch.equal(torch.rand(4), expected)
 
 
+# What a stack would drop
+
+
+class Thrice(nn.Sequential):
+    """Layers with a forward of their own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 3 * super().forward(x)
+
+
+class ThriceCalled(nn.Sequential):
+    """The same, where no look at `forward` sees it."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return 3 * super().__call__(x)
+
+
+class LowRank(nn.Linear):
+    """A linear layer with an adapter."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + x.mean()
+
+
+def parts() -> list[nn.Module]:
+    return [nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)]
+
+
+def hooked(add: Callable[[nn.Sequential], object]) -> nn.Sequential:
+    network = nn.Sequential(*parts())
+    add(network)
+    return network
+
+
+def with_own_forward(network: nn.Sequential) -> None:
+    network.forward = lambda x: 3 * nn.Sequential.forward(network, x)  # type: ignore[method-assign]
+
+
+DROPPED: list[tuple[Callable[[], nn.Module], str]] = [
+    (lambda: Thrice(*parts()), "a Thrice with its own forward"),
+    (lambda: nn.Sequential(Thrice(*parts()[:2]), nn.Linear(4, 2)), "a Thrice with its own forward"),
+    (lambda: nn.Sequential(LowRank(3, 4), *parts()[1:]), "a LowRank with its own forward"),
+    (lambda: hooked(with_own_forward), "a Sequential with its own forward"),
+    (lambda: ThriceCalled(*parts()), "does not give the logits of its layers"),
+    (
+        lambda: hooked(lambda n: n.register_forward_hook(lambda m, x, y: 3 * y)),
+        "a Sequential with hooks",
+    ),
+    (
+        lambda: hooked(lambda n: n[1].register_forward_pre_hook(lambda m, x: (3 * x[0],))),
+        "a ReLU with hooks",
+    ),
+    (
+        lambda: hooked(lambda n: n[0].register_full_backward_hook(lambda m, i, o: None)),
+        "a Linear with hooks",
+    ),
+    (lambda: hooked(lambda n: n[0].weight.register_hook(lambda g: 0 * g)), "a Linear with hooks"),
+    (lambda: hooked(lambda n: nn.utils.weight_norm(n[0])), "a Linear with hooks"),
+    (lambda: hooked(lambda n: prune.random_unstructured(n[0], "weight", 1)), "a Linear with hooks"),
+    (
+        lambda: hooked(lambda n: nn.utils.parametrizations.weight_norm(n[0])),
+        "a ParametrizedLinear with parametrizations",
+    ),
+    (
+        lambda: hooked(lambda n: nn.utils.parametrizations.spectral_norm(n[2])),
+        "a ParametrizedLinear with parametrizations",
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.parametrize(("make", "message"), DROPPED)
+def test_what_a_stack_would_drop_is_refused(make: Callable[[], nn.Module], message: str) -> None:
+    with pytest.raises(ValueError, match=rf"^module 1 (has )?{message}") as caught:
+        Stack.from_modules([nn.Sequential(*parts()), make()])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
+@pytest.mark.parametrize(
+    ("add", "remove"),
+    [
+        (nn.utils.weight_norm, nn.utils.remove_weight_norm),
+        (
+            lambda layer: prune.random_unstructured(layer, "weight", 1),
+            lambda layer: prune.remove(layer, "weight"),
+        ),
+        (
+            nn.utils.parametrizations.weight_norm,
+            lambda layer: parametrize.remove_parametrizations(layer, "weight"),
+        ),
+    ],
+)
+def test_the_way_out_keeps_the_logits(
+    add: Callable[[nn.Module], object], remove: Callable[[nn.Module], object]
+) -> None:
+    network, x = nn.Sequential(*parts()), torch.randn(7, 3)
+    add(network[0])
+    before = network(x).detach()
+    remove(network[0])
+    torch.testing.assert_close(Stack.from_modules([network])(x)[0].detach(), before)
+
+
+def test_a_layer_that_stands_twice_is_refused() -> None:
+    shared = nn.Linear(3, 3)
+    tied = nn.Linear(3, 3)
+    tied.weight = shared.weight
+    for other in (shared, tied):
+        with pytest.raises(ValueError, match=r"^module 0 has one weight in two layers; .* its own"):
+            Stack.from_modules([nn.Sequential(shared, nn.ReLU(), other)])
+
+
+def test_an_own_sequential_without_more_is_kept() -> None:
+    class Named(nn.Sequential):
+        pass
+
+    assert Stack.from_modules([Named(*parts())]).sizes == (3, 4, 2)
+
+
+def test_reading_a_network_leaves_it_in_its_mode_and_draws_nothing() -> None:
+    network = mlp((3, 4, 2), 0.5)
+    network[0].eval()
+    modes = [module.training for module in network.modules()]
+    torch.manual_seed(3)
+    expected = torch.rand(4)
+    torch.manual_seed(3)
+    Stack.from_modules([network])
+    assert torch.equal(torch.rand(4), expected)
+    assert [module.training for module in network.modules()] == modes
+
+
+def test_frozen_weights_stay_frozen() -> None:
+    networks = [mlp((3, 4, 2)), mlp((3, 4, 2))]
+    networks[1][0].weight.requires_grad_(False)
+    stack = Stack.from_modules(networks)
+    expected = [False, True, True, True]
+    assert [p.requires_grad for p in stack.parameters()] == expected
+    assert [p.requires_grad for p in stack[[1]].parameters()] == expected
+
+
+def test_a_network_of_another_precision() -> None:
+    with pytest.raises(ValueError, match=r"^module 1 has .*float64, module 0 .*float32; .* shape$"):
+        Stack.from_modules([mlp((3, 4, 2)), mlp((3, 4, 2)).double()])
+
+
+def test_one_network_is_no_sequence() -> None:
+    with pytest.raises(TypeError, match=r"^modules is a Sequential; .* use \[network\]"):
+        Stack.from_modules(mlp((3, 2)))  # type: ignore[arg-type]
+
+
+A, B = torch.zeros(2, 4, 3), torch.zeros(2, 4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "biases", "message"),
+    [
+        ([], [], "0 weights and 0 biases; a stack needs one of each"),
+        ([A], [B, B], "1 weights and 2 biases"),
+        ([A[0]], [B[0]], r"layer 0 has weights \(4, 3\)"),
+        ([A], [B[:, :3]], r"layer 0 has .* biases \(2, 3\)"),
+        ([A, torch.zeros(2, 2, 3)], [B, torch.zeros(2, 2)], "layer 1 has .* the layer before"),
+        ([A, torch.zeros(1, 2, 4)], [B, torch.zeros(1, 2)], "layer 1 has .* members"),
+        ([A], [B.double()], "layer 0 has .*float64"),
+        ([A[:0]], [B[:0]], r"layer 0 has weights \(0, 4, 3\)"),
+    ],
+)
+def test_layers_that_do_not_fit(weights: list[Tensor], biases: list[Tensor], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        Stack(weights, biases)
+    assert "\n" not in str(caught.value)
+
+
+def test_seeds_that_are_none() -> None:
+    for seeds in (3, [0.5], "12"):
+        with pytest.raises(TypeError, match=r"^seeds (is|holds) .* Use range"):
+            Stack.build((3, 2), seeds=seeds)  # type: ignore[arg-type]
+
+
+def test_inputs_of_another_precision() -> None:
+    stack = Stack.build((3, 4, 2), seeds=[0])
+    x = torch.randn(5, 3).double()
+    for use in (stack, stack.predict):
+        with pytest.raises(TypeError, match=r"^x is torch.float64 .*; use x.to\(torch.float32\)$"):
+            use(x)
+        with pytest.raises(TypeError, match=r"^x is a ndarray; .*torch.as_tensor\(x\)"):
+            use(x.numpy())
+    exact = stack.double().predict(x)
+    assert exact.dtype == torch.float64 and torch.equal(exact, stack(x))
+
+
 # Errors
 
 
@@ -277,7 +472,7 @@ def test_a_network_that_drops_everything() -> None:
 def test_empty() -> None:
     with pytest.raises(ValueError, match="modules is empty; a stack needs one network or more"):
         Stack.from_modules([])
-    with pytest.raises(ValueError, match="seeds is empty; a stack needs one seed a member"):
+    with pytest.raises(ValueError, match="seeds is empty; it must hold one whole number"):
         Stack.build((3, 2), seeds=[])
 
 
@@ -309,5 +504,5 @@ def test_one_number_is_no_stack() -> None:
 
 @pytest.mark.parametrize("chunk", [0, -1])
 def test_chunks_of_nothing(chunk: int) -> None:
-    with pytest.raises(ValueError, match=f"chunk is {chunk}; it must be 1 or more"):
+    with pytest.raises(ValueError, match=f"chunk is {chunk}; it must be a whole number, 1 or more"):
         Stack.build((3, 2), seeds=[0]).predict(torch.zeros(4, 3), chunk)

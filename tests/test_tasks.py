@@ -13,6 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from scipy.sparse import csr_matrix
 from scipy.special import xlogy
 from sklearn.datasets import load_digits, make_classification
 from sklearn.model_selection import train_test_split
@@ -718,6 +719,39 @@ def test_every_class_is_in_both_parts(counts: list[int], test_size: float) -> No
         task_from_arrays(x, y, test_size=test_size)
 
 
+def test_the_ways_out_for_labels_work() -> None:
+    x, y = xy()
+    several = np.stack([y, 1 - y, np.ones_like(y)], 1)
+    for told, way_out, classes in (
+        (["1", 1, 2, "b"] * 10, lambda y: [str(v) for v in y], ("1", "2", "b")),
+        ([b"a", b"b"] * 20, lambda y: [v.decode() for v in y], ("a", "b")),
+        (several, lambda y: y[:, 0], (0, 1)),
+        (torch.tensor(several).float(), lambda y: y[:, 0], (0, 1)),
+        (several[:, :2], lambda y: y.argmax(-1), (0, 1)),
+        (y[:, None], lambda y: y.ravel(), (0, 1)),
+    ):
+        with pytest.raises(ValueError, match=r"^y "):
+            task_from_arrays(x, told)
+        assert task_from_arrays(x, way_out(told)).classes == classes
+
+
+def test_labels_of_every_kind_keep_their_values() -> None:
+    x, y = xy()
+    for told, classes in (
+        (y.astype(bool), (False, True)),
+        ((y + 1.0).tolist(), (1, 2)),
+        (np.where(y, 2**63 + 1, np.uint64(2**63)), (2**63, 2**63 + 1)),
+        ([2**70 if label else 1 for label in y], (1, 2**70)),
+        ([torch.tensor(label) for label in y], (0, 1)),
+        (torch.tensor(y).bfloat16(), (0, 1)),
+        (np.array(["a", "b"])[y].astype(object), ("a", "b")),
+    ):
+        task = task_from_arrays(x, told)
+        assert task.classes == classes
+        assert [type(label) for label in task.classes] == [type(label) for label in classes]
+        assert torch.equal(task.x_train, task_from_arrays(torch.tensor(x), y).x_train)
+
+
 # --- Bad input: one line that names the value, the rule and the way out -----------------------
 
 X, Y = xy()
@@ -761,7 +795,11 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
         # One far value that only one part can hold: the standardised test part overflows.
         (lambda: task_from_arrays(lone_giant(), Y), ValueError, "x reaches 1e"),
         (lambda: task_from_arrays(X, Y[:-1]), ValueError, r"y has shape \(39,\)"),
-        (lambda: task_from_arrays(X, np.eye(2)[Y]), ValueError, r"y.argmax\(1\) for one-hot"),
+        (
+            lambda: task_from_arrays(X, np.eye(2)[Y]),
+            ValueError,
+            r"Each row has one 1: use y\.argmax\(-1\)",
+        ),
         (lambda: task_from_arrays(X, Y * 0.5), ValueError, "y holds 0.5"),
         (lambda: task_from_arrays(X, np.where(Y, 1, np.nan)), ValueError, "y holds nan"),
         (lambda: task_from_arrays(X, odd(["a", None] * 20)), ValueError, "y holds None"),
@@ -772,6 +810,23 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
             "y holds 1",
         ),
         (lambda: task_from_arrays(X, Y * 1j), ValueError, "y holds 0j"),
+        (lambda: task_from_arrays(X, ["a", "b", "c", math.nan] * 10), ValueError, "nan at row 3"),
+        (lambda: task_from_arrays(X, ["1", 1, 2, "b"] * 10), ValueError, "y holds 1 at row 1"),
+        (lambda: task_from_arrays(X, [True, 1, 2, 0] * 10), ValueError, "y holds 1 at row 1"),
+        (lambda: task_from_arrays(X, np.array(["a", np.nan] * 20)), ValueError, "'nan' at row 1"),
+        (lambda: task_from_arrays(X, [b"a", b"b"] * 20), ValueError, "b'a' at row 0, bytes"),
+        (lambda: task_from_arrays(X, Y.astype("M8[D]")), ValueError, r"datetime.date\(1970"),
+        (lambda: task_from_arrays(X, [np.datetime64("NaT")] * 40), ValueError, "None at row 0"),
+        (lambda: task_from_arrays(X, Y * 1e300), ValueError, "y holds 1e.300 at row .* contin"),
+        (lambda: task_from_arrays(X, [[0], [0, 1]] * 20), ValueError, "Several labels a row are"),
+        (lambda: task_from_arrays(X, np.ones((40, 3))), ValueError, "several labels a row are not"),
+        (lambda: task_from_arrays(X, Y[:, None]), ValueError, r"Use y\.ravel\(\)"),
+        (lambda: task_from_arrays(X, odd(None)), ValueError, r"shape \(\).* array or a list"),
+        (lambda: task_from_arrays(X, np.ma.array(Y, mask=Y == 1)), ValueError, "y is masked"),
+        (lambda: task_from_arrays(np.ma.array(X, mask=X > 0), Y), ValueError, "x is masked"),
+        (lambda: task_from_arrays(odd(None), Y), TypeError, "x is a NoneType"),
+        (lambda: task_from_arrays(odd(csr_matrix(X)), Y), TypeError, r"x is a csr_matrix.*toarray"),
+        (lambda: task_from_arrays([[1.0, 2.0], [3.0]] * 20, Y), ValueError, "of unequal length"),
         (lambda: task_from_arrays(X, Y * 0), ValueError, "y holds one class alone, 0"),
         (lambda: task_from_arrays(X, ["a"] * 40), ValueError, "one class alone, 'a'"),
         (

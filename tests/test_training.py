@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,7 @@ from distill_helpers.training import (
     _Dropout,
     _stream,
     batch_orders,
+    every_member,
     fit,
 )
 
@@ -295,11 +297,15 @@ def test_a_matching_objective_checks_its_values() -> None:
             Matching(v, TASK.y_train, **values)
     with pytest.raises(ValueError, match=r"^teacher_logits looks like probabilities"):
         Matching(SOFT[0], TASK.y_train, kind="logits")
+    with pytest.raises(ValueError, match=r"^labels has shape .* Take both from the same rows"):
+        Matching(v, TASK.y_train[1:], kind="logits")
     stack = Stack.build(SIZES, seeds=[0, 1])
     before = weights(stack)
     for objective, message in (
-        (Matching(v[1:], TASK.y_train, kind="logits"), "teacher_logits has shape .* training rows"),
-        (Matching(v, TASK.y_train[1:], kind="logits"), "labels has shape .* training rows"),
+        (
+            Matching(v[1:], TASK.y_train[1:], kind="logits"),
+            "teacher_logits has shape .* training rows",
+        ),
         (Matching(v, TASK.y_train, kind="logits", alpha=[0.1] * 3), "alpha has 3 values for 2"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -520,6 +526,7 @@ def test_other_rows_are_never_touched(own: bool) -> None:
     poisoned = torch.full_like(TASK.x_train, float("nan"))
     poisoned[used] = TASK.x_train[used]
     labels = torch.full_like(TASK.y_train, 10**6)
+    labels[::2] = -1
     labels[used] = TASK.y_train[used]
     found = []
     for x, y in ((TASK.x_train, TASK.y_train), (poisoned, labels)):
@@ -638,7 +645,7 @@ def test_a_diverging_member_is_named_and_leaves_the_others_alone() -> None:
     rates = [1e-3, 1e-3, 1e-3]
     stacks = [Stack.build(SIZES, seeds=range(3), dropout=RATES) for _ in range(2)]
     with torch.no_grad():
-        stacks[1].weights[0][1, 0, 0] = float("inf")
+        stacks[1].weights[0][1] = 3e38
     objective = Distillation(SOFT[0], TASK.y_train, temperature=[1.0, 2.0, 3.0], alpha=0.7)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -669,22 +676,22 @@ TWO = gaussian_mixture_task(2, D, num_train=N, num_test=10)
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"epochs": 0}, "epochs is 0; it must be a whole number of 1 or more"),
+        ({"epochs": 0}, "epochs is 0; it must be a whole number, 1 or more"),
         ({"epochs": True}, "epochs is True;"),
         ({"epochs": 2.0}, "epochs is 2.0;"),
         ({"batch_size": 0}, "batch_size is 0;"),
         ({"optimiser": "adma"}, "optimiser is 'adma'; it must be one of 'adam', 'adamw', 'sgd'"),
         ({"batch_size": -3}, "batch_size is -3;"),
-        ({"seeds": [0]}, "1 seeds for 2 members; give one a member"),
-        ({"seeds": range(3)}, "3 seeds for 2 members"),
-        ({"learning_rate": 0.0}, "learning_rate is 0.0; it must be a finite number above 0"),
-        ({"learning_rate": [1e-3, -1.0]}, "learning_rate is -1.0;"),
+        ({"seeds": [0]}, r"seeds holds 1 for 2 members; .* Use range\(2\)"),
+        ({"seeds": range(3)}, "seeds holds 3 for 2 members"),
+        ({"learning_rate": 0.0}, "learning_rate is 0; it must be a finite number above 0"),
+        ({"learning_rate": [1e-3, -1.0]}, "learning_rate is -1;"),
         ({"learning_rate": float("nan")}, "learning_rate is nan;"),
-        ({"learning_rate": [1e-3]}, "learning_rate has 1 values for 2 members"),
+        ({"learning_rate": [1e-3]}, r"learning_rate has shape \(1,\); .* one a member, \(2,\)"),
         ({"weight_decay": -1e-9}, "weight_decay is -1e-09; it must be a finite number of 0"),
         ({"weight_decay": [0.0, float("inf")]}, "weight_decay is inf;"),
-        ({"weight_decay": [0.0] * 3}, "weight_decay has 3 values for 2 members"),
-        ({"seeds": [0, -1]}, "seeds hold -1; a seed is a whole number of 0 or more"),
+        ({"weight_decay": [0.0] * 3}, r"weight_decay has shape \(3,\);"),
+        ({"seeds": [0, -1]}, "seeds holds -1; it must hold one whole number from 0 to"),
         ({"task": [TASK] * 3}, "3 tasks for 2 members; give one, or one a member"),
         ({"task": []}, "0 tasks for 2 members"),
         ({"task": NARROW}, rf"has training inputs \({N}, {D - 1}\); all must be \({N}, {D}\)"),
@@ -716,7 +723,7 @@ TWO = gaussian_mixture_task(2, D, num_train=N, num_test=10)
 def test_errors_come_before_anything_trains(changes: dict[str, Any], message: str) -> None:
     stack = Stack.build(SIZES, seeds=[0, 1])
     before = weights(stack)
-    with pytest.raises(ValueError, match=message) as caught:
+    with pytest.raises((TypeError, ValueError), match=message) as caught:
         fit(stack, **good(**changes))
     assert "\n" not in str(caught.value)
     assert unchanged(stack, before)
@@ -728,6 +735,180 @@ def test_a_stack_of_another_precision() -> None:
         fit(stack, **good())
 
 
+LATE = TASK.y_train.clone()
+LATE[N - 1] = C
+NEXT = torch.cat([SOFT[0], torch.zeros(N, 1)], 1)  # one class more
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"objective": HardLabels(LATE)},
+            "labels holds 3; with 3 classes each must be",
+        ),
+        ({"objective": HardLabels(torch.stack([TASK.y_train, LATE]))}, "labels holds 3;"),
+        ({"objective": HardLabels(-LATE)}, "labels holds -3;"),
+        (
+            {"objective": Distillation(NEXT, TASK.y_train, temperature=1.0, alpha=0.7)},
+            rf"soft_targets has shape \({N}, 4\); .* it must be \({N}, 3\)",
+        ),
+        (
+            {"objective": Matching(NEXT.log().clamp_min(-9), TASK.y_train, kind="logits")},
+            rf"teacher_logits has shape \({N}, 4\);",
+        ),
+        (
+            {"task": replace(TASK, x_train=TASK.x_train.index_fill(0, LATE[:1], torch.nan))},
+            "x_train holds numbers that are not finite in rows to train on",
+        ),
+        ({"task": replace(TASK, x_train=TASK.x_train.double())}, "inputs of torch.float64; they"),
+        ({"rows": np.arange(5)}, r"rows is a ndarray; .* Use torch.as_tensor\(rows\)"),
+        ({"rows": [0, 1]}, "rows is a list;"),
+        ({"seeds": 2}, "seeds is 2;"),
+        ({"seeds": [0, 0.5]}, "seeds holds 0.5;"),
+        ({"learning_rate": "1e-3"}, "learning_rate is '1e-3';"),
+        ({"learning_rate": np.full((2, 1), 1e-3)}, r"learning_rate has shape \(2, 1\);"),
+        ({"objective": lambda z, rows: z.detach().mean((1, 2))}, "loss does not depend on the log"),
+    ],
+)
+def test_what_would_break_a_run_half_way_is_found_first(
+    changes: dict[str, Any], message: str
+) -> None:
+    test_errors_come_before_anything_trains(changes, message)
+
+
+def test_an_objective_that_breaks_down_leaves_the_stack_as_it_was() -> None:
+    calls = []
+
+    def breaks(z: Tensor, rows: Tensor) -> Tensor:
+        calls.append(0)
+        if len(calls) == 5:
+            raise RuntimeError("no more")
+        return z.square().mean((1, 2))
+
+    stack = Stack.build(SIZES, seeds=[0, 1])
+    before = weights(stack)
+    with pytest.raises(RuntimeError, match="no more"):
+        fit(stack, **good(objective=breaks, batch_size=16))
+    assert len(calls) == 5 and unchanged(stack, before)
+
+
+def test_an_interrupted_run_keeps_what_it_has() -> None:
+    def stops(z: Tensor, rows: Tensor) -> Tensor:
+        if stack.weights[0].ne(before[0]).any():
+            raise KeyboardInterrupt
+        return z.square().mean((1, 2))
+
+    stack = Stack.build(SIZES, seeds=[0, 1])
+    before = weights(stack)
+    with pytest.raises(KeyboardInterrupt):
+        fit(stack, **good(objective=stops))
+    assert not unchanged(stack, before)
+
+
+def test_a_frozen_stack_is_not_trained_until_it_is_thawed() -> None:
+    for freeze in (lambda s: s.requires_grad_(False), lambda s: s.biases[1].requires_grad_(False)):
+        stack = Stack.build(SIZES, seeds=[0, 1])
+        freeze(stack)
+        before = weights(stack)
+        with pytest.raises(ValueError, match=r"is frozen .* Call stack\.requires_grad_\(\) first"):
+            fit(stack, **good())
+        assert unchanged(stack, before)
+        fit(stack.requires_grad_(), **good())
+        assert not unchanged(stack, before)
+
+
+def test_a_stack_that_is_not_finite_is_refused() -> None:
+    stack = Stack.build(SIZES, seeds=[0, 1])
+    with torch.no_grad():
+        stack.biases[1][0] = torch.nan
+    with pytest.raises(ValueError, match=r"^the stack's biases\.1 is not finite;"):
+        fit(stack, **good())
+
+
+def test_settings_may_be_arrays_and_counts_numpys() -> None:
+    found = []
+    for rates, decays, whole in (
+        ([1e-3, 3e-3], 1e-4, int),
+        (np.array([1e-3, 3e-3]), np.float64(1e-4), np.int64),
+        (torch.tensor([1e-3, 3e-3], dtype=torch.float64), torch.tensor(1e-4).double(), np.int32),
+    ):
+        stack = Stack.build(SIZES, seeds=[0, 1])
+        settings = good(learning_rate=rates, weight_decay=decays, epochs=whole(1))
+        fit(stack, **(settings | {"seeds": np.arange(2)}))
+        found.append(weights(stack))
+    assert all(map(torch.equal, found[0], found[1]))
+    for one, other in zip(found[0], found[2], strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-7)
+
+
+def test_labels_of_few_bits_train_as_int64() -> None:
+    stacks = [Stack.build(SIZES, seeds=[0, 1]) for _ in range(2)]
+    for stack, dtype in zip(stacks, (torch.int64, torch.uint8), strict=True):
+        fit(stack, **good(objective=HardLabels(TASK.y_train.to(dtype))))
+    assert_close(*stacks, tolerance=0)
+
+
+# The loss of an ordinary loop
+
+
+def kept_where_right(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    right = v.argmax(1) == y
+    return F.cross_entropy(z, y) + F.mse_loss(z[right], v[right])
+
+
+def guarded(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    loss = F.mse_loss(z, v)
+    return loss * 0 if torch.isnan(loss) else loss
+
+
+def weighed_by_item(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    soft, hard = F.mse_loss(z, v), F.cross_entropy(z, y)
+    return soft / soft.item() + hard / float(hard)
+
+
+def plain(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    return F.mse_loss(z, v) + F.cross_entropy(z, y)
+
+
+@pytest.mark.parametrize("loss", [kept_where_right, guarded, weighed_by_item, plain])
+def test_any_loss_of_an_ordinary_loop_trains_each_member(loss: Callable[..., Tensor]) -> None:
+    """Against a plain loop over the same batches, one network at a time."""
+    v = torch.randn(2, N, C, generator=torch.Generator().manual_seed(2))
+    y = TASK.y_train
+
+    def objective(z: Tensor, rows: Tensor) -> Tensor:
+        return every_member(loss, z, v[torch.arange(2)[:, None], rows], y[rows])
+
+    stack = Stack.build(SIZES, seeds=[0, 1])
+    singles = [stack.member(index) for index in range(2)]
+    fit(stack, **good(objective=objective, epochs=2, optimiser="sgd", learning_rate=1e-2))
+    for index, single in enumerate(singles):
+        updates = torch.optim.SGD(single.parameters(), lr=1e-2)
+        for order in batch_orders(index, N, 2):
+            for batch in order.split(64):
+                updates.zero_grad()
+                loss(single(TASK.x_train[batch]), v[index][batch], y[batch]).backward()
+                updates.step()
+        assert_close(stack.member(index), single)
+
+
+def test_dropout_in_a_loss_trains_each_member() -> None:
+    z, weights = torch.ones(3, 2000, 2), torch.rand(2000, 2)
+    losses = every_member(lambda z: (F.dropout(z, 0.1) * weights).mean(), z)
+    assert losses.unique().numel() == 3  # each its own mask
+    torch.testing.assert_close(losses, weights.mean().expand(3), rtol=0, atol=0.05)
+
+
+def test_what_is_wrong_with_a_loss_is_said_in_its_own_words() -> None:
+    z = torch.ones(2, 4, 3)
+    with pytest.raises(ZeroDivisionError, match="by zero") as caught:
+        every_member(lambda z: z.mean() / (1 // 0), z)
+    assert caught.value.__context__ is None
+    with pytest.raises(TypeError, match=r"^the loss is a float; .* Leave out \.item\(\)\.$"):
+        every_member(lambda z: z.mean().item(), z)  # type: ignore[arg-type, return-value]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -737,7 +918,7 @@ def test_a_stack_of_another_precision() -> None:
         ({"scale": 0.0}, "scale is 0; it must be a finite number above 0"),
         ({"scale": [1.0, float("inf")]}, "scale is inf;"),
         ({"soft_targets": 2 * SOFT[0]}, "soft_targets has a row that sums to 2"),
-        ({"labels": TASK.y_train + 1}, "labels holds 3; with 3 classes each must be from 0 to 2"),
+        ({"labels": TASK.y_train + 1}, "labels holds 3; with 3 classes each must be"),
     ],
 )
 def test_a_distillation_objective_checks_its_values(changes: dict[str, Any], message: str) -> None:
