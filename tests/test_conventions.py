@@ -992,32 +992,70 @@ def keras(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     keras.config.set_floatx(before)
 
 
+def keras_loss(
+    keras: Any, z: Tensor, v: Tensor, y: Tensor, losses: Any, asked: Any = None, **settings: Any
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of Keras's Distiller and its gradient for the student's logits."""
+    networks = []
+    # One layer whose weights are the logits: for the unit vectors it returns them.
+    for logits in (z, v):
+        layer = keras.layers.Dense(
+            z.shape[1], use_bias=False, kernel_regularizer=settings.pop("regularizer", None)
+        )
+        networks.append(keras.Sequential([keras.Input((len(z),)), layer]))
+        layer.set_weights([logits.detach().numpy()])
+    student, teacher = networks
+    distiller = keras.distillation.Distiller(teacher, student, losses, **settings)
+    distiller.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    units = torch.eye(len(z), dtype=torch.float64)
+    loss = distiller.compute_loss(units, y, student(units, training=True), asked)
+    slope = gradient(loss, student.trainable_variables[0].value)
+    return loss.detach(), slope.double()
+
+
+@pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
-def test_keras_itself(weight: float, keras: Any) -> None:
+def test_keras_itself(weight: float, listed: bool, keras: Any) -> None:
     for seed in range(3):
         z, v, y = batch(seed, 4, 5, spread=2.0)
-        networks = []
-        # One layer whose weights are the logits: for the unit vectors it returns them.
-        for logits in (z, v):
-            layer = keras.layers.Dense(5, use_bias=False)
-            networks.append(keras.Sequential([keras.Input((4,)), layer]))
-            layer.set_weights([logits.detach().numpy()])
-        student, teacher = networks
         soft = keras.distillation.LogitsDistillation(temperature=4.0, loss="KLDivergence")
-        distiller = keras.distillation.Distiller(teacher, student, soft, student_loss_weight=weight)
-        distiller.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        units = torch.eye(4, dtype=torch.float64)
-        loss = distiller.compute_loss(x=units, y=y, y_pred=student(units, training=True))
-        theirs = gradient(loss, student.trainable_variables[0].value)
+        losses, weights = ([soft], [2.5]) if listed else (soft, [2.5])
+        _, theirs = keras_loss(
+            keras,
+            z,
+            v,
+            y,
+            losses,
+            distillation_loss_weights=weights,
+            student_loss_weight=weight,
+        )
         given = {
             "student_loss_weight": weight,
             "temperature": 4.0,
-            "distillation_loss_weights": 1.0,
+            "distillation_loss_weights": 2.5 if listed else 1.0,
             "loss": "KLDivergence",
         }
         # A Keras model multiplies in float32, whatever its weights are.
-        close(ours(z, v, y, to_canonical("keras", **given)), theirs.double(), rtol=1e-4)
-        close(gradient(keras_3(z, v, y, **given), z), theirs.double(), rtol=1e-4)
+        close(ours(z, v, y, to_canonical("keras", **given)), theirs, rtol=1e-4)
+        close(gradient(keras_3(z, v, y, **given), z), theirs, rtol=1e-4)
+
+
+def test_keras_drops_sample_weights_and_regularisation(keras: Any) -> None:
+    z, v, y = batch(0, 4, 5, spread=2.0)
+    soft = keras.distillation.LogitsDistillation(temperature=4.0, loss="KLDivergence")
+    plain, _ = keras_loss(keras, z, v, y, soft)
+    weighed, _ = keras_loss(keras, z, v, y, soft, torch.tensor([9.0, 1.0, 1.0, 1.0]))
+    regular, _ = keras_loss(keras, z, v, y, soft, regularizer="l2")
+    assert float(plain) == float(weighed) == float(regular)
+
+
+def test_keras_clips(keras: Any) -> None:
+    soft = keras.distillation.LogitsDistillation(temperature=1.0, loss="KLDivergence")
+    for spread in (2.0, 8.0):
+        z, v, _ = batch(0, 20, 9, spread)
+        theirs = soft.compute_loss(v, z)
+        close(clipped_kl(z, v, 1.0).detach(), theirs.detach().double(), rtol=1e-4)
+        close(gradient(clipped_kl(z, v, 1.0), z), gradient(theirs, z), rtol=1e-4)
 
 
 def test_keras_by_default_takes_no_softmax(keras: Any) -> None:
