@@ -41,7 +41,7 @@ def to_canonical(name: str, **their_settings: Any) -> Canonical:
     Parameters
     ----------
     name
-        A key of `CONVENTIONS`.
+        A key of `distill_helpers.libraries.CONVENTIONS`.
     **their_settings
         The library's settings under their own names. What is left out takes the library's
         default. Where a loss divides by the number of classes or grows with the batch it also
@@ -99,7 +99,7 @@ def from_canonical(name: str, alpha: float, temperature: float, **held: Any) -> 
     Parameters
     ----------
     name
-        A key of `CONVENTIONS`.
+        A key of `distill_helpers.libraries.CONVENTIONS`.
     alpha
         The weight of the distillation term, from 0 to 1.
     temperature

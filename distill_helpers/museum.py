@@ -71,6 +71,10 @@ def untempered_teacher(
     >>> {name: scores.accuracy.shape for name, scores in found.items()}["hard labels"]
     (2,)
     """
+    if isinstance(num_sets, bool) or not isinstance(num_sets, int) or num_sets < 1:
+        raise ValueError(
+            f"num_sets is {num_sets!r}; it must be a whole number, 1 or more. An interval needs 2."
+        )
     labs = [task.with_fresh_data(index) for index in range(num_sets)]
     seeds = [member_seeds(random_state, "student", index, 1)[0] for index in range(num_sets)]
 
