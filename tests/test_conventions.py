@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import doctest
+import importlib.metadata
 import importlib.util
 import itertools
 import math
+import sys
+import types
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -18,13 +23,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from distill_helpers.conventions import (
-    CONVENTIONS,
-    Canonical,
-    Convention,
-    from_canonical,
-    to_canonical,
-)
+from distill_helpers.conventions import Canonical, from_canonical, to_canonical
+from distill_helpers.libraries import CONVENTIONS, NO_EQUIVALENT, Convention, Setting
 from distill_helpers.losses import distillation_loss
 
 ROOT = Path(__file__).parent.parent
@@ -49,6 +49,11 @@ def article(z, v, y, *, alpha, temperature):
     return alpha * kl(z, v, T) * T**2 + (1 - alpha) * F.cross_entropy(z, y)
 
 
+def autogluon(z, v, y, *, problem_type, teacher_preds, augment_method, num_classes):
+    # KLDivLoss without a reduction, of log-probabilities against probabilities
+    return torch.nn.KLDivLoss()(F.log_softmax(z, 1), F.softmax(v, 1))
+
+
 def avalanche(z, v, y, *, alpha, temperature):
     return F.cross_entropy(z, y) + alpha * kl(z, v, temperature)
 
@@ -63,6 +68,13 @@ def distilbert(z, v, y, *, temperature, alpha_ce, alpha_mlm, alpha_mse, alpha_co
     return alpha_ce * kl(z, v, temperature) * temperature**2 + alpha_mlm * F.cross_entropy(z, y)
 
 
+def distillkit(z, v, y, *, cross_entropy, kl, temperature):
+    log_q, log_p = F.log_softmax(z / temperature, -1), F.log_softmax(v / temperature, -1)
+    soft = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum() / len(z)
+    weighted = kl * temperature**2 * soft + cross_entropy * F.cross_entropy(z, y)
+    return weighted / (kl + cross_entropy)
+
+
 def distiller(z, v, y, *, kd_temp, kd_distill_wt, kd_student_wt):
     soft = kl(z, v, kd_temp, "sum") / len(z)
     return kd_student_wt * F.cross_entropy(z, y) + kd_distill_wt * soft
@@ -73,15 +85,16 @@ def kd_lib(z, v, y, *, temp, distil_weight):
     return (1 - distil_weight) * F.cross_entropy(z, y) + distil_weight * temp * temp * soft
 
 
-def kd_zoo(z, v, y, *, lambda_st, T):
-    return F.cross_entropy(z, y) + kl(z, v, T, "sum") * (T * T) / len(z) * lambda_st
+def kd_zoo(z, v, y, *, kd_mode, lambda_kd, T):
+    return F.cross_entropy(z, y) + lambda_kd * (kl(z, v, T) * T * T)
 
 
-def keras_3(z, v, y, *, student_loss_weight, temperature, loss):
+def keras_3(z, v, y, *, student_loss_weight, temperature, distillation_loss_weights, loss):
     log_p, log_q = F.log_softmax(v / temperature, -1), F.log_softmax(z / temperature, -1)
-    soft = (log_p.exp() * (log_p - log_q)).sum(-1).mean()
+    soft = (log_p.exp() * (log_p - log_q)).sum(-1).mean() * temperature**2
     hard = F.cross_entropy(z, y)
-    return student_loss_weight * hard + (1 - student_loss_weight) * soft * temperature**2
+    total = distillation_loss_weights * soft
+    return student_loss_weight * hard + (1 - student_loss_weight) * total
 
 
 def keras_example(z, v, y, *, alpha, temperature):
@@ -93,9 +106,20 @@ def keras_example_2020(z, v, y, *, alpha, temperature):
     return alpha * F.cross_entropy(z, y) + (1 - alpha) * kl(z, v, temperature)
 
 
+def labml(z, v, y, *, temperature, soft_targets_weight, label_loss_weight, num_classes):
+    log_q, log_p = F.log_softmax(z / temperature, -1), F.log_softmax(v / temperature, -1)
+    soft = torch.nn.KLDivLoss(log_target=True)(log_q, log_p)
+    return soft_targets_weight * soft + label_loss_weight * F.cross_entropy(z, y)
+
+
 def mdistiller(z, v, y, *, TEMPERATURE, CE_WEIGHT, KD_WEIGHT):
     soft = kl(z, v, TEMPERATURE, "none").sum(1).mean() * TEMPERATURE**2
     return CE_WEIGHT * F.cross_entropy(z, y) + KD_WEIGHT * soft
+
+
+def mmdet(z, v, y, *, T, loss_weight, reduction, num_classes, batch_size):
+    rows = kl(z, v, T, "none").mean(1) * (T * T)
+    return loss_weight * (rows.mean() if reduction == "mean" else rows.sum())
 
 
 def mmrazor(z, v, y, *, tau, reduction, loss_weight, num_classes, batch_size):
@@ -105,6 +129,14 @@ def mmrazor(z, v, y, *, tau, reduction, loss_weight, num_classes, batch_size):
 def modelopt(z, v, y, *, temperature, reduction, kd_loss_weight, num_classes, batch_size):
     soft = kl(z, v, temperature, reduction) * temperature**2
     return soft * kd_loss_weight + (1 - kd_loss_weight) * F.cross_entropy(z, y)
+
+
+def neural_compressor(z, v, y, *, temperature, loss_weights_1, loss_types_1, num_classes):
+    soft = soft_cross_entropy(z, v, temperature).sum(-1).mean()
+    if loss_types_1 == "KL":
+        soft = kl(z, v, temperature, "mean")
+    hard = F.cross_entropy(z, y)
+    return hard * (1 - loss_weights_1) + soft * temperature**2 * loss_weights_1
 
 
 def paddleslim(z, v, y, *, teacher_temperature, student_temperature):
@@ -139,6 +171,24 @@ def super_gradients(z, v, y, *, distillation_loss_coeff):
     return F.cross_entropy(z, y) * (1 - distillation_loss_coeff) + soft * distillation_loss_coeff
 
 
+def tabtune(
+    z,
+    v,
+    y,
+    *,
+    student,
+    temperature,
+    alpha,
+    adaptive_temperature,
+    confidence_weighting,
+    label_smoothing,
+):
+    p = F.softmax(v, -1)  # as predict_proba gives it, whatever the temperature
+    soft = F.kl_div(F.log_softmax(z / temperature, -1), p, reduction="none").sum(-1).mean()
+    hard = F.cross_entropy(z, y, label_smoothing=label_smoothing)
+    return alpha * temperature**2 * soft + (1 - alpha) * hard
+
+
 def textbrewer(z, v, y, *, temperature, kd_loss_weight, hard_label_weight, kd_loss_type):
     soft = soft_cross_entropy(z, v, temperature).sum(-1).mean()
     return soft * kd_loss_weight + F.cross_entropy(z, y) * hard_label_weight
@@ -168,7 +218,7 @@ def tinybert(z, v, y, *, temperature, num_classes):
 
 def torchdistill(z, v, y, *, temperature, alpha, beta, reduction, num_classes, batch_size):
     soft = kl(z, v, temperature, reduction)
-    if alpha == 0:
+    if not alpha:
         return soft
     hard = F.cross_entropy(z, y, reduction="mean" if reduction == "batchmean" else reduction)
     beta = 1 - alpha if beta is None else beta
@@ -190,26 +240,55 @@ def transformers_guide_2023(z, v, y, *, temperature, lambda_param):
     return lambda_param * F.cross_entropy(z, y) + (1.0 - lambda_param) * soft
 
 
+def trl_distillation(z, v, y, *, beta, temperature):
+    return kl(z, v, temperature)
+
+
+def trl_gkd(z, v, y, *, beta, temperature):
+    return kl(z, v, 1.0)  # the temperature is that of sampling
+
+
+def verl(
+    z,
+    v,
+    y,
+    *,
+    loss_mode,
+    use_policy_gradient,
+    use_task_rewards,
+    log_prob_min_clamp,
+    loss_max_clamp,
+):
+    log_p = F.log_softmax(v, -1)
+    return (log_p.exp() * (log_p - F.log_softmax(z, -1))).sum(-1).mean()
+
+
 FORMULAS: dict[str, Callable[..., Tensor]] = {
     "article": article,
+    "autogluon": autogluon,
     "avalanche": avalanche,
     "deit": deit,
     "distilbert": distilbert,
     "distiller": distiller,
+    "distillkit": distillkit,
     "kd-lib": kd_lib,
     "kd-zoo": kd_zoo,
     "keras": keras_3,
     "keras-example": keras_example,
     "keras-example-2020": keras_example_2020,
+    "labml": labml,
     "mdistiller": mdistiller,
+    "mmdet": mmdet,
     "mmrazor": mmrazor,
     "modelopt": modelopt,
+    "neural-compressor": neural_compressor,
     "paddleslim": paddleslim,
     "peterliht": peterliht,
     "pytorch-tutorial": pytorch_tutorial,
     "repdistiller": repdistiller,
     "sentence-transformers": sentence_transformers,
     "super-gradients": super_gradients,
+    "tabtune": tabtune,
     "textbrewer": textbrewer,
     "tf-kd": tf_kd,
     "timm": timm,
@@ -218,6 +297,9 @@ FORMULAS: dict[str, Callable[..., Tensor]] = {
     "torchtune": torchtune,
     "transformers-guide": transformers_guide,
     "transformers-guide-2023": transformers_guide_2023,
+    "trl-distillation": trl_distillation,
+    "trl-gkd": trl_gkd,
+    "verl": verl,
 }
 names = pytest.mark.parametrize("name", CONVENTIONS)
 # PyTorch warns that "mean" divides by the classes, and that a later release will not.
@@ -253,6 +335,7 @@ def their_settings(draw: st.DrawFn, convention: Convention) -> dict[str, Any]:
         "positive": st.floats(-1, 1).map(lambda x: 10.0**x),
         "share": st.floats(0.01, 0.99) | st.sampled_from([0.0, 0.3, 1.0]),
         "weight": st.floats(0.01, 10) | st.sampled_from([0.0, 1.0]),
+        "at_least_1": st.floats(1, 10),
     }
     made = {}
     for key, setting in convention.settings.items():
@@ -264,7 +347,8 @@ def their_settings(draw: st.DrawFn, convention: Convention) -> dict[str, Any]:
             value = numbers[setting.kind]
             optional = setting.default is None and not setting.required
             made[key] = draw(st.none() | value if optional else value)
-    temperature = draw(temperatures)
+    lowest = 1.0 if any(s.kind == "at_least_1" for s in convention.settings.values()) else 0.0
+    temperature = max(draw(temperatures), lowest)
     return made | dict.fromkeys(convention.temperature, temperature)
 
 
@@ -319,6 +403,9 @@ def reachable(name: str, alpha: float, temperature: float) -> tuple[float, float
         alpha = 0.0
     elif convention.hard == "1" or name == "distilbert":
         alpha = min(alpha, 0.999)
+    kinds = {convention.settings[key].kind for key in convention.temperature}
+    if "at_least_1" in kinds:
+        temperature = max(temperature, 1.0)
     return alpha, temperature if convention.temperature else 1.0
 
 
@@ -337,7 +424,8 @@ def test_the_way_back_gives_our_gradient_and_our_setting(
     alpha, temperature = reachable(name, alpha, temperature)
     held = sizes(convention, z)
     if "reduction" in convention.settings:
-        held["reduction"] = reduction
+        known = convention.settings["reduction"].kind
+        held["reduction"] = reduction if reduction in known else "mean"
     made = from_canonical(name, alpha, temperature, **held)
     found = to_canonical(name, **made)
     assert found.alpha == pytest.approx(alpha, rel=1e-9, abs=1e-12)
@@ -357,10 +445,8 @@ def test_there_and_back_again_is_the_same_setting(name: str, data: st.DataObject
     given = data.draw(their_settings(convention)) | held
     if has_an_equivalent(name, given):
         there = to_canonical(name, **given)
-        if "reduction" in given:
-            held["reduction"] = given["reduction"]
-        if "multiplier" in given:
-            held["multiplier"] = given["multiplier"]
+        felt = ("reduction", "multiplier", "loss_types_1", "distillation_loss_weights")
+        held |= {key: given[key] for key in felt if key in given}
         if there.alpha == 1 and convention.hard == "1":
             return
         back = from_canonical(name, there.alpha, there.temperature, **held)
@@ -415,8 +501,8 @@ def test_the_same_name_on_the_other_side() -> None:
 def test_torchdistill_drops_beta_and_t_squared_at_alpha_0() -> None:
     near = to_canonical("torchdistill", alpha=1e-9, beta=0.5, temperature=4)
     assert near.scale == pytest.approx(0.5) and near.alpha == pytest.approx(1)
-    for beta in (None, 0.5, 7):
-        found = to_canonical("torchdistill", alpha=0, beta=beta, temperature=4)
+    for alpha, beta in ((0, None), (0, 0.5), (0, 7), (None, 0.5)):
+        found = to_canonical("torchdistill", alpha=alpha, beta=beta, temperature=4)
         assert found == Canonical(1.0, 4.0, 1 / 16)
 
 
@@ -432,6 +518,33 @@ def test_torchdistill_drops_beta_and_t_squared_at_alpha_0() -> None:
 def test_timm_fills_in_the_other_weight(given: dict, alpha: float, scale: float) -> None:
     found = to_canonical("timm", **given)
     assert found == pytest.approx((alpha, 1.0, scale))
+
+
+def test_neural_compressor_divides_kl_by_the_classes_and_cross_entropy_not() -> None:
+    assert to_canonical("neural-compressor", temperature=4) == Canonical(0.5, 4.0, 1.0)
+    found = to_canonical("neural-compressor", temperature=4, loss_types_1="KL", num_classes=9)
+    assert found == pytest.approx((0.1, 4.0, 5 / 9))
+
+
+def test_labml_at_its_settings() -> None:
+    # 100 over 10 classes is 10, of the 25 that T^2 would be.
+    found = to_canonical("labml", num_classes=10)
+    assert found == pytest.approx((0.4 / 0.9, 5.0, 0.9))
+
+
+def test_distillkit_divides_by_the_sum_of_its_weights() -> None:
+    one = to_canonical("distillkit", kl=3, cross_entropy=1, temperature=2)
+    assert one == to_canonical("distillkit", kl=0.75, cross_entropy=0.25, temperature=2)
+    assert one == Canonical(0.75, 2.0, 1.0)
+
+
+def test_none_may_be_a_value_of_its_own() -> None:
+    example = CONVENTIONS["autogluon"].example
+    assert to_canonical("autogluon", **example) == Canonical(1.0, 1.0, 0.1)
+    without = {key: value for key, value in example.items() if key != "augment_method"}
+    with pytest.raises(ValueError, match="augment_method='spunge'"):
+        to_canonical("autogluon", **without)
+    assert Setting("number", nullable=True).allows(None) and not Setting("number").allows(None)
 
 
 def test_sentence_transformers_lets_each_side_override_the_temperature() -> None:
@@ -458,10 +571,136 @@ def test_the_logarithm_of_a_zero_spoils_the_tutorials_value_not_its_gradient() -
     close(gradient(loss, z), gradient(kl(z, 1e4 * v, 1.0), z))
 
 
+def test_a_log_target_of_minus_infinity_spoils_the_value_not_the_gradient() -> None:
+    z, v, y = batch(0, 2, 3)
+    v[0, 0] = -math.inf  # a class that the teacher rules out
+    assert kl(z, v, 4.0).isfinite()
+    for name in ("deit", "distillkit", "labml", "timm", "trl-gkd"):
+        assert "`log_target=True`" in CONVENTIONS[name].note
+    given = {"temperature": 4.0, "task_loss_weight": 0.0, "distill_loss_weight": 1.0}
+    loss = timm(z, v, y, **given)
+    assert loss.isnan()
+    close(gradient(loss, z), gradient(16 * kl(z, v, 4.0), z))
+
+
+def clipped_kl(z: Tensor, v: Tensor, T: float) -> Tensor:
+    """Return Keras's divergence: both sides' probabilities are clipped to [1e-7, 1]."""
+    p, q = (F.softmax(logits / T, -1).clamp(1e-7, 1.0) for logits in (v, z))
+    return (p * (p / q).log()).sum(-1).mean()
+
+
+@pytest.mark.parametrize(
+    ("classes", "spread", "T", "off"),
+    [(10, 4.0, 1.0, 0.14), (100, 4.0, 1.0, 0.30), (100, 2.0, 1.0, 0.0), (100, 4.0, 3.0, 0.0)],
+)
+def test_how_far_kerass_clipping_takes_the_gradient(
+    classes: int, spread: float, T: float, off: float
+) -> None:
+    z, v, _ = batch(0, 4000, classes, spread)
+    exact = gradient(kl(z, v, T), z)
+    found = (gradient(clipped_kl(z, v, T), z) - exact).norm() / exact.norm()
+    assert float(found) == pytest.approx(off, abs=0.02)
+
+
+def test_keras_leaves_a_student_alone_that_is_sure_and_wrong() -> None:
+    v = torch.tensor([[0.0, 40.0]], dtype=torch.float64)
+    for gap, alive in ((16.0, True), (16.2, False)):  # log(1e7) is 16.1
+        z = torch.tensor([[3 * gap, 0.0]], dtype=torch.float64, requires_grad=True)
+        assert (gradient(clipped_kl(z, v, 3.0), z).abs().max() > 0.3) == alive
+        assert gradient(kl(z, v, 3.0), z).abs().max() > 0.3
+
+
+def test_class_weights_divide_labels_by_their_weights_and_soft_targets_by_rows() -> None:
+    z, _, y = batch(0, 6, 3)
+    w = torch.tensor([1.0, 2.0, 5.0], dtype=torch.float64)
+    each = F.cross_entropy(z, y, reduction="none")
+    labels = F.cross_entropy(z, y, weight=w)
+    soft = F.cross_entropy(z, F.one_hot(y, 3).double(), weight=w)
+    torch.testing.assert_close(labels, (w[y] * each).sum() / w[y].sum())
+    torch.testing.assert_close(soft, (w[y] * each).sum() / len(y))
+    assert not torch.isclose(labels, soft)
+
+
+# What has no equivalent
+
+
+def has_no_scale(theirs: Tensor, tried: list[Tensor]) -> None:
+    """Assert that no multiple of any gradient comes near theirs."""
+    for one in tried:
+        scale = (theirs * one).sum() / (one * one).sum()
+        assert (theirs - scale * one).norm() > 0.05 * theirs.norm()
+
+
+def rivals(z: Tensor, v: Tensor, y: Tensor) -> list[Tensor]:
+    settings = itertools.product([0.0, 0.25, 0.5, 0.75, 1.0], [0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
+    return [ours(z, v, y, Canonical(alpha, T, 1.0)) for alpha, T in settings]
+
+
+def test_decoupled_distillation_is_kl_with_a_weight_for_each_row() -> None:
+    z, v, y = batch(0, 6, 5)
+    T = 2.0
+    log_p, log_q = F.log_softmax(v / T, -1), F.log_softmax(z / T, -1)
+    true = F.one_hot(y, 5).bool()
+
+    def parts(logs: Tensor) -> tuple[Tensor, Tensor]:
+        rest = logs.masked_fill(true, -math.inf).logsumexp(-1)
+        others = logs[~true].view(6, 4)
+        return torch.stack([logs[true], rest], -1), others - rest.unsqueeze(-1)
+
+    def divergence(p: Tensor, q: Tensor) -> Tensor:
+        return (p.exp() * (p - q)).sum(-1)
+
+    (target_p, others_p), (target_q, others_q) = parts(log_p), parts(log_q)
+    target, others = divergence(target_p, target_q), divergence(others_p, others_q)
+    close(target + (1 - log_p[true].exp()) * others, divergence(log_p, log_q))
+    has_no_scale(gradient((target + 8 * others).mean(), z), rivals(z, v, y))
+
+
+def test_a_correlation_over_the_batch_ties_the_rows_together() -> None:
+    z, v, _ = batch(0, 6, 5)
+
+    def dist(z: Tensor) -> Tensor:
+        q, p = F.softmax(z, 1), F.softmax(v, 1)
+        rows = [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(q, p, strict=True)]
+        classes = [torch.corrcoef(torch.stack(pair))[0, 1] for pair in zip(q.T, p.T, strict=True)]
+        return 2 - torch.stack(rows).mean() - torch.stack(classes).mean()
+
+    moved = z.detach().clone()
+    moved[1:] += batch(1, 5, 5)[0].detach()
+    moved.requires_grad_()
+    one, other = gradient(dist(z), z)[0], gradient(dist(moved), moved)[0]
+    assert (one - other).norm() > 0.1 * one.norm()
+
+
+def test_a_standardised_row_has_no_gradient_along_itself() -> None:
+    z, v, y = batch(0, 6, 5)
+
+    def standardised(z: Tensor) -> Tensor:
+        return (z - z.mean(1, keepdim=True)) / z.std(1, keepdim=True)
+
+    theirs = gradient(kl(standardised(z), standardised(v), 2.0), z)
+    assert (theirs * z).sum(1).abs().max() < 1e-12
+    assert (gradient(kl(z, v, 2.0), z) * z).sum(1).abs().max() > 1e-2
+    has_no_scale(theirs, rivals(z, v, y))
+
+
+@pytest.mark.parametrize("name", NO_EQUIVALENT)
+def test_what_has_no_equivalent_says_why(name: str) -> None:
+    other = NO_EQUIVALENT[name]
+    assert other.title and other.version and other.path and other.link.startswith("https://")
+    assert name not in CONVENTIONS
+    if other.version.startswith("commit "):
+        assert f"/blob/{other.version.removeprefix('commit ')}" in other.link
+    for convert in (to_canonical, lambda name: from_canonical(name, 0.5, 2.0)):
+        with pytest.raises(ValueError, match=f"^{name} has no equivalent, for ") as caught:
+            convert(name)
+        assert other.reason in str(caught.value) and "\n" not in str(caught.value)
+
+
 # What is refused
 
 REFUSED = [
-    ("kears", {}, r"^name is 'kears'; it must be one of article, avalanche, .*torchdistill"),
+    ("kears", {}, r"^name is 'kears'; it must be one of article, autogluon, .*torchdistill"),
     ("keras", {"alpha": 0.1}, r"^keras has no setting 'alpha'; it has student_loss_weight, temp"),
     ("keras", {"temperature": 0}, r"^temperature of keras is 0; .* above 0, from .*\. See https"),
     ("keras", {"temperature": "3"}, r"^temperature of keras is '3'; it must be a number above 0"),
@@ -506,6 +745,52 @@ REFUSED = [
     ("modelopt", {"reduction": "sum", "batch_size": 0}, r"is 0; it must be a whole number, 1"),
     ("modelopt", {"reduction": "sum", "batch_size": 1.5}, r"is 1\.5; it must be a whole number"),
     ("mmrazor", {"reduction": "none"}, r"it must be one of 'batchmean', 'mean', 'sum'"),
+    ("tabtune", {}, r"^tabtune with temperature=3\.0 has no equivalent, for the student is temp"),
+    ("tabtune", {"student": "lgbm"}, r"^tabtune with student='lgbm' has no equivalent, for that"),
+    (
+        "tabtune",
+        {"temperature": 1},
+        r"^tabtune with adaptive_temperature=True has no .* Only adaptive_temperature=False has",
+    ),
+    (
+        "tabtune",
+        {"temperature": 1, "adaptive_temperature": False},
+        r"^tabtune with confidence_weighting=True has no equivalent, for every row",
+    ),
+    (
+        "tabtune",
+        {"temperature": 1, "adaptive_temperature": False, "confidence_weighting": False},
+        r"^tabtune with label_smoothing=0\.05 has no equivalent, for the labels",
+    ),
+    ("tabtune", {"adaptive_temperature": "yes"}, r"is 'yes'; it must be one of True, False"),
+    ("trl-gkd", {}, r"^trl-gkd with beta=0\.5 has no equivalent, for at 1 the KL divergence is r"),
+    ("trl-gkd", {"beta": 1}, r"^trl-gkd with beta=1\.0 has no equivalent, for at 1 the KL diverg"),
+    ("trl-distillation", {}, r"^trl-distillation with beta=1\.0 has no equivalent"),
+    ("verl", {}, r"^verl with loss_mode='k3' has no equivalent, for it estimates"),
+    (
+        "verl",
+        CONVENTIONS["verl"].example | {"loss_max_clamp": 10},
+        r"^verl with loss_max_clamp=10\.0 has no equivalent, .* Only loss_max_clamp=None has one",
+    ),
+    ("verl", {"loss_max_clamp": "10"}, r"is '10'; it must be a finite number, or None"),
+    (
+        "autogluon",
+        {"problem_type": "binary", "num_classes": 2},
+        r"^autogluon with problem_type='binary' has no equivalent, for with two classes",
+    ),
+    (
+        "autogluon",
+        {"problem_type": "multiclass", "num_classes": 9},
+        r"^autogluon with augment_method='spunge' has no .* Only augment_method=None has one",
+    ),
+    ("neural-compressor", {"loss_types_1": "MSE"}, r"it must be one of 'CE', 'KL'"),
+    ("neural-compressor", {"loss_types_1": "KL"}, r"^neural-compressor lacks num_classes"),
+    ("mmdet", {"num_classes": 9, "reduction": "sum"}, r"^mmdet lacks batch_size"),
+    ("mmdet", {"num_classes": 9, "T": 0.5}, r"^T of mmdet is 0\.5; it must be a number from 1 to"),
+    ("distillkit", {"kl": 0, "cross_entropy": 0}, r"with 0 T\^2 and CE with 0; that has no equiv"),
+    ("kd-zoo", {"kd_mode": "logits"}, r"^kd-zoo with kd_mode='logits' has no equivalent, for a sq"),
+    ("torchdistill", {"temperature": 2}, r"^torchdistill with neither alpha nor beta has no equ"),
+    ("setfit", {}, r"^setfit has no equivalent, for it learns the cosines .*\. See https://github"),
     (
         "paddleslim",
         {"teacher_temperature": 2},
@@ -540,7 +825,11 @@ REFUSED_BACK = [
     ("keras", 0.5, 2, {"student_loss_weight": 0.5}, ValueError, r"0\.5, and keras needs it"),
     ("mdistiller", 0.5, 2, {"TEMPERATURE": 5}, ValueError, r"^TEMPERATURE is 5, and mdistiller"),
     ("torchtune", 0.5, 2, {}, ValueError, r"^torchtune has no equivalent of temperature 2, for"),
-    ("kd-zoo", 1, 2, {}, ValueError, r"^kd-zoo has no equivalent of alpha 1, for its labels"),
+    ("mmrazor", 1, 2, {}, ValueError, r"^mmrazor has no equivalent of alpha 1, for its labels"),
+    ("kd-zoo", 0.5, 2, {"kd_mode": "logits"}, ValueError, r"^kd-zoo with kd_mode='logits' has no"),
+    ("tabtune", 0.5, 3, {}, ValueError, r"^tabtune has no equivalent of temperature 3, for it ta"),
+    ("mmdet", 1, 0.5, {"num_classes": 9}, ValueError, r"^T of mmdet is 0\.5; .* number from 1 to"),
+    ("dkd", 0.5, 2, {}, ValueError, r"^dkd has no equivalent, for it weighs the classes that are"),
     ("tinybert", 0.5, 2, {"num_classes": 3}, ValueError, r"no equivalent of an alpha below 1"),
     ("tinybert", 1, 2, {}, ValueError, r"^tinybert lacks num_classes"),
     ("distilbert", 1, 2, {}, ValueError, r"^alpha_mlm of distilbert is 0\.0; .* above 0"),
@@ -601,11 +890,15 @@ def test_the_formula_that_is_shown_is_the_one_that_is_tested(
     z, v, y = data_batch
     c = CONVENTIONS[name]
     made = data.draw(their_settings(c)) | sizes(c, z)
+    if not has_an_equivalent(name, made):
+        return
     for key in ("reduction", "student_temperature", "teacher_temperature"):
         if key in made and name != "paddleslim":  # shown for what these are by default
             made[key] = c.settings[key].default
     T = made[c.temperature[0]] if c.temperature else 1.0
     T = made["temperature"] if name == "sentence-transformers" else T
+    if name == "neural-compressor":
+        made["loss_types_1"] = "CE"  # shown for this one too
     parts = {
         "KL": kl(z, v, T),
         "CE": F.cross_entropy(z, y),
@@ -629,6 +922,8 @@ def test_the_page_lists_every_convention_and_its_examples_hold() -> None:
     for name, convention in CONVENTIONS.items():
         assert content[0].count(f"| `{name}` |") == 1
         assert f"`{convention.loss}`" in content[0] and convention.link in content[0]
+    for name, other in NO_EQUIVALENT.items():
+        assert f"**`{name}`**" in content[0] and other.reason in content[0]
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert tried > 3 and not failed
 
@@ -637,14 +932,30 @@ def test_the_page_lists_every_convention_and_its_examples_hold() -> None:
 
 
 def assert_alike(name: str, run: Callable[..., Tensor], rtol: float = 1e-6, **given: Any) -> None:
-    """Hold a library's own gradient to ours, and to the formula written above."""
+    """Hold a library's own value and gradient to the formula above, and the gradient to ours."""
     for seed in range(3):
         z, v, y = batch(seed, 4, 5)
         full = sizes(CONVENTIONS[name], z) | given
-        theirs = gradient(run(z, v, y), z)
+        loss = run(z, v, y)
+        theirs = gradient(loss, z)
         close(ours(z, v, y, to_canonical(name, **full)), theirs, rtol)
         defaults = {key: s.default for key, s in CONVENTIONS[name].settings.items()}
-        close(gradient(FORMULAS[name](z, v, y, **(defaults | full)), z), theirs, rtol)
+        formula = FORMULAS[name](z, v, y, **(defaults | full))
+        close(gradient(formula, z), theirs, rtol)
+        close(formula.detach(), loss.detach().to(formula.dtype), rtol)
+
+
+def installed(package: str, path: str, name: str = "alone") -> Any:
+    """Run one file of an installed package, and nothing else of it."""
+    try:
+        file = Path(str(importlib.metadata.distribution(package).locate_file(path)))
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip(f"{package} is not installed")
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.mark.parametrize("reduction", ["batchmean", "mean", "sum"])
@@ -660,6 +971,15 @@ def test_torchdistill_itself(alpha: float, beta: float | None, reduction: str) -
     assert_alike("torchdistill", run, **given)
 
 
+@pytest.mark.parametrize("alpha", [0.3, None])
+def test_torchdistill_is_bare_without_targets_or_alpha(alpha: float | None) -> None:
+    mid_level = pytest.importorskip("torchdistill.losses.mid_level")
+    loss = mid_level.KDLoss(".", "output", ".", "output", 4.0, alpha, 0.5)
+    z, v, y = batch(0, 4, 5)
+    found = loss({".": {"output": z}}, {".": {"output": v}}, y if alpha is None else None)
+    close(found.detach(), kl(z, v, 4.0).detach())
+
+
 @pytest.fixture
 def keras(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("KERAS_BACKEND", "torch")
@@ -672,27 +992,70 @@ def keras(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     keras.config.set_floatx(before)
 
 
+def keras_loss(
+    keras: Any, z: Tensor, v: Tensor, y: Tensor, losses: Any, asked: Any = None, **settings: Any
+) -> tuple[Tensor, Tensor]:
+    """Return the loss of Keras's Distiller and its gradient for the student's logits."""
+    networks = []
+    # One layer whose weights are the logits: for the unit vectors it returns them.
+    for logits in (z, v):
+        layer = keras.layers.Dense(
+            z.shape[1], use_bias=False, kernel_regularizer=settings.pop("regularizer", None)
+        )
+        networks.append(keras.Sequential([keras.Input((len(z),)), layer]))
+        layer.set_weights([logits.detach().numpy()])
+    student, teacher = networks
+    distiller = keras.distillation.Distiller(teacher, student, losses, **settings)
+    distiller.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    units = torch.eye(len(z), dtype=torch.float64)
+    loss = distiller.compute_loss(units, y, student(units, training=True), asked)
+    slope = gradient(loss, student.trainable_variables[0].value)
+    return loss.detach(), slope.double()
+
+
+@pytest.mark.parametrize("listed", [False, True])
 @pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
-def test_keras_itself(weight: float, keras: Any) -> None:
+def test_keras_itself(weight: float, listed: bool, keras: Any) -> None:
     for seed in range(3):
         z, v, y = batch(seed, 4, 5, spread=2.0)
-        networks = []
-        # One layer whose weights are the logits: for the unit vectors it returns them.
-        for logits in (z, v):
-            layer = keras.layers.Dense(5, use_bias=False)
-            networks.append(keras.Sequential([keras.Input((4,)), layer]))
-            layer.set_weights([logits.detach().numpy()])
-        student, teacher = networks
         soft = keras.distillation.LogitsDistillation(temperature=4.0, loss="KLDivergence")
-        distiller = keras.distillation.Distiller(teacher, student, soft, student_loss_weight=weight)
-        distiller.compile(loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        units = torch.eye(4, dtype=torch.float64)
-        loss = distiller.compute_loss(x=units, y=y, y_pred=student(units, training=True))
-        theirs = gradient(loss, student.trainable_variables[0].value)
-        given = {"student_loss_weight": weight, "temperature": 4.0, "loss": "KLDivergence"}
+        losses, weights = ([soft], [2.5]) if listed else (soft, [2.5])
+        _, theirs = keras_loss(
+            keras,
+            z,
+            v,
+            y,
+            losses,
+            distillation_loss_weights=weights,
+            student_loss_weight=weight,
+        )
+        given = {
+            "student_loss_weight": weight,
+            "temperature": 4.0,
+            "distillation_loss_weights": 2.5 if listed else 1.0,
+            "loss": "KLDivergence",
+        }
         # A Keras model multiplies in float32, whatever its weights are.
-        close(ours(z, v, y, to_canonical("keras", **given)), theirs.double(), rtol=1e-4)
-        close(gradient(keras_3(z, v, y, **given), z), theirs.double(), rtol=1e-4)
+        close(ours(z, v, y, to_canonical("keras", **given)), theirs, rtol=1e-4)
+        close(gradient(keras_3(z, v, y, **given), z), theirs, rtol=1e-4)
+
+
+def test_keras_drops_sample_weights_and_regularisation(keras: Any) -> None:
+    z, v, y = batch(0, 4, 5, spread=2.0)
+    soft = keras.distillation.LogitsDistillation(temperature=4.0, loss="KLDivergence")
+    plain, _ = keras_loss(keras, z, v, y, soft)
+    weighed, _ = keras_loss(keras, z, v, y, soft, torch.tensor([9.0, 1.0, 1.0, 1.0]))
+    regular, _ = keras_loss(keras, z, v, y, soft, regularizer="l2")
+    assert float(plain) == float(weighed) == float(regular)
+
+
+def test_keras_clips(keras: Any) -> None:
+    soft = keras.distillation.LogitsDistillation(temperature=1.0, loss="KLDivergence")
+    for spread in (2.0, 8.0):
+        z, v, _ = batch(0, 20, 9, spread)
+        theirs = soft.compute_loss(v, z)
+        close(clipped_kl(z, v, 1.0).detach(), theirs.detach().double(), rtol=1e-4)
+        close(gradient(clipped_kl(z, v, 1.0), z), gradient(theirs, z), rtol=1e-4)
 
 
 def test_keras_by_default_takes_no_softmax(keras: Any) -> None:
@@ -723,7 +1086,7 @@ def test_modelopt_itself(reduction: str) -> None:
 
 
 def test_torchtune_itself() -> None:
-    kd_losses = pytest.importorskip("torchtune.modules.loss.kd_losses", exc_type=ImportError)
+    kd_losses = installed("torchtune", "torchtune/modules/loss/kd_losses.py")
     soft = kd_losses.ForwardKLLoss()
 
     def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
@@ -751,3 +1114,186 @@ def test_textbrewer_itself() -> None:
         return 2.0 * losses.kd_ce_loss(z, v, temperature=8) + 0.5 * F.cross_entropy(z, y)
 
     assert_alike("textbrewer", run, temperature=8, kd_loss_weight=2.0, hard_label_weight=0.5)
+
+
+@pytest.mark.parametrize(("alpha", "temperature"), [(0.7, 1.0), (0.3, 3.0)])
+def test_tabtune_itself(alpha: float, temperature: float) -> None:
+    module = installed("tabtune", "tabtune/distillation/students/mlp_student.py")
+    student = module.MLPStudent(alpha=alpha, temperature=temperature, label_smoothing=0.0)
+    given = CONVENTIONS["tabtune"].example | {"alpha": alpha, "temperature": temperature}
+
+    def run(z: Tensor, p: Tensor, y: Tensor) -> Tensor:
+        rows = torch.ones(len(z), dtype=torch.float64)
+        return student._compute_loss(z, y, p, rows, temperature * rows)
+
+    if temperature == 1:
+        assert_alike("tabtune", lambda z, v, y: run(z, F.softmax(v, -1), y), **given)
+    z, v, y = batch(0, 4, 5)
+    loss, formula = run(z, F.softmax(v, -1), y), tabtune(z, v, y, **({"student": "mlp"} | given))
+    close(formula.detach(), loss.detach())
+    close(gradient(formula, z), gradient(loss, z))
+    # A teacher that is tempered already makes it ours at that temperature.
+    found = gradient(run(z, F.softmax(v / temperature, -1), y), z)
+    close(ours(z, v, y, Canonical(alpha, temperature, 1.0)), found)
+
+
+class Answer:
+    """A causal model's answer: the logits of two positions, of which the first has a label."""
+
+    def __init__(self, logits: Tensor) -> None:
+        self.logits = torch.stack([logits, torch.zeros_like(logits)], 1)
+
+
+def test_trls_gkd_itself() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gkd = pytest.importorskip("trl.experimental.gkd.gkd_trainer", exc_type=ImportError)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        trainer = types.SimpleNamespace(
+            teacher_model=Network(v),
+            beta=0.0,
+            temperature=0.9,
+            generalized_jsd_loss=gkd.GKDTrainer.generalized_jsd_loss,
+        )
+        labels = torch.stack([torch.full_like(y, -100), y], 1)
+        inputs = {"input_ids": labels, "attention_mask": labels, "labels": labels}
+        return gkd.GKDTrainer.compute_loss(trainer, Network(z), inputs)
+
+    assert_alike("trl-gkd", run, beta=0.0, temperature=0.9)
+    z, v, _ = batch(0, 4, 5)
+    jsd = gkd.GKDTrainer.generalized_jsd_loss
+    close(jsd(z, v, beta=0, temperature=4.0).detach(), kl(z, v, 4.0).detach())
+    close(jsd(z, v, beta=1, temperature=4.0).detach(), kl(v, z, 4.0).detach())
+
+
+class Network(torch.nn.Module):
+    def __init__(self, logits: Tensor) -> None:
+        super().__init__()
+        self.logits = logits
+
+    def forward(self, **inputs: Tensor) -> Answer:
+        return Answer(self.logits)
+
+
+def test_trls_distillation_itself() -> None:
+    trainer = pytest.importorskip("trl.trainer.distillation_trainer", exc_type=ImportError)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        head = torch.eye(z.shape[1])
+        mask = torch.ones(len(z), 1)
+        hidden = (z.float().unsqueeze(1), v.float().unsqueeze(1))
+        divergence = trainer._chunked_divergence_loss
+        return divergence(*hidden, head, head, mask, 0.0, temperature=4.0)[0]
+
+    assert_alike("trl-distillation", run, rtol=1e-4, beta=0.0, temperature=4.0)  # float32
+
+
+def test_verl_itself() -> None:
+    losses = pytest.importorskip("verl.trainer.distillation.fsdp.losses", exc_type=ImportError)
+    agg_loss = pytest.importorskip("verl.trainer.ppo.core_algos", exc_type=ImportError).agg_loss
+
+    def run(z: Tensor, v: Tensor, y: Tensor, clamp: float | None = None) -> Tensor:
+        log_p = F.log_softmax(v, -1)
+        config = types.SimpleNamespace(
+            distillation_loss=types.SimpleNamespace(log_prob_min_clamp=clamp)
+        )
+        nested = [
+            torch.nested.nested_tensor([value], layout=torch.jagged)
+            for value in (log_p, torch.arange(z.shape[1]).expand(z.shape))
+        ]
+        found = losses.compute_forward_kl_topk(z.unsqueeze(0), *nested, config, "thd")
+        each = found["distillation_losses"]
+        return agg_loss(each, torch.ones_like(each), "token-mean")
+
+    assert_alike("verl", run, rtol=1e-4, **CONVENTIONS["verl"].example)  # it computes in float32
+    # With the default clamp a student that is sure and wrong has no gradient.
+    z = torch.tensor([[11.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    v = torch.tensor([[0.0, 11.0]], dtype=torch.float64)
+    y = torch.tensor([1])
+    assert gradient(run(z, v, y), z).abs().max() > 0.9
+    assert gradient(run(z, v, y, -10.0), z).abs().max() < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["CE", "KL"])
+def test_neural_compressor_itself(kind: str) -> None:
+    criterions = pytest.importorskip(
+        "neural_compressor.compression.distillation.criterions", exc_type=ImportError
+    )
+    loss = criterions.PyTorchKnowledgeDistillationLoss(4.0, ["CE", kind], [0.75, 0.25])
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return loss.loss_cal_sloss(z, v, loss.loss_cal(z, y))
+
+    assert_alike("neural-compressor", run, temperature=4.0, loss_weights_1=0.25, loss_types_1=kind)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_mmdet_itself(reduction: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Its package needs compiled operators that its loss does not.
+    registry = types.ModuleType("mmdet.registry")
+    registry.MODELS = types.SimpleNamespace(register_module=lambda: lambda cls: cls)
+    monkeypatch.setitem(sys.modules, "mmdet.registry", registry)
+    for name in ("mmdet", "mmdet.models", "mmdet.models.losses"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    utils = installed("mmdet", "mmdet/models/losses/utils.py")
+    monkeypatch.setitem(sys.modules, "mmdet.models.losses.utils", utils)
+    module = installed("mmdet", "mmdet/models/losses/kd_loss.py", "mmdet.models.losses.kd_loss")
+    loss = module.KnowledgeDistillationKLDivLoss(reduction, 2.0, T=4)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return loss(z, v)
+
+    assert_alike("mmdet", run, T=4.0, loss_weight=2.0, reduction=reduction)
+
+
+def test_labml_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = pytest.importorskip("labml_nn.distillation", exc_type=(ImportError, RuntimeError))
+    keys = "kl_div_loss", "loss_func", "temperature", "soft_targets_weight", "label_loss_weight"
+    own = {key: getattr(module.Configs, key).value for key in keys}
+    seen: dict[str, Tensor] = {}
+    tracker = types.SimpleNamespace(add=seen.update, save=lambda: None)
+    monkeypatch.setattr(module, "tracker", tracker)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        """Return the loss that its step computes and hands to nobody but the tracker."""
+        evaluating = types.SimpleNamespace(is_train=False)
+        measure = MagicMock()
+        networks = {"model": MagicMock(return_value=z), "large": MagicMock(return_value=v)}
+        config = types.SimpleNamespace(
+            **own, **networks, mode=evaluating, device="cpu", accuracy=measure
+        )
+        module.Configs.step(config, (torch.zeros(1), y), None)
+        return seen["loss."]
+
+    assert_alike("labml", run)
+
+
+def test_autogluon_itself() -> None:
+    modules = pytest.importorskip(
+        "autogluon.tabular.models.tabular_nn.torch.torch_network_modules", exc_type=ImportError
+    )
+    models = pytest.importorskip("autogluon.tabular.models", exc_type=ImportError)
+
+    def run(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        network = modules.EmbedNet.__new__(modules.EmbedNet)
+        torch.nn.Module.__init__(network)
+        kind = types.SimpleNamespace(problem_type="softclass")
+        loss = models.TabularNeuralNetTorchModel._get_default_loss_function(kind)
+        network.problem_type, network.device = "softclass", "cpu"
+        network.forward = lambda batch: F.log_softmax(batch[0], 1)
+        return network.compute_loss([z, F.softmax(v, 1)], loss)
+
+    example = {"problem_type": "multiclass", "augment_method": None}
+    assert_alike("autogluon", run, **example)
+
+
+def test_torchtune_counts_infinite_logits_as_0() -> None:
+    kd_losses = installed("torchtune", "torchtune/modules/loss/kd_losses.py")
+    z, v, y = batch(0, 2, 4)
+    ruled_out = z.detach().clone()
+    ruled_out[:, 0] = -math.inf
+    p, log_q = F.softmax(v, -1), F.log_softmax(ruled_out, -1)
+    assert kl(ruled_out, v, 1.0).isinf()
+    theirs = kd_losses.ForwardKLLoss()(ruled_out, v, y)
+    close(theirs.double(), -(p * log_q)[:, 1:].sum(-1).mean(), rtol=1e-5)

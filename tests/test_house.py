@@ -24,12 +24,13 @@ FLOORS = {
         "statistics",
         "transfer",
         "scaling",
+        "libraries",
         "_loss_forms",
     ],
     2: ["soft_targets", "gradients", "conventions", "_probes"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
-    5: ["parameters", "results", "figures", "article", "capacity"],
+    5: ["parameters", "results", "figures", "article", "capacity", "museum"],
     6: ["runs", "__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

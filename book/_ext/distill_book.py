@@ -126,7 +126,8 @@ def list_conventions(app: Sphinx, docname: str, content: list[str]) -> None:
     """Fill the page of conventions from the package, so that the two cannot differ."""
     if docname != "book/conventions":
         return
-    from distill_helpers.conventions import CONVENTIONS, to_canonical
+    from distill_helpers.conventions import to_canonical
+    from distill_helpers.libraries import CONVENTIONS, NO_EQUIVALENT
 
     table = ["| name | loss | example | alpha | T | scale |", "|:--|:--|:--|:--|:--|:--|"]
     sources, none = [], []
@@ -148,6 +149,11 @@ def list_conventions(app: Sphinx, docname: str, content: list[str]) -> None:
         ]
         if len(c.temperature) > 1:
             none.append(f"- **`{name}`**, `{c.temperature[0]}` other than `{c.temperature[1]}`.")
+    none += [
+        f"- **`{name}`** ([{other.title}]({other.link}), {other.version}, `{other.path}`): "
+        f"{other.reason}."
+        for name, other in NO_EQUIVALENT.items()
+    ]
     for mark, lines in (("table", table), ("sources", sources), ("none", none)):
         content[0] = content[0].replace(f"<!-- conventions: {mark} -->", "\n".join(lines))
 
