@@ -39,8 +39,10 @@ PACKAGES = {
     "TorchMetrics": "torchmetrics",
 }
 GIVEN = {"scikit-learn", "torch"}
-# A recipe that takes steps of a stochastic gradient, or many tiny ones, ends near its answer.
-NEAR = {"River": 2e-2, "InterpretML": 2e-3}
+# XGBoost makes no split whose gain, gradient^2 / Hessian, is below 1e-6; with 50 rows in a leaf
+# and twice the softmax's own Hessian that leaves up to sqrt(4e-6 * 0.25 / 100) = 1e-4 of a
+# probability. River goes row by row at a constant rate, InterpretML in many small steps.
+NEAR = {"XGBoost": 2e-4, "River": 2e-2, "InterpretML": 2e-4}
 
 
 def code(section: str) -> str:
@@ -413,7 +415,7 @@ def test_xgboost_own_objective_gets_no_sample_weights(xgb):
 
 
 def soft_auc(target: np.ndarray, score: np.ndarray) -> float:
-    """Return the AUC when row i counts as positive with its target and as negative with the rest."""
+    """Return the AUC when a row is positive with its target's weight and negative with the rest."""
     pairs = np.outer(target, 1 - target)
     higher = np.sign(score[:, None] - score[None, :]) / 2 + 0.5
     return float((pairs * higher).sum() / pairs.sum())
@@ -432,7 +434,8 @@ def test_xgboost_metrics_are_right_for_soft_labels(xgb):
     data = xgb.DMatrix(X, label=p)
     settings = TREES | {"objective": "binary:logistic", "eval_metric": list(binary_metrics())}
     told: dict[str, Any] = {}
-    xgb.train(settings, data, 100, [(data, "rows")], evals_result=told, verbose_eval=False)
+    watch = {"evals": [(data, "rows")], "evals_result": told, "verbose_eval": False}
+    xgb.train(settings, data, 100, **watch)
     assert {k: v[-1] for k, v in told["rows"].items()} == pytest.approx(binary_metrics(), abs=1e-5)
 
 
@@ -534,6 +537,7 @@ def cat():
         "l2_leaf_reg": 1e-9,
         "random_strength": 0,
         "bootstrap_type": "No",
+        "leaf_estimation_backtracking": "No",
         "verbose": 0,
         "allow_writing_files": False,
         "thread_count": 1,
@@ -561,11 +565,32 @@ def test_catboost_multi_cross_entropy_is_one_sigmoid_per_class(cat):
 
 def test_catboost_refuses_class_weights_and_takes_sample_weights(cat):
     for extra in ({"scale_pos_weight": 5}, {"class_weights": [1, 5]}):
-        with pytest.raises(Exception, match="supported only|takes effect only"):
+        with pytest.raises(Exception, match=r"supported only|takes effect only"):
             cat(loss_function="CrossEntropy", **extra).fit(X, p)
     student = cat(loss_function="CrossEntropy")
     student.fit(X, BINARY_TARGETS, sample_weight=BINARY_WEIGHTS)
     np.testing.assert_allclose(student.predict_proba(UNITS)[:, 1], BINARY, atol=1e-4)
+
+
+def test_catboost_backtracking_stops_short_on_soft_labels_alone(cat):
+    def short(y: np.ndarray, **more: Any) -> float:
+        student = cat(loss_function="CrossEntropy", learning_rate=0.03, **more).fit(X, y)
+        return float(np.abs(student.predict_proba(UNITS)[:, 1] - group_means(y)).max())
+
+    soft, hard = np.where(np.arange(200) // 4 % 2, 0.99, 0.51), np.arange(200) // 4 % 2
+    default = {"leaf_estimation_backtracking": "AnyImprovement"}
+    assert (
+        default["leaf_estimation_backtracking"]
+        == (
+            cat(leaf_estimation_backtracking=None, iterations=2)
+            .fit(X, hard)
+            .get_all_params()["leaf_estimation_backtracking"]
+        )
+    )
+    for iterations in (1000, 2000):
+        assert 0.002 < short(soft, iterations=iterations, **default) < 0.004
+        assert short(soft, iterations=iterations) < 1e-5
+        assert short(hard, iterations=iterations, **default) < 1e-5
 
 
 def test_catboost_metrics(cat):
@@ -599,17 +624,16 @@ def test_interpret_makes_each_value_a_class():
 
 def test_river_learns_nothing_from_one_and_the_extremes_from_many():
     linear_model = pytest.importorskip("river.linear_model")
-    pandas = pytest.importorskip("pandas")
-    one, many = linear_model.LogisticRegression(), linear_model.LogisticRegression()
+    optim, pandas = pytest.importorskip("river.optim"), pytest.importorskip("pandas")
+    one, many = (linear_model.LogisticRegression(optim.SGD(1.0), intercept_lr=0) for _ in range(2))
     rows = pandas.DataFrame(UNITS, columns=list("abcd"))
     targets = pandas.Series([0.9, 0.6, 0.4, 0.1])
-    for _ in range(5000):
+    for _ in range(1000):
         many.learn_many(rows, targets)
     for row, target in zip(rows.to_dict("records"), targets, strict=True):
         one.learn_one(row, target)
         assert one.predict_proba_one(row)[True] == 0.5
-    z = many.predict_proba_many(rows)[True]
-    assert (np.abs(z - targets) > 0.09).all() and (z.round() == targets.round()).all()
+    np.testing.assert_allclose(many.predict_proba_many(rows)[True], targets.round(), atol=0.01)
 
 
 def test_statsmodels_learns_fractions_with_a_binomial_family():
@@ -745,9 +769,9 @@ def keras_net(keras: Any, weights: np.ndarray, **settings: Any) -> Any:
 
 
 def keras_fit(keras: Any, network: Any, targets: np.ndarray, loss: Any, **how: Any) -> np.ndarray:
-    metrics = how.pop("metrics", None)
-    network.compile(keras.optimizers.SGD(4.0), loss, metrics=metrics)
-    network.fit(X, targets, batch_size=200, epochs=300, verbose=0, **how)
+    metrics, epochs = how.pop("metrics", None), how.pop("epochs", 100)
+    network.compile(keras.optimizers.SGD(8.0), loss, metrics=metrics)
+    network.fit(X, targets, batch_size=200, epochs=epochs, verbose=0, **how)
     return np.asarray(network.predict(UNITS, verbose=0))
 
 
@@ -755,13 +779,20 @@ def test_keras_class_weight_goes_by_the_largest_target(keras):
     loss = keras.losses.CategoricalCrossentropy(from_logits=True)
     start = np.zeros((4, 3))
     given = {c: w / 5 for c, w in enumerate(WEIGHTS)}
-    Q = softmax(keras_fit(keras, keras_net(keras, start), P, loss, class_weight=given))
+    Q = softmax(keras_fit(keras, keras_net(keras, start), P, loss, class_weight=given, epochs=250))
     by_largest = WEIGHTS[P.argmax(1)][:, None]
     np.testing.assert_allclose(Q, normalised(group_means(by_largest * P)), atol=1e-4)
     assert np.abs(Q - WEIGHTED).max() > 0.05
     weights = THE["sample_weights"] / 5  # the page's way: a fifth keeps the steps small
     Q = softmax(
-        keras_fit(keras, keras_net(keras, start), THE["weighted_P"], loss, sample_weight=weights)
+        keras_fit(
+            keras,
+            keras_net(keras, start),
+            THE["weighted_P"],
+            loss,
+            sample_weight=weights,
+            epochs=250,
+        )
     )
     np.testing.assert_allclose(Q, WEIGHTED, atol=1e-4)
 
@@ -876,7 +907,7 @@ def test_keras_losses_on_probabilities_let_go_of_a_sure_student(keras, margin, m
         clipped = slope(keras.losses.KLDivergence(), True)
     finally:
         keras.config.set_floatx(before)
-    assert (clipped > 0.99) == moves and (clipped == 0) != moves
+    assert clipped > 0.99 if moves else clipped < 1e-12
 
 
 # --- Optax ----------------------------------------------------------------------------------------
