@@ -192,9 +192,12 @@ def test_regression_on_probabilities_has_the_right_minimiser_and_no_bounds():
 
     np.testing.assert_allclose(LinearRegression().fit(X, P).predict(UNITS), best, rtol=1e-9)
     from sklearn.ensemble import RandomForestRegressor
+    from sklearn.neighbors import KNeighborsRegressor
 
     forest = RandomForestRegressor(5, bootstrap=False).fit(X, P)  # which has its bounds
     np.testing.assert_allclose(forest.predict(UNITS), best, rtol=1e-9)
+    near = KNeighborsRegressor(50).fit(X, P)
+    np.testing.assert_allclose(near.predict(UNITS), best, rtol=1e-9)
     bagged = RandomForestRegressor(20, random_state=0).fit(X, P).predict(UNITS)
     assert bagged.min() > 0
     np.testing.assert_allclose(bagged.sum(1), 1)
@@ -396,8 +399,10 @@ def test_torch_ignores_no_index_with_soft_targets(batch):
     torch.testing.assert_close(F.cross_entropy(z, t, ignore_index=-1), F.cross_entropy(z, t))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_torch_masked_class_is_nan_and_a_large_number_is_not(batch, dtype):
+@pytest.mark.parametrize(
+    ("dtype", "mask"), [(torch.float16, -1e4), (torch.float32, -1e9), (torch.float64, -1e9)]
+)
+def test_torch_masked_class_is_nan_and_a_large_number_is_not(batch, dtype, mask):
     z, t, _ = batch
     z, t = z[:, :2].to(dtype), t[:, :2].to(dtype)
     t = t / t.sum(1, keepdim=True)
@@ -409,7 +414,7 @@ def test_torch_masked_class_is_nan_and_a_large_number_is_not(batch, dtype):
     gone = masked(-torch.inf)
     assert F.cross_entropy(gone, without).isnan()
     assert F.kl_div(gone.log_softmax(1), without, reduction="batchmean").isnan()
-    kept = masked(-1e9)
+    kept = masked(mask)
     loss = F.cross_entropy(kept, without)
     torch.testing.assert_close(loss, F.cross_entropy(z, t))
     (slope,) = torch.autograd.grad(loss, kept)

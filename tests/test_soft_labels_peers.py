@@ -525,7 +525,7 @@ def test_optax_with_a_masked_class():
         np.testing.assert_allclose(slope, jax.nn.softmax(z) - t, atol=1e-6)
 
 
-def test_optax_stretches_integer_labels():
+def test_optax_broadcasts_integer_labels():
     optax = pytest.importorskip("optax")
     z, labels = random_logits(0)[:3], np.array([0, 1, 2])
     told = optax.softmax_cross_entropy(z, labels)
