@@ -6,7 +6,10 @@ and the way out.
 
 from __future__ import annotations
 
+import numbers
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -137,6 +140,33 @@ def targets(value: Tensor, logits: Tensor, name: str = "labels") -> Tensor:
             f"Take both from the same rows; argmax(-1) turns one-hot rows into labels."
         )
     return value
+
+
+def count(name: str, value: object, least: int) -> int:
+    """Return a whole number, `least` or more; NumPy's count too, truth values do not."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} is {value!r:.80}; it must be a whole number, {least} or more")
+    if int(value) < least:
+        raise ValueError(f"{name} is {value}; it must be {least} or more")
+    return int(value)
+
+
+def threads(value: object) -> int:
+    """Return a number of threads, no more than there are processors."""
+    made, processors = count("threads", value, 1), os.cpu_count() or 1
+    if made > processors:
+        raise ValueError(
+            f"threads is {made}; this machine has {processors} processors, and more threads only "
+            f"wait for each other. Pass {processors} or fewer"
+        )
+    return made
+
+
+def path(value: object, name: str = "path") -> Path:
+    """Return a path."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} is {value!r:.80}; it must be a path: a string, or a pathlib.Path")
+    return Path(os.fspath(value))
 
 
 def _numbers(

@@ -26,7 +26,7 @@ FLOORS = {
         "scaling",
         "_loss_forms",
     ],
-    2: ["soft_targets", "gradients", "conventions", "_probes"],
+    2: ["soft_targets", "gradients", "conventions", "costs", "_probes"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity"],
