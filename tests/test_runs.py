@@ -12,6 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from test_notebooks import NOTEBOOKS, PARAMETERS, check_cell, parameters_cell
 
+from distill_helpers.parameters import CHAPTERS
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 10  # seconds, of the processor: the clock would measure what else the machine does
 
@@ -81,10 +83,23 @@ def chapter_00():
             id="alpha",
             marks=pytest.mark.slow,
         ),
+        *(
+            pytest.param(
+                ["-p", name, "3"],
+                f"{name} is no parameter of chapter 00; {way_out}.",
+                id=f"name-{name}",
+                marks=pytest.mark.slow,
+            )
+            for name, way_out in (
+                ("_temperature", "rename it to temperature"),
+                ("check", "its parameters are " + ", ".join(CHAPTERS["00"])),
+                ("In", "its parameters are " + ", ".join(CHAPTERS["00"])),
+            )
+        ),
         pytest.param(
             ["-r", "temperature", "3"],
             "temperature is '3', a string; it must be a finite number above 0 and at most 10,000. "
-            "Leave out the quotes: temperature = 3.",
+            "Write temperature = 3.0 (in a shell: -p temperature 3.0).",
             id="type",
             marks=pytest.mark.slow,
         ),
