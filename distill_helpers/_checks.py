@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -313,6 +315,24 @@ def index(value: object) -> int | None:
         return operator.index(value)  # type: ignore[arg-type]
     except TypeError:
         return None
+
+
+def threads(value: object) -> int:
+    """Return a number of threads, no more than there are processors."""
+    made, processors = whole("threads", value, 1, "Use 1."), os.cpu_count() or 1
+    if made > processors:
+        raise ValueError(
+            f"threads is {made}; this machine has {processors} processors, and more threads only "
+            f"wait for each other. Pass {processors} or fewer"
+        )
+    return made
+
+
+def path(value: object, name: str = "path") -> Path:
+    """Return a path."""
+    if not isinstance(value, str | os.PathLike):
+        raise TypeError(f"{name} is {value!r:.80}; it must be a path: a string, or a pathlib.Path")
+    return Path(os.fspath(value))
 
 
 def _numbers(

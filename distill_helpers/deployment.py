@@ -1,42 +1,34 @@
-"""Take trained networks out of PyTorch, and measure what they cost: bytes, memory, time.
+"""Take trained networks out of PyTorch: export, eight-bit integers, compiled calls.
 
-Chapter 06 uses it. onnx and onnxruntime are imported inside the functions that need them.
+Chapter 06 uses it; `costs` measures what a network takes. onnx and onnxruntime are imported inside
+the functions that need them.
 """
 
 from __future__ import annotations
 
 import copy
 import functools
-import gc
 import itertools
 import json
 import math
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from scipy.special import stdtrit
-from scipy.stats import binom
 from torch import Tensor, nn
 
+from distill_helpers import _checks
 from distill_helpers.networks import Stack
-from distill_helpers.statistics import Estimate
 
 if TYPE_CHECKING:
     import onnx
-
-Array = NDArray[np.float64]
 
 OPSET = 17
 """Of the exported graphs. Old on purpose: the operators are older still, and runtimes lag."""
@@ -47,11 +39,18 @@ IR_VERSION = 8
 TOLERANCE = 1e-5
 """How far an exported network may be from PyTorch; see `largest_difference`."""
 
+ENOUGH = 0.99
+"""Share of the calibration rows on which int8 has to decide as float32 does, or `quantize` warns.
+
+Static int8 agrees on 99.7 % or more in chapter 06, on all three tasks; one outlier among the
+calibration rows takes it to chance.
+"""
+
 _OURS = {"sizes", "members", "parameters", "opset", "torch", "precision"}
 """What the exporter writes into every file."""
 
-NOISY = 1.1
-"""Above this, rounds lie too far apart; see `Latencies.noisy`."""
+_COMPARED = "against_float32"
+"""What `quantize` adds, where it has rows to compare on."""
 
 
 # Export ---------------------------------------------------------------------------------------
@@ -72,7 +71,8 @@ class OnnxNetwork:
         Its size.
     about : dict
         What the exporter wrote into the file: `sizes` of the layers, `members`, `parameters`,
-        `opset`, the version of `torch`, `precision`, and what the caller added.
+        `opset`, the version of `torch`, `precision`, what the caller added, and
+        `against_float32` where `quantize` had rows to compare on.
     session : onnxruntime.InferenceSession
         ``session.run(None, {"x": array})[0]`` is the shortest way through; it checks less.
     """
@@ -143,15 +143,16 @@ def export_onnx(
     becomes one graph that returns the mean of its members' logits. Equal weights give equal bytes.
 
     Before anything is written the graph runs in ONNX Runtime on batches of 1 and 4,096: ordinary
-    inputs, zeros, tiny and huge ones, NaN and infinity. It must agree with PyTorch to 1e-5 (see
-    `largest_difference`), and give NaN where PyTorch does. Large weights that cancel leave more
+    inputs, zeros, tiny and huge ones, NaN and infinity. It must agree with ``model(x)`` to 1e-5
+    (see `largest_difference`), and give NaN where the model does. So a model whose own ``forward``
+    or hooks do more than its layers is refused. Large weights that cancel leave more
     rounding than that in any float32; then four times PyTorch's own distance from float64 is
     allowed.
 
     Parameters
     ----------
     model : nn.Module
-        An `distill_helpers.networks.mlp` in eval mode, or a `distill_helpers.networks.Stack`.
+        A `distill_helpers.networks.mlp` in eval mode, or a `distill_helpers.networks.Stack`.
     path : path
         Ends in ``.onnx``; its folder is there.
     about : mapping, optional
@@ -167,8 +168,8 @@ def export_onnx(
     Raises
     ------
     TypeError, ValueError
-        If the model is in train mode, of another kind, not float32 or not finite, or `about`
-        cannot be written.
+        If the model is in train mode, of another kind, not float32 or not finite, answers
+        otherwise than its layers do, or `about` cannot be written.
     FileExistsError, FileNotFoundError, OSError
         If the file is there already, its folder is not, or the disk is full. Nothing is left then.
     ArithmeticError
@@ -189,6 +190,8 @@ def export_onnx(
     """
     path = _check_target(path, overwrite)
     stack = _as_stack(model)
+    allowed = max(TOLERANCE, 4 * _rounding(stack))
+    _check_layers_are_all(model, stack, allowed)
     ours = {
         "sizes": list(stack.sizes),
         "members": stack.num_members,
@@ -199,11 +202,8 @@ def export_onnx(
     }
     content = _graph(stack, ours | _check_about(about, ours)).SerializeToString()
     made = OnnxNetwork(path, content, threads=1)
-    allowed = max(TOLERANCE, 4 * _rounding(stack))
     for x in _trial_inputs(stack.sizes[0]):
-        with torch.no_grad():
-            expected = stack(x).mean(0)
-        error = largest_difference(made(x), expected, x)
+        error = largest_difference(made(x), _answer(model, x), x)
         if not error <= allowed:
             raise ArithmeticError(
                 f"ONNX Runtime differs from PyTorch by {error:.1e} on a batch of {len(x)}, and "
@@ -227,10 +227,11 @@ def load_onnx(path: str | Path, *, threads: int = 1) -> OnnxNetwork:
     Raises
     ------
     FileNotFoundError, TypeError, ValueError
-        If it is not there, or no ONNX file of ours, or `threads` is no whole number above 0.
+        If it is not there, or no ONNX file of ours, or `threads` is no whole number from 1 to the
+        number of processors.
     """
-    path = Path(path)
-    _check_count("threads", threads, 1)
+    path = _checks.path(path)
+    _checks.threads(threads)
     if not path.is_file():
         raise FileNotFoundError(f"{path} is no file; export_onnx writes one")
     try:
@@ -285,9 +286,16 @@ def quantize(
     a layer of a member, signed. Activations get theirs
 
     - from the range that `calibration` shows (**static**, signed): then a sample's answer does not
-      depend on its batch, and what lies outside is cut off. NaN becomes a number too;
+      depend on its batch, and what lies outside is cut off. NaN becomes a number too. Logits stay
+      float32, for 256 steps would make exact ties, which all go to the first class;
     - from the batch at hand, where `calibration` is left out (**dynamic**, unsigned): then a
       sample's answer depends on the other samples of its batch.
+
+    With `calibration`, int8 is compared with float32 on its rows, and ``about["against_float32"]``
+    of the file says how they compare: ``rows``; ``agreement``, the share of rows with the same
+    decision; ``changed``, a list of ``[class in float32, class in int8, rows]``;
+    ``largest_change`` of a logit; ``ties``, the share of rows where int8 has no single largest
+    logit.
 
     Parameters
     ----------
@@ -297,7 +305,8 @@ def quantize(
     path : path
         Ends in ``.onnx``; its folder is there.
     calibration : Tensor of float32, shape (N, D), optional
-        Inputs as the network will meet them, such as training inputs. Never the test sample.
+        Inputs as the network will meet them, such as training inputs. Never the test sample. The
+        widest value sets the step of all: one outlier makes it too coarse for the rest.
     overwrite : bool
         Whether a file of this name may be replaced.
 
@@ -308,33 +317,51 @@ def quantize(
     Raises
     ------
     TypeError, ValueError
-        If the network is quantised already, or `calibration` does not fit it.
+        If the network is quantised already, or none that was exported, or `calibration` does not
+        fit it, or shows no range: logits that are all alike.
     FileExistsError, FileNotFoundError, OSError
         As `export_onnx`.
+
+    Warns
+    -----
+    RuntimeWarning
+        If int8 decides otherwise on two calibration rows or more, and on more than one in a
+        hundred. The file is written all the same.
 
     Notes
     -----
     The quantiser's settings are ONNX Runtime's defaults: one scale a tensor, minimum and maximum;
-    static gives QuantizeLinear and DequantizeLinear nodes, dynamic MatMulInteger's kind. So are the
-    session's, but for one: on x86 without VNNI the default kernels add two products in 16 bits and
-    saturate, so that answers would depend on the processor. Where a product shows that, sessions
-    are told to use exact kernels, which are slower (``session.x64quantprecision``). Chapter 06.
+    static gives QuantizeLinear and DequantizeLinear nodes, dynamic MatMulInteger's kind. One is
+    not: what a layer returns is stored in eight bits only where another layer takes it, so logits
+    stay float32 (``OpTypesToExcludeOutputQuantization``). The file is smaller so, and no slower.
+    The session's settings are defaults too, but for one: on x86 without VNNI the default kernels
+    add two products in 16 bits and saturate, so that answers would depend on the processor. Where a
+    product shows that, sessions are told to use exact kernels, which are slower
+    (``session.x64quantprecision``). Chapter 06.
     """
     path = _check_target(path, overwrite)
+    if not isinstance(network, OnnxNetwork):
+        raise TypeError(
+            f"network is a {type(network).__name__}; quantize takes an exported network: what "
+            "export_onnx(model, path) or load_onnx(path) returns"
+        )
     if network.about["precision"] != "float32":
         raise ValueError(
             f"{network.path.name} is {network.about['precision']} already; give the float32 one"
         )
     if calibration is not None:
-        network.check(calibration, "calibration")
-        if len(calibration) == 0 or not calibration.isfinite().all():
-            raise ValueError(
-                f"calibration has {len(calibration)} rows, or values that are not finite; give "
-                "one finite row or more, such as the training inputs"
-            )
-    model = _quantized(network.content, calibration)
+        _check_calibration(network, calibration)
     kind = "int8, static" if calibration is not None else "int8, dynamic"
-    _describe(model, network.about | {"precision": kind})
+    about = network.about | {"precision": kind}
+    model = _quantized(network.content, calibration)
+    _describe(model, about)
+    if calibration is not None:
+        made = OnnxNetwork(path, model.SerializeToString(), threads=1)
+        found = _against_float32(made(calibration), network(calibration))
+        _describe(model, about | {_COMPARED: found})
+        changed = sum(rows for *_, rows in found["changed"])
+        if changed > max(1, (1 - ENOUGH) * len(calibration)):
+            warnings.warn(_disagreement(path, found, calibration), RuntimeWarning, stacklevel=2)
     content = model.SerializeToString()
     made = OnnxNetwork(path, content, threads=1)
     _write(path, content)
@@ -389,269 +416,6 @@ def compile_network(model: nn.Module, x: Tensor) -> Callable[[Tensor], Tensor]:
     return compiled
 
 
-# Costs ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False)
-class Latencies:
-    """What `measure_latency` saw.
-
-    Attributes
-    ----------
-    seconds : dict of str to ndarray, shape (rounds, calls)
-        Every call of every candidate.
-    """
-
-    seconds: dict[str, Array]
-
-    def quantile(self, name: str, q: float = 0.5, level: float = 0.95) -> Estimate:
-        r"""Return a quantile of a candidate's calls, with an order-statistic interval.
-
-        Let :math:`F_r` be the share of round r's calls at or below the quantile. Its spread over
-        rounds says how sure the share q is, and the ends are the quantiles at (Woodruff 1952)
-
-        .. math:: q \pm t_{R-1} \max\Bigl(\mathrm{sd}(F_r) / \sqrt R,\; \sqrt{q (1 - q) / n}\Bigr)
-
-        So calls of one round may resemble each other. The second term is what independent calls
-        would have, and keeps few rounds from looking too sure. An end beyond all calls is infinite
-        (above) or 0 (below).
-
-        Parameters
-        ----------
-        name : str
-            Of the candidate.
-        q : float
-            0.5 for the median, 0.99 for the 99th percentile.
-        level : float
-            Confidence level.
-
-        Returns
-        -------
-        Estimate
-            In seconds. It has no p-value.
-        """
-        calls = self._calls(name)
-        if not 0 < q < 1:
-            raise ValueError(f"q is {q}; a quantile lies between 0 and 1, such as 0.99")
-        ordered = np.sort(calls.ravel())
-        rounds, n = len(calls), ordered.size
-        value = float(np.quantile(ordered, q, method="inverted_cdf"))
-        shares = (calls <= value).mean(axis=1)
-        spread = float(shares.std(ddof=1)) / math.sqrt(rounds)
-        error = max(spread, math.sqrt(q * (1 - q) / n))
-        half = float(stdtrit(rounds - 1, (1 + level) / 2)) * error
-        low, high = math.floor(n * (q - half)), math.ceil(n * (q + half))
-        return Estimate(
-            value,
-            float(ordered[low - 1]) if low >= 1 else 0.0,
-            float(ordered[high]) if high < n else math.inf,
-            level,
-            rounds,
-            math.nan,
-            math.nan,
-            "s",
-        )
-
-    def ratio(self, slow: str, fast: str, level: float = 0.95) -> Estimate:
-        """Return how many times longer one candidate takes than another: medians, within rounds.
-
-        The value is the median over rounds of the ratio of the two medians of a round: what slows
-        a round down slows both. The interval is the sign test's, which holds for any distribution
-        of independent rounds; below six rounds it has no ends at 95 %.
-
-        Parameters
-        ----------
-        slow, fast : str
-            Candidates.
-        level : float
-            Confidence level.
-
-        Returns
-        -------
-        Estimate
-            A bare number. It has no p-value.
-        """
-        top, bottom = (np.median(self._calls(name), axis=1) for name in (slow, fast))
-        ratios = np.sort(top / bottom)
-        rounds = len(ratios)
-        # The largest k with P(fewer than k of the rounds lie on one side) <= (1 - level) / 2.
-        k = int(binom.ppf((1 - level) / 2, rounds, 0.5))
-        if binom.cdf(k, rounds, 0.5) > (1 - level) / 2:
-            k -= 1
-        low, high = (0.0, math.inf) if k < 0 else (ratios[k], ratios[rounds - 1 - k])
-        return Estimate(
-            float(np.median(ratios)),
-            float(low),
-            float(high),
-            level,
-            rounds,
-            math.nan,
-            math.nan,
-        )
-
-    def unrest(self, name: str) -> float:
-        """Return the third quartile of a candidate's medians of rounds, over the first.
-
-        1 on a machine that does nothing else.
-        """
-        first, third = np.quantile(np.median(self._calls(name), axis=1), [0.25, 0.75])
-        return float(third / first)
-
-    @property
-    def noisy(self) -> bool:
-        """Whether the machine was too noisy to tell small differences.
-
-        So it is where half of the candidates or more are restless by a tenth, `NOISY`. One alone
-        may be so by itself.
-        """
-        return float(np.median([self.unrest(name) for name in self.seconds])) > NOISY
-
-    def _calls(self, name: str) -> Array:
-        if name not in self.seconds:
-            raise KeyError(f"{name!r} was not measured; there are {', '.join(self.seconds)}")
-        return self.seconds[name]
-
-
-def measure_latency(
-    candidates: Mapping[str, Callable[[], object]],
-    *,
-    rounds: int = 20,
-    calls: int | Mapping[str, int] = 100,
-    warm_up: int = 20,
-    threads: int = 1,
-    clock: Callable[[], int] = time.perf_counter_ns,
-) -> Latencies:
-    """Time single calls of several candidates, in turns, in one run.
-
-    Each round gives every candidate one block of calls, in a new random order (the same in every
-    run): what changes in the machine meets all alike, no candidate has the same one before it each
-    time, and ratios are taken within a round. Each block begins with calls that are not counted,
-    for the caches have forgotten it meanwhile. All run in torch's inference mode, without Python's
-    garbage collector, torch on `threads`; a session of ONNX Runtime has a number of its own.
-
-    Parameters
-    ----------
-    candidates : mapping of str to callable
-        Each answers one request; what it needs is bound to it.
-    rounds : int
-        Blocks of each candidate: 2 or more, and 6 or more for an interval of a ratio.
-    calls : int, or mapping of str to int
-        Calls counted in a block; one number, or one a candidate.
-    warm_up : int
-        Calls not counted, before each block.
-    threads : int
-        Of torch.
-    clock : callable
-        Nanoseconds; another one for tests.
-
-    Returns
-    -------
-    Latencies
-
-    Raises
-    ------
-    TypeError, ValueError
-        If there is no candidate, or a count is no whole number or too small; before anything is
-        called.
-    """
-    if not candidates:
-        raise ValueError("candidates is empty; give one function or more to time")
-    counts = {
-        name: calls.get(name, 0) if isinstance(calls, Mapping) else calls for name in candidates
-    }
-    for name, value, least in (
-        ("rounds", rounds, 2),
-        ("warm_up", warm_up, 0),
-        ("threads", threads, 1),
-        *((f"calls of {name!r}", count, 1) for name, count in counts.items()),
-    ):
-        _check_count(name, value, least)
-    names = list(candidates)
-    order = np.random.default_rng(0)
-    seconds = {name: np.zeros((rounds, counts[name])) for name in names}
-    with _steady(threads):
-        for index in range(rounds):
-            for name in order.permutation(names).tolist():
-                call = candidates[name]
-                for _ in range(warm_up):
-                    call()
-                for k in range(counts[name]):
-                    begin = clock()
-                    call()
-                    seconds[name][index, k] = (clock() - begin) * 1e-9
-    return Latencies(seconds)
-
-
-def peak_memory(code: str, *, timeout: float = 120.0) -> int:
-    """Return the most memory, in bytes, that a fresh Python process holds while it runs `code`.
-
-    Its resident set: the interpreter, every library it loads, and what shared libraries it touches,
-    whose pages other processes may share.
-
-    Parameters
-    ----------
-    code : str
-        Python; a whole program, imports included, that runs to its end.
-    timeout : float
-        Seconds after which it is given up.
-
-    Raises
-    ------
-    RuntimeError
-        If the program fails or ends early, takes too long, or the system does not tell (Windows).
-
-    Examples
-    --------
-    >>> 10e6 < peak_memory("block = bytes(10_000_000)") < 1e9
-    True
-    """
-    # On Linux `ru_maxrss` starts from the parent's size; the kernel's high-water mark does not.
-    tell = """
-def _peak():
-    try:
-        for line in open("/proc/self/status", encoding="ascii"):
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-        return 0
-    except OSError:
-        try:
-            import resource, sys
-        except ImportError:
-            return 0
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return most if sys.platform == "darwin" else most * 1024
-print("\\npeak", _peak())
-"""
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", f"{code}\n{tell}"],
-            capture_output=True,
-            encoding="utf-8",
-            timeout=timeout,
-        )
-    except subprocess.TimeoutExpired:
-        raise RuntimeError(
-            f"timeout is {timeout:g} s and the program took longer; pass a longer timeout"
-        ) from None
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise RuntimeError(
-            f"the program failed ({last}); code must run as `python -c` does: run it so to mend it"
-        )
-    word, _, told = (done.stdout.splitlines() or [""])[-1].partition(" ")
-    if word != "peak" or not told.isdigit():
-        raise RuntimeError(
-            "the program ended before its peak was asked for; code must run to its end: leave out "
-            "sys.exit and os._exit"
-        )
-    if not int(told):
-        raise RuntimeError(
-            "this system does not tell a process's peak memory (no VmHWM in /proc/self/status); "
-            "measure it on an ordinary Linux or macOS"
-        )
-    return int(told)
-
-
 # Small things ---------------------------------------------------------------------------------
 
 
@@ -696,15 +460,8 @@ def _saturates() -> bool:
     return bool((y != size * most * largest).any())
 
 
-def _check_count(name: str, value: object, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"{name} is {value!r}; it must be a whole number, {least} or more")
-    if value < least:
-        raise ValueError(f"{name} is {value}; it must be {least} or more")
-
-
 def _check_target(path: str | Path, overwrite: bool) -> Path:
-    path = Path(path)
+    path = _checks.path(path)
     if path.suffix != ".onnx":
         raise ValueError(f"path is {path}; it must end in .onnx")
     if not path.parent.is_dir():
@@ -717,19 +474,24 @@ def _check_target(path: str | Path, overwrite: bool) -> Path:
 
 
 def _as_stack(model: nn.Module) -> Stack:
-    """Return a network, or an ensemble, as a stack that may be exported."""
+    """Return the layers of a network, or of an ensemble, as a stack that may be exported."""
     if not isinstance(model, nn.Module):
         raise TypeError(
             f"model is a {type(model).__name__}; it must be a network made by mlp, or a Stack"
         )
-    if not isinstance(model, Stack):
-        if model.training:
-            raise ValueError(
-                "the model is in train mode, in which dropout changes every answer; call "
-                "model.eval() first"
-            )
-        model = Stack.from_modules([model])
-    for parameter in model.parameters():
+    if isinstance(model, Stack):
+        stack = Stack(list(model.weights), list(model.biases), model.dropout)
+    elif model.training:
+        raise ValueError(
+            "the model is in train mode, in which dropout changes every answer; call "
+            "model.eval() first"
+        )
+    else:
+        found = _layers(model)
+        if found is None:
+            raise ValueError(_no_layers(model))
+        stack = found
+    for parameter in stack.parameters():
         if parameter.dtype != torch.float32:
             raise TypeError(f"the model is {parameter.dtype}; call model.float() first")
         if not parameter.isfinite().all():
@@ -737,7 +499,58 @@ def _as_stack(model: nn.Module) -> Stack:
                 "the model has weights that are not finite; look for the step at which its "
                 "training diverged, and export what was before"
             )
-    return model
+    return stack
+
+
+def _layers(model: nn.Module) -> Stack | None:
+    try:
+        return Stack.from_modules([model])
+    except ValueError:
+        return None
+
+
+def _no_layers(model: nn.Module) -> str:
+    """Say what a model is made of, what would do, and what to hand over instead."""
+    layers = [type(child).__name__ for child in model.children()]
+    made_of = f" of {', '.join(layers[:9])}{', ...' if len(layers) > 9 else ''}" if layers else ""
+    inside = [name for name, child in model.named_children() if _layers(child) is not None]
+    way_out = (
+        f"Hand over model.{inside[0]}, if that alone makes the answer"
+        if len(inside) == 1 and inside[0].isidentifier()
+        else "Put its layers into an nn.Sequential of these alone, with no hooks, in eval mode"
+    )
+    return (
+        f"model is a {type(model).__name__}{made_of}; export_onnx takes Linear (with bias) and "
+        f"ReLU in turn, Dropout after any ReLU, as mlp makes them, or a Stack. {way_out}"
+    )
+
+
+def _answer(model: nn.Module, x: Tensor) -> Any:
+    """Return what the model itself says: its mean over members, if it is a stack."""
+    with torch.no_grad():
+        return model(x).mean(0) if isinstance(model, Stack) else model(x)
+
+
+def _check_layers_are_all(model: nn.Module, stack: Stack, allowed: float) -> None:
+    """Raise where a model does more than its layers: a forward or hooks of its own."""
+    for x in _trial_inputs(stack.sizes[0]):
+        with torch.no_grad():
+            expected = stack(x).mean(0)
+        answer = _answer(model, x)
+        alike = isinstance(answer, Tensor) and answer.shape == expected.shape
+        error = largest_difference(answer, expected, x) if alike else math.inf
+        if not error <= allowed:
+            apart = f"by {error:.1e} in logits" if alike else "in another form than (B, C)"
+            plain = (
+                "Stack(model.weights, model.biases)"
+                if isinstance(model, Stack)
+                else "nn.Sequential(*model).eval(), without hooks"
+            )
+            raise ValueError(
+                f"the model answers otherwise than its layers, {apart}; it has a forward or hooks "
+                "of its own, and an export holds Linear and ReLU alone. Put what they do into the "
+                f"weights and hand over {plain}"
+            )
 
 
 def _check_about(about: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> dict[str, Any]:
@@ -748,7 +561,7 @@ def _check_about(about: Mapping[str, Any] | None, ours: Mapping[str, Any]) -> di
         raise ValueError(
             f"about cannot be written as JSON ({error}); use strings, numbers, lists and dicts"
         ) from None
-    taken = made.keys() & ours.keys()
+    taken = made.keys() & {*ours, _COMPARED}
     if taken:
         raise ValueError(f"about has {min(taken)!r}, which the exporter writes itself; rename it")
     return made
@@ -823,6 +636,52 @@ def _rounding(stack: Stack) -> float:
     return found
 
 
+def _check_calibration(network: OnnxNetwork, calibration: Tensor) -> None:
+    network.check(calibration, "calibration")
+    way_out = "give rows as the network will meet them, such as the training inputs"
+    if len(calibration) == 0 or not calibration.isfinite().all():
+        raise ValueError(
+            f"calibration has {len(calibration)} rows, or values that are not finite; {way_out}"
+        )
+    z = network(calibration)
+    if (z.amax(0) - z.amin(0)).max() <= 1e-3 * z.abs().max():
+        raise ValueError(
+            f"calibration has {len(calibration)} rows and shows no range: to the network they are "
+            f"all alike, and its integers get their steps from the range; {way_out}"
+        )
+
+
+def _against_float32(z: Tensor, reference: Tensor) -> dict[str, Any]:
+    """Compare int8's logits ``(N, C)`` with those of float32; see `quantize`."""
+    was, now = reference.argmax(1), z.argmax(1)
+    moved = was != now
+    pairs = Counter(zip(was[moved].tolist(), now[moved].tolist(), strict=True))
+    largest = z == z.amax(1, keepdim=True)
+    return {
+        "rows": len(z),
+        "agreement": 1 - moved.double().mean().item(),
+        "changed": [[*pair, rows] for pair, rows in sorted(pairs.items())],
+        "largest_change": (z - reference).abs().max().item(),
+        "ties": (largest.sum(1) > 1).double().mean().item(),
+    }
+
+
+def _disagreement(path: Path, found: Mapping[str, Any], calibration: Tensor) -> str:
+    """Say where int8 no longer decides as float32 does, and what may be the cause."""
+    size = calibration.abs()
+    row = int(size.amax(1).argmax())
+    common = float(np.quantile(size.numpy(), 0.99))
+    most = sorted(found["changed"], key=lambda change: -change[2])[:2]
+    return (
+        f"{path.name} decides otherwise than float32 on {1 - found['agreement']:.1%} of the "
+        f"{found['rows']:,} calibration rows ("
+        + ", ".join(f"{rows:,} from class {old} to {new}" for old, new, rows in most)
+        + f"). The widest value sets the step of all: row {row} reaches {size[row].max():.3g}, and "
+        f"99 % of the values lie within {common:.3g}. Leave out or clip rows that lie far out, put "
+        "the features on one scale, or stay with float32"
+    )
+
+
 def _quantized(content: bytes, calibration: Tensor | None) -> onnx.ModelProto:
     """Run ONNX Runtime's quantiser, which works on files, in a folder of its own."""
     import onnx
@@ -850,7 +709,9 @@ def _quantized(content: bytes, calibration: Tensor | None) -> onnx.ModelProto:
         if calibration is None:
             quantize_dynamic(source, target, weight_type=QuantType.QInt8)
         else:
-            quantize_static(source, target, Once(calibration))
+            # Without this, the logits too would lie on 256 steps.
+            only_inputs = {"OpTypesToExcludeOutputQuantization": ["Gemm"]}
+            quantize_static(source, target, Once(calibration), extra_options=only_inputs)
         return onnx.load(target)
 
 
@@ -867,22 +728,6 @@ def _write(path: Path, content: bytes) -> None:
         ) from None
     finally:
         draft.unlink(missing_ok=True)
-
-
-@contextmanager
-def _steady(threads: int) -> Iterator[None]:
-    """Hold what would disturb a measurement, and put it back."""
-    collected, before = gc.isenabled(), torch.get_num_threads()
-    gc.collect()
-    gc.disable()
-    torch.set_num_threads(threads)
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        torch.set_num_threads(before)
-        if collected:
-            gc.enable()
 
 
 def _one_line(error: Exception) -> str:

@@ -10,6 +10,7 @@ import ast
 import difflib
 import math
 import numbers
+import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
@@ -331,7 +332,9 @@ def check(chapter: str, namespace: MutableMapping[str, Any]) -> None:
     chapter
         Two digits, a key of `CHAPTERS`.
     namespace
-        The notebook's `globals()`.
+        The notebook's `globals()`. In a notebook the cells that ran are looked at too: a name that
+        papermill set counts even where it starts with an underscore, is IPython's own (`In`), or
+        was set again since.
 
     Raises
     ------
@@ -399,23 +402,26 @@ def _table(chapter: str) -> dict[str, Parameter]:
 
 def _accept(name: str, value: Any, parameter: Parameter) -> Any:
     """Return the value as the chapter expects it, or raise with the line for the reader."""
-    if parameter.kind is str:
-        if isinstance(value, str) and value in parameter.choices:
-            return str(value)
-    elif parameter.kind is list:
-        fewest, most = parameter.lengths
-        if isinstance(value, (list, tuple)) and fewest <= len(value) <= most:
-            entries = [_number(entry, int, parameter) for entry in value]
-            if None not in entries:
-                return entries
-    else:
-        number = _number(value, parameter.kind, parameter)
-        if number is not None:
-            return number
+    accepted = _fitting(value, parameter)
+    if accepted is not None:
+        return accepted
     raise ParameterError(
         f"{name} is {_shown(value)}{_wrong_kind(value, parameter.kind)}; it must be "
         f"{parameter.rule}. {_way_out(name, value, parameter)}"
     )
+
+
+def _fitting(value: Any, parameter: Parameter) -> Any:
+    """Return the value as the chapter expects it, or None."""
+    if parameter.kind is str:
+        return str(value) if isinstance(value, str) and value in parameter.choices else None
+    if parameter.kind is not list:
+        return _number(value, parameter.kind, parameter)
+    fewest, most = parameter.lengths
+    if not isinstance(value, (list, tuple)) or not fewest <= len(value) <= most:
+        return None
+    entries = [_number(entry, int, parameter) for entry in value]
+    return None if None in entries else entries
 
 
 def _number(value: Any, kind: type, parameter: Parameter) -> Any:
@@ -432,29 +438,36 @@ def _number(value: Any, kind: type, parameter: Parameter) -> Any:
 
 
 def _unknown_names(namespace: Mapping[str, Any], table: Mapping[str, Parameter]) -> list[str]:
-    """List public names with a literal's value that are no parameters.
+    """List the names that were set and are no parameters.
 
     In a notebook these are the names set by the parameters cell and by the cells of bare
     assignments that directly follow it (papermill's): so the check can run again in a kernel that
-    holds a whole chapter's variables.
+    holds a whole chapter's variables, and a name counts whatever became of it since. Elsewhere they
+    are the public names with a literal's value.
     """
-    names = set(namespace)
-    cells = [_assigned(source) for source in namespace.get("In", [])]
+    cells = [_assigned(source) for source in _history(namespace)]
     for start in reversed(range(len(cells))):
         if set(table) <= cells[start]:
             stop = start
             while stop < len(cells) and cells[stop]:
                 stop += 1
-            names &= set().union(*cells[start:stop])
-            break
+            return sorted(set().union(*cells[start:stop]) - set(table))
     return sorted(
         name
-        for name in names
+        for name in namespace
         if not name.startswith("_")
         and name not in table
         and name not in _IPYTHON_NAMES
         and isinstance(namespace[name], _LITERALS)
     )
+
+
+def _history(namespace: Mapping[str, Any]) -> list[str]:
+    """Return the cells that ran, from IPython itself: its own `In` may have been set."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    if shell is None or shell.user_ns is not namespace:
+        return []
+    return list(shell.history_manager.input_hist_parsed)
 
 
 def _assigned(source: str) -> set[str]:
@@ -463,16 +476,13 @@ def _assigned(source: str) -> set[str]:
         body = ast.parse(source).body
     except SyntaxError:  # a cell with a magic, or one that failed
         return set()
-    names = set()
-    for statement in body:
-        if isinstance(statement, ast.Assign):
-            targets = statement.targets
-        elif isinstance(statement, ast.AnnAssign):
-            targets = [statement.target]
-        else:
-            return set()
-        names |= {target.id for target in targets if isinstance(target, ast.Name)}
-    return names
+    if not all(isinstance(statement, ast.Assign | ast.AnnAssign) for statement in body):
+        return set()
+    return {
+        node.id
+        for node in ast.walk(ast.Module(body, []))
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    }
 
 
 def _plain(number: float) -> str:
@@ -494,19 +504,26 @@ def _wrong_kind(value: Any, kind: type) -> str:
 
 
 def _way_out(name: str, value: Any, parameter: Parameter) -> str:
-    if isinstance(value, str) and parameter.kind is not str:
+    meant = _meant(value, parameter)
+    if meant is None:
+        return parameter.hint or f"The default is {parameter.default!r}."
+    # papermill's -p makes no list, and its -y reads some numbers (1e3) as text
+    shell = f"-y '{name}: {meant}'" if parameter.kind is list else f"-p {name} {meant}"
+    return f"Write {name} = {meant!r} (in a shell: {shell})."
+
+
+def _meant(value: Any, parameter: Parameter) -> Any:
+    """Return what is meant by a value of a wrong kind, or None: "3", 3.0, "(8, 4)", 64."""
+    if isinstance(value, str):
         try:
-            ast.literal_eval(value)
-        except (ValueError, SyntaxError):
-            pass
-        else:
-            shell = f" (in a shell: -y '{name}: {value}')" if parameter.kind is list else ""
-            return f"Leave out the quotes: {name} = {value}{shell}."
-    if (
-        parameter.kind is int
-        and isinstance(value, float)
-        and value.is_integer()
-        and parameter.low <= value <= parameter.high
-    ):
-        return f"Write {int(value)}."
-    return parameter.hint or f"The default is {parameter.default!r}."
+            value = ast.literal_eval(value.strip())
+        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return None
+    if parameter.kind is list:
+        entries = value if isinstance(value, (list, tuple)) else [value]
+        return _fitting([_whole(entry) for entry in entries], parameter)
+    return _fitting(_whole(value) if parameter.kind is int else value, parameter)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -269,7 +269,8 @@ def read(notebook: Any) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        Where there are none, they belong to two chapters, or one is malformed.
+        Where there are none, they belong to two chapters, one is malformed, or the notebook did not
+        run to its end: what a stopped run recorded may lack what would have come after.
     """
     if isinstance(notebook, (str, Path)):
         import nbformat
@@ -286,6 +287,9 @@ def read(notebook: Any) -> dict[str, Any]:
     ]
     if not payloads:
         raise ValueError(f"{name} holds no results; execute it, or let a cell call record.")
+    stop = unfinished(notebook)
+    if stop:
+        raise ValueError(f"{name} did not run to its end: {stop}; run all of it.")
     for payload in payloads:
         validate(payload)
     chapters = sorted({payload["chapter"] for payload in payloads})
@@ -299,6 +303,37 @@ def read(notebook: Any) -> dict[str, Any]:
     }
     validate(whole)
     return whole
+
+
+def unfinished(notebook: Any) -> str:
+    """Say where a notebook stopped before its end; empty where it ran through.
+
+    papermill counts ``sys.exit(0)`` as success, and after a timeout calls every cell completed. So
+    the cells are asked: each that holds code has to have a number, and none an error.
+
+    Parameters
+    ----------
+    notebook
+        One that nbformat has read.
+
+    Examples
+    --------
+    >>> unfinished({"cells": [{"cell_type": "code", "source": "1 / 0", "execution_count": None}]})
+    'code cell 1 was not run (1 / 0)'
+    """
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    for number, cell in enumerate(cells, start=1):
+        source = "".join(cell["source"])
+        where = f"code cell {number}"
+        begins = " ".join(source.split())[:40]
+        errors = [o["ename"] for o in cell.get("outputs", []) if o["output_type"] == "error"]
+        if errors:
+            return f"{where} ended in {errors[0]} ({begins})"
+        if cell.get("metadata", {}).get("papermill", {}).get("exception"):
+            return f"{where} failed ({begins})"
+        if source.strip() and cell.get("execution_count") is None:  # an empty cell never runs
+            return f"{where} was not run ({begins})"
+    return ""
 
 
 # -- numbers in sentences and tables --------------------------------------------------------------

@@ -106,11 +106,15 @@ def read(path: str | Path) -> Study:
     Raises
     ------
     FileNotFoundError
-        If it is not there; the message says how to make it.
+        If it is not there; the message says where it is.
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; `make studies` makes it anew")
+        place = path.resolve().parent
+        raise FileNotFoundError(
+            f"{path} is missing; the project's repository has it: copy the folder {place.name} "
+            f"from there to {place.parent} (to make it anew, `make studies`, takes hours)"
+        )
     lines = path.read_text(encoding="utf-8").splitlines()
     comments = [line[2:].split(": ", 1) for line in lines if line.startswith("# ")]
     table = csv.DictReader(line for line in lines if not line.startswith("# "))

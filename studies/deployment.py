@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from distill_helpers import deployment, metrics, studies
+from distill_helpers import costs, deployment, metrics, studies
 from distill_helpers import experiments as ex
 from distill_helpers.networks import Stack
 from distill_helpers.soft_targets import soft_targets
@@ -286,7 +286,7 @@ def time_ways(folder: Path) -> list[dict[str, Any]]:
     for batch, (rounds, slow, fast) in BLOCKS.items():
         candidates = ways(folder, batch)
         calls = {name: slow if name.startswith("twelve") else fast for name in candidates}
-        found = deployment.measure_latency(
+        found = costs.measure_latency(
             candidates, rounds=rounds, calls=calls, warm_up=max(2, slow // 4)
         )
         rows += [
@@ -327,7 +327,7 @@ def costs_replicate(index: int, folder: Path) -> list[studies.Row]:
     rows = json.loads(done.stdout.splitlines()[-1])
     for arm, program in programs(folder).items():
         empty = {"median": 0, "p99": 0, "unrest": 0, "calls": ""}
-        rows.append({"batch": 0, "arm": arm, **empty, "memory": deployment.peak_memory(program)})
+        rows.append({"batch": 0, "arm": arm, **empty, "memory": costs.peak_memory(program)})
     return [{"replicate": index, **row} for row in rows]
 
 

@@ -9,7 +9,9 @@ fingerprint differs from the one stored in a notebook,
 - drawings (SVG, Vega-Lite), whose last digits depend on the machine too, are left out;
 - everything else is compared exactly, as ever.
 
-Bitmaps are never compared: nbval leaves them out. Which of the two ran is printed at the end.
+Either way outputs are gathered by kind: stdout, stderr, each MIME type, in their order. So where a
+stream stands among the displays is not compared, nor whether a value was displayed or returned,
+metadata, tracebacks, or bitmaps (PNG, JPEG). Which of the two ran is printed at the end.
 """
 
 from __future__ import annotations
@@ -50,29 +52,21 @@ def differences(notebook: Any) -> list[str] | None:
 
 def trained_faults(stored: Sequence[Any], new: Sequence[Any]) -> list[str]:
     """Compare the outputs of a trained cell on another kind of machine; one line a fault."""
-    if len(stored) != len(new):
-        return [f"the cell has {len(new)} outputs; {len(stored)} are stored"]
+    before, after = _gathered(stored), _gathered(new)
+    counts = [{kind: len(contents) for kind, contents in side.items()} for side in (before, after)]
+    if counts[0] != counts[1]:
+        return [f"the cell has outputs {counts[1]}; {counts[0]} are stored"]
     faults = []
-    for number, (old, fresh) in enumerate(zip(stored, new, strict=True), start=1):
-        where = f"output {number}"
-        if old["output_type"] != fresh["output_type"]:
-            faults.append(f"{where} is a {fresh['output_type']}; stored is a {old['output_type']}")
+    for kind in before:
+        if kind.startswith("image/") or kind in DRAWINGS:
             continue
-        before, after = _contents(old), _contents(fresh)
-        if before.keys() != after.keys():
-            faults.append(f"{where} has {sorted(after)}; stored are {sorted(before)}")
-        elif MIME in before:  # the texts beside it are a table of the same
-            faults += results_faults(before[MIME], after[MIME])
-        else:
-            for kind in before:
-                if kind.startswith("image/") or kind in DRAWINGS:
-                    continue
-                was, now = _masked(before[kind]), _masked(after[kind])
-                if was != now:
-                    faults.append(
-                        f"the words of {where} ({kind}) changed, numbers aside:\n"
-                        f"  stored: {was}\n  now:    {now}"
-                    )
+        for old, fresh in zip(before[kind], after[kind], strict=True):
+            if kind == MIME:
+                faults += results_faults(old, fresh)
+            elif (was := _masked(old)) != (now := _masked(fresh)):
+                faults.append(
+                    f"the words of {kind} changed, numbers aside:\n  stored: {was}\n  now:    {now}"
+                )
     return faults
 
 
@@ -110,10 +104,20 @@ def _judged(entry: Mapping[str, str]) -> dict[str, str]:
     return dict(entry) | {"result": _masked(entry["result"])}
 
 
-def _contents(output: Mapping[str, Any]) -> dict[str, Any]:
-    if output["output_type"] == "stream":
-        return {output["name"]: output["text"]}
-    return dict(output.get("data", {}))
+def _gathered(outputs: Sequence[Any]) -> dict[str, list[Any]]:
+    """Gather outputs by kind, in order, as nbval does: what lies between them does not count."""
+    found: dict[str, list[Any]] = {}
+    for output in outputs:
+        if output["output_type"] == "stream":
+            found.setdefault(output["name"], []).append(output["text"])
+        elif output["output_type"] == "error":
+            found.setdefault("error", []).append(f"{output['ename']}: {output['evalue']}")
+        else:
+            # the texts beside results are a table of the same
+            data = output["data"]
+            for kind in [MIME] if MIME in data else data:
+                found.setdefault(kind, []).append(data[kind])
+    return found
 
 
 def _masked(text: Any) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import errno
-import gc
 import itertools
 import json
 import logging
 import math
+import os
+import warnings
 
 import numpy as np
 import onnx
@@ -22,16 +24,15 @@ from distill_helpers import deployment
 from distill_helpers.deployment import (
     OPSET,
     TOLERANCE,
-    Latencies,
     compile_network,
     export_onnx,
     largest_difference,
     load_onnx,
-    measure_latency,
-    peak_memory,
     quantize,
 )
 from distill_helpers.networks import Stack, mlp
+from distill_helpers.tasks import gaussian_mixture_task
+from distill_helpers.training import HardLabels, fit
 
 FOLDER = settings(
     deadline=None,
@@ -187,7 +188,7 @@ def test_equal_weights_give_equal_bytes(tmp_path):
 def test_a_loaded_file_answers_the_same_on_more_threads(tmp_path):
     made = export_onnx(network(), tmp_path / "a.onnx")
     x = inputs(300)
-    for threads in (1, 2):
+    for threads in {1, np.int64(1), min(2, os.cpu_count() or 1)}:
         assert torch.equal(load_onnx(made.path, threads=threads)(x), made(x))
 
 
@@ -214,6 +215,140 @@ def test_a_graph_that_hides_what_is_not_finite_is_not_written(tmp_path, monkeypa
         export_onnx(model, tmp_path / "a.onnx")
 
 
+class Tripled(torch.nn.Sequential):
+    """Has a forward of its own."""
+
+    def forward(self, x):
+        return 3 * super().forward(x)
+
+
+class Named(torch.nn.Module):
+    """Its layers lie one floor down, and something may be done to what they say."""
+
+    def __init__(self, factor=1):
+        super().__init__()
+        self.layers, self.factor = network((6, 8, 3)), factor
+
+    def forward(self, x):
+        return self.factor * self.layers(x)
+
+
+class TripledStack(Stack):
+    """An ensemble with a forward of its own."""
+
+    def forward(self, x):
+        return 3 * super().forward(x)
+
+
+def tripled():
+    return Tripled(*network((6, 8, 3))).eval()
+
+
+def hooked():
+    model = network((6, 8, 3))
+    model.register_forward_hook(lambda module, x, z: 3 * z)
+    return model
+
+
+def hooked_inside():
+    model = network((6, 8, 3))
+    model[1].register_forward_hook(lambda module, x, h: h.clamp(max=1))
+    return model
+
+
+def tripled_inside():
+    return torch.nn.Sequential(Tripled(*network((6, 8, 3)))).eval()
+
+
+def softened():
+    model = network((6, 8, 3))
+    model.register_forward_hook(lambda module, x, z: {"logits": z})
+    return model
+
+
+def noisy():
+    model = network((6, 8, 3))
+    model.register_forward_pre_hook(lambda module, x: (x[0] + torch.randn(x[0].shape),))
+    return model
+
+
+def tripled_stack():
+    stack = Stack.build((6, 8, 3), seeds=[0, 1])
+    return TripledStack(list(stack.weights), list(stack.biases))
+
+
+OWN = [tripled, hooked, hooked_inside, tripled_inside, softened, noisy, tripled_stack]
+
+
+@pytest.mark.parametrize("make", OWN)
+def test_an_export_is_held_to_the_model_and_not_to_its_layers(tmp_path, make):
+    try:
+        export_onnx(make(), tmp_path / "a.onnx")
+    except ValueError as error:
+        assert "\n" not in str(error)
+    else:
+        pytest.fail("what the model does beside its layers was dropped")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("make", [tripled, hooked, tripled_stack])
+def test_what_is_told_about_a_forward_of_its_own_leads_to_an_export(tmp_path, make, monkeypatch):
+    """Stacking may refuse such a model by itself; the check must not depend on it."""
+    model = make()
+    if not isinstance(model, Stack):
+        monkeypatch.setattr(
+            deployment, "_layers", lambda m: Stack.from_modules([torch.nn.Sequential(*m)])
+        )
+    with pytest.raises(ValueError, match=r"^the model answers otherwise than its layers") as told:
+        export_onnx(model, tmp_path / "a.onnx")
+    x = inputs(9, 6)
+    expected = deployment._answer(model, x)
+    with torch.no_grad():
+        if isinstance(model, Stack):
+            last = model.weights[-1], model.biases[-1]
+        else:
+            last = model[2].weight, model[2].bias
+        for parameter in last:
+            parameter *= 3
+    plain = str(told.value).rpartition("hand over ")[2].removesuffix(", without hooks")
+    made = export_onnx(
+        eval(plain, {"nn": torch.nn, "Stack": Stack, "model": model}), tmp_path / "a.onnx"
+    )
+    assert largest_difference(made(x), expected, x) <= TOLERANCE
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        torch.nn.DataParallel,
+        torch.compile,
+        torch.optim.swa_utils.AveragedModel,
+        lambda model: Named(),
+    ],
+)
+def test_a_wrapped_network_is_told_what_to_hand_over(tmp_path, wrap):
+    model = wrap(network((6, 8, 3))).eval()
+    with pytest.raises(ValueError, match=r"^model is a .*Hand over model\.\w+, if that ") as told:
+        export_onnx(model, tmp_path / "a.onnx")
+    assert "\n" not in str(told.value) and "module 0" not in str(told.value)
+    inside = str(told.value).partition("Hand over ")[2].partition(",")[0]
+    made = export_onnx(eval(inside, {"model": model}), tmp_path / "a.onnx")
+    x = inputs(9, 6)
+    assert largest_difference(made(x), by_hand(eval(inside, {"model": model}), x), x) <= TOLERANCE
+
+
+def test_layers_beyond_the_few_are_named_with_a_way_out(tmp_path):
+    linear, last = torch.nn.Linear(6, 8), torch.nn.Linear(8, 2)
+    model = torch.nn.Sequential(linear, torch.nn.ReLU(), torch.nn.Identity(), last).eval()
+    with pytest.raises(ValueError, match=r"^model is a Sequential of Linear, ReLU, Identity, L"):
+        export_onnx(model, tmp_path / "a.onnx")
+    made = export_onnx(
+        torch.nn.Sequential(linear, torch.nn.ReLU(), last).eval(), tmp_path / "a.onnx"
+    )
+    x = inputs(9, 6)
+    assert largest_difference(made(x), model(x), x) <= TOLERANCE
+
+
 def spoilt(value):
     model = network()
     with torch.no_grad():
@@ -228,7 +363,11 @@ def spoilt(value):
         (lambda: spoilt(math.nan), ValueError, "the model has weights that are not finite; "),
         (lambda: spoilt(math.inf), ValueError, "the model has weights that are not finite; "),
         (lambda: network().double(), TypeError, "the model is torch.float64; .*float()"),
-        (lambda: torch.nn.Conv1d(1, 1, 1).eval(), ValueError, "module 0 has Conv1d after start"),
+        (
+            lambda: torch.nn.Conv1d(1, 1, 1).eval(),
+            ValueError,
+            "model is a Conv1d; export_onnx takes",
+        ),
         (lambda: torch.zeros(3), TypeError, "model is a Tensor; it must be a network"),
     ],
 )
@@ -351,8 +490,12 @@ def test_loading_what_is_no_file_of_ours(tmp_path):
         with pytest.raises(ValueError, match=rf"{name} cannot be loaded \({why}\); write") as bad:
             load_onnx(tmp_path / name)
         assert "\n" not in str(bad.value)
-    with pytest.raises(ValueError, match=r"^threads is 0; it must be 1 or more"):
+    with pytest.raises(ValueError, match=r"^threads is 0; it must be a whole number, 1 or more"):
         load_onnx(tmp_path / "c.onnx", threads=0)
+    with pytest.raises(
+        ValueError, match=r"^threads is 1000; this machine has \d+ processors, .*Pa"
+    ):
+        load_onnx(tmp_path / "c.onnx", threads=1000)
     for threads in (1.5, True, "2"):
         with pytest.raises(TypeError, match=r"^threads is .*; it must be a whole number, 1 or m"):
             load_onnx(tmp_path / "c.onnx", threads=threads)
@@ -380,7 +523,10 @@ def test_largest_difference_of_what_is_not_finite():
 
 
 def integers_by_hand(path, x):
-    """Run a statically quantised chain with numpy: scales and zero points from the file."""
+    """Run a statically quantised chain with numpy: scales and zero points from the file.
+
+    Returns the logits, and what one step of the last hidden layer can change in them.
+    """
     file = onnx.load(path)
     values = {w.name: numpy_helper.to_array(w) for w in file.graph.initializer}
     values["x"] = x.double().numpy()
@@ -397,12 +543,15 @@ def integers_by_hand(path, x):
         elif node.op_type == "DequantizeLinear":
             scale, zero, _ = step(node)
             made = (values[node.input[0]].astype(float) - zero) * scale
+        elif node.op_type == "Relu":
+            made = np.maximum(values[node.input[0]], 0)
         else:
-            assert node.op_type == "Gemm"  # Relu is in the range of what follows it
+            assert node.op_type == "Gemm"
             a, weight, bias = (values[name] for name in node.input)
             made = a @ weight.T + bias
         values[node.output[0]] = made
-    return torch.from_numpy(values["logits"]), scale
+    last = [node for node in file.graph.node if node.op_type == "QuantizeLinear"][-1]
+    return torch.from_numpy(values["logits"]), step(last)[0] * abs(weight).max()
 
 
 @pytest.fixture(scope="module")
@@ -423,8 +572,8 @@ def test_static_integers_are_what_the_formula_says(pair):
     expected, step = integers_by_hand(static.path, x)
     apart = (static(x).double() - expected).abs()
     # A sum that lies between two integers may be rounded either way, by float32 or float64.
-    assert apart.max() <= 1.01 * step
-    assert (apart < 1e-3 * step).double().mean() > 0.95
+    assert apart.max() <= 2.02 * step
+    assert (apart < 1e-3 * step).double().mean() > 0.9
 
 
 def test_weights_are_off_by_half_a_step_at_most(pair):
@@ -469,7 +618,10 @@ def test_static_cuts_off_and_hides_what_is_not_finite(pair):
 def test_quantised_files_keep_what_was_said_of_them(pair):
     source, static, dynamic = pair
     for made, kind in ((static, "int8, static"), (dynamic, "int8, dynamic")):
-        assert made.about == source.about | {"precision": kind}
+        about = dict(made.about)
+        assert ("against_float32" in about) is (made is static)
+        about.pop("against_float32", None)
+        assert about == source.about | {"precision": kind}
         assert load_onnx(made.path).about == made.about
 
 
@@ -499,15 +651,142 @@ def test_equal_weights_give_equal_integers(tmp_path):
     [
         (torch.zeros(0, 20), "calibration has 0 rows"),
         (torch.full((3, 20), math.nan), "calibration has 3 rows, or values that are not finite"),
+        (torch.zeros(5, 20), "calibration has 5 rows and shows no range"),
+        (inputs(1), "calibration has 1 rows and shows no range"),
+        (inputs(1).repeat(9, 1), "calibration has 9 rows and shows no range"),
+        (3 + 1e-5 * inputs(9), "calibration has 9 rows and shows no range"),
+        (1e-5 * inputs(9), "calibration has 9 rows and shows no range"),
     ],
 )
-def test_calibration_must_be_finite_and_there(tmp_path, rows, line):
+def test_calibration_must_show_a_range(tmp_path, rows, line):
     source = export_onnx(network(), tmp_path / "a.onnx")
-    with pytest.raises(ValueError, match=f"^{line}"):
+    with pytest.raises(ValueError, match=f"^{line}.*; give rows as the network will meet") as bad:
         quantize(source, tmp_path / "b.onnx", calibration=rows)
+    assert "\n" not in str(bad.value) and not (tmp_path / "b.onnx").exists()
+    quantize(source, tmp_path / "b.onnx", calibration=inputs(200))  # as it was told
 
 
-@pytest.mark.parametrize("rows", [None, inputs(200, 4, seed=8)])
+@pytest.fixture(scope="module")
+def learnt():
+    """A student with something to lose: half of its decisions are far from the boundary."""
+    task = gaussian_mixture_task(num_train=2000, num_test=100)
+    stack = Stack.build((task.x_train.shape[1], 64, 32, 2), seeds=[0])
+    fit(stack, task, HardLabels(task.y_train), epochs=5, seeds=[0])
+    return stack.member(0).eval(), task.x_train
+
+
+def test_int8_is_compared_with_float32_on_the_calibration_rows(tmp_path, learnt):
+    model, rows = learnt
+    source = export_onnx(model, tmp_path / "a.onnx")
+    made = quantize(source, tmp_path / "b.onnx", calibration=rows)
+    found = load_onnx(made.path).about["against_float32"]
+    z, reference = made(rows).double(), by_hand(model, rows)
+    was, now = reference.argmax(1), z.argmax(1)
+    assert found["rows"] == 2000
+    assert found["agreement"] == (was == now).double().mean() >= 0.99
+    counts = {(old, new): int(((was == old) & (now == new)).sum()) for old, new in ((0, 1), (1, 0))}
+    assert found["changed"] == [[*pair, n] for pair, n in counts.items() if n]
+    assert found["largest_change"] == pytest.approx((z - reference).abs().max().item(), abs=1e-4)
+    assert found["ties"] == (z[:, 0] == z[:, 1]).double().mean() == 0
+
+
+def test_changes_are_counted_in_each_direction_and_ties_seen():
+    z = torch.tensor([[1.0, 0.0, 0.0], [0.0, 2.0, 2.0], [3.0, 3.0, 0.0], [0.0, 0.0, 5.0]])
+    reference = torch.tensor([[0.0, 1.0, 0.0], [0.0, 2.0, 1.0], [1.0, 2.0, 0.0], [9.0, 0.0, 5.0]])
+    assert deployment._against_float32(z, reference) == {
+        "rows": 4,
+        "agreement": 0.25,
+        "changed": [[0, 2, 1], [1, 0, 2]],
+        "largest_change": 9.0,
+        "ties": 0.5,
+    }
+
+
+def test_logits_do_not_lie_on_256_steps(tmp_path, learnt):
+    """In eight bits two logits are equal now and then, and argmax gives the first class."""
+    model, rows = learnt
+    x = rows + 0.1 * inputs(2000, rows.shape[1])
+    made = quantize(export_onnx(model, tmp_path / "a.onnx"), tmp_path / "b.onnx", calibration=rows)
+    z = made(x)
+    assert len(z.unique()) > 2000 and not (z[:, 0] == z[:, 1]).any()
+
+
+def one_outlier(model, rows):
+    rows = rows.clone()
+    rows[7, 3] = 1e3
+    return model, rows
+
+
+def one_feature_in_thousands(model, rows):
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        model[0].weight[:, 3] /= 3000
+    return model, rows * torch.where(torch.arange(rows.shape[1]) == 3, 3000.0, 1.0)
+
+
+def one_large_weight(model, rows):
+    model = copy.deepcopy(model)
+    with torch.no_grad():
+        model[0].weight[0, 0] = 300.0
+    return model, rows
+
+
+@pytest.mark.parametrize("spoil", [one_outlier, one_feature_in_thousands, one_large_weight])
+def test_int8_that_no_longer_agrees_warns_in_one_line(tmp_path, learnt, spoil):
+    model, rows = spoil(*learnt)
+    source = export_onnx(model, tmp_path / "a.onnx")
+    with pytest.warns(RuntimeWarning, match=r"^b.onnx decides otherwise than float32 on ") as told:
+        made = quantize(source, tmp_path / "b.onnx", calibration=rows)
+    (line,) = (str(warning.message) for warning in told)
+    assert "\n" not in line and "2,000 calibration rows" in line
+    assert told[0].filename == __file__, "it points at the caller"
+    assert made.about["against_float32"]["agreement"] < 0.99
+    if spoil is one_outlier:
+        assert "row 7 reaches 1e+03" in line
+    if spoil is one_large_weight:
+        return  # no advice on rows helps; float32 is there
+    with warnings.catch_warnings():  # as it was told
+        warnings.simplefilter("error")
+        if spoil is one_outlier:
+            rows = rows[torch.arange(len(rows)) != 7]
+            source = export_onnx(learnt[0], tmp_path / "c.onnx")
+        else:
+            rows, source = learnt[1], export_onnx(learnt[0], tmp_path / "c.onnx")
+        quantize(source, tmp_path / "d.onnx", calibration=rows)
+
+
+def test_one_changed_row_of_a_few_is_no_alarm(tmp_path, learnt, monkeypatch):
+    model, rows = learnt
+    source = export_onnx(model, tmp_path / "a.onnx")
+    compare = deployment._against_float32
+    for changed, warns in ((1, False), (2, True)):
+        monkeypatch.setattr(
+            deployment,
+            "_against_float32",
+            lambda z, reference, n=changed: compare(z, reference) | {"changed": [[0, 1, n]]},
+        )
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always")
+            quantize(source, tmp_path / "b.onnx", calibration=rows[:50], overwrite=True)
+        assert bool(seen) is warns
+
+
+@pytest.mark.parametrize("thing", [network(), None, "a.onnx"])
+def test_what_was_not_exported_is_not_quantised(tmp_path, thing):
+    with pytest.raises(
+        TypeError, match=r"^network is a .*; quantize takes an exported .* returns$"
+    ):
+        quantize(thing, tmp_path / "b.onnx")
+
+
+@pytest.mark.parametrize("thing", [None, 3, b"a.onnx"])
+def test_what_is_no_path_says_so_in_one_line(thing):
+    for call in (lambda: export_onnx(network(), thing), lambda: load_onnx(thing)):
+        with pytest.raises(TypeError, match=r"^path is .*; it must be a path: a string, or a path"):
+            call()
+
+
+@pytest.mark.parametrize("rows", [None, inputs(2000, 4, seed=8)])
 def test_a_quantised_ensemble_is_the_mean_of_its_quantised_members(tmp_path, rows):
     stack = Stack.build((4, 9, 6, 3), seeds=range(3))
     whole = quantize(
@@ -523,8 +802,7 @@ def test_a_quantised_ensemble_is_the_mean_of_its_quantised_members(tmp_path, row
     ]
     x = inputs(100, 4, seed=9)
     apart = whole(x) - torch.stack([member(x) for member in alone]).mean(0)
-    # A static mean is stored in eight bits too: its range, over 255.
-    assert apart.abs().max() <= (1e-5 if rows is None else np.ptp(whole(x).numpy()) / 255)
+    assert apart.abs().max() <= 1e-5
     assert whole.about["members"] == 3
 
 
@@ -584,284 +862,7 @@ def test_a_quantised_network_is_not_quantised_again(tmp_path, pair):
     assert not (tmp_path / "b.onnx").exists()
 
 
-# -- time -----------------------------------------------------------------------------------------
-
-
-class Clock:
-    """A clock that moves only when a candidate says so; nanoseconds."""
-
-    def __init__(self):
-        self.now = 0
-
-    def __call__(self):
-        return self.now
-
-    def takes(self, durations):
-        durations = iter(durations)
-
-        def call():
-            self.now += next(durations)
-
-        return call
-
-
-def measured(seconds):
-    return Latencies({name: np.asarray(values, dtype=float) for name, values in seconds.items()})
-
-
-def test_calls_are_timed_one_by_one_and_warm_up_is_not_counted():
-    clock = Clock()
-    # Two warm-up calls, three that count; twice.
-    durations = [900, 900, 1, 2, 3, 900, 900, 4, 5, 6]
-    found = measure_latency(
-        {"a": clock.takes(durations)}, rounds=2, calls=3, warm_up=2, clock=clock
-    )
-    assert found.seconds["a"] == pytest.approx(np.array([[1, 2, 3], [4, 5, 6]]) * 1e-9)
-
-
-def test_candidates_take_turns_in_a_new_order_each_round():
-    called = []
-    candidates = {name: (lambda name=name: called.append(name)) for name in "abc"}
-    found = measure_latency(candidates, rounds=60, calls={"a": 2, "b": 1, "c": 1}, warm_up=0)
-    rounds = [called[4 * k : 4 * k + 4] for k in range(60)]
-    assert all(sorted(names) == ["a", "a", "b", "c"] for names in rounds)
-    assert all("aa" in "".join(names) for names in rounds), "a block is not torn apart"
-    orders = {"".join(dict.fromkeys(names)) for names in rounds}
-    assert len(orders) == 6, "each order comes, so each has each before it"
-    assert {name: values.shape for name, values in found.seconds.items()} == {
-        "a": (60, 2),
-        "b": (60, 1),
-        "c": (60, 1),
-    }
-    first = list(called)
-    called.clear()
-    measure_latency(candidates, rounds=60, calls={"a": 2, "b": 1, "c": 1}, warm_up=0)
-    assert called == first
-
-
-def test_what_is_held_during_a_measurement_is_put_back():
-    seen = []
-
-    def look():
-        seen.append((torch.get_num_threads(), gc.isenabled(), torch.is_inference_mode_enabled()))
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        measure_latency({"a": look}, rounds=2, calls=1, warm_up=0, threads=1)
-        assert seen == [(1, False, True)] * 2
-        with pytest.raises(ZeroDivisionError):
-            measure_latency({"a": lambda: 1 / 0}, rounds=2, calls=1)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    assert gc.isenabled() and not torch.is_inference_mode_enabled()
-    gc.disable()
-    try:
-        measure_latency({"a": look}, rounds=2, calls=1)
-        assert not gc.isenabled()
-    finally:
-        gc.enable()
-
-
-@pytest.mark.parametrize(
-    ("changes", "line"),
-    [
-        ({"candidates": {}}, "candidates is empty"),
-        ({"rounds": 1}, "rounds is 1; it must be 2 or more"),
-        ({"calls": 0}, "calls of 'a' is 0; it must be 1 or more"),
-        ({"calls": {"b": 3}}, "calls of 'a' is 0; it must be 1 or more"),
-        ({"warm_up": -1}, "warm_up is -1; it must be 0 or more"),
-        ({"threads": 0}, "threads is 0; it must be 1 or more"),
-        ({"calls": 2.5}, "calls of 'a' is 2.5; it must be a whole number, 1 or more"),
-        ({"calls": True}, "calls of 'a' is True; it must be a whole number, 1 or more"),
-        ({"calls": {"a": None}}, "calls of 'a' is None; it must be a whole number, 1 or more"),
-        ({"rounds": 2.0}, "rounds is 2.0; it must be a whole number, 2 or more"),
-    ],
-)
-def test_a_measurement_that_cannot_be_is_refused_before_it_starts(changes, line):
-    called = []
-    arguments = {"candidates": {"a": lambda: called.append(1)}} | changes
-    error = TypeError if "whole" in line else ValueError
-    with pytest.raises(error, match=f"^{line}"):
-        measure_latency(**arguments)
-    assert not called
-
-
-def test_quantiles_of_a_known_sample():
-    found = measured({"a": np.arange(1, 1001).reshape(10, 100, order="F")})
-    assert found.quantile("a", 0.5).value == 500
-    assert found.quantile("a", 0.99).value == 990
-    # Every round has the same share below: only the independent term is left.
-    half = 2.262157 * math.sqrt(0.25 / 1000)
-    median = found.quantile("a", 0.5)
-    assert (median.low, median.high) == (
-        math.floor(1000 * (0.5 - half)),
-        math.ceil(1000 * (0.5 + half)) + 1,
-    )
-    assert (median.n, median.level, median.unit) == (10, 0.95, "s")
-    with pytest.raises(ValueError, match=r"no p-value"):
-        median.p_greater(0)
-
-
-def test_an_end_beyond_all_calls_is_open():
-    found = measured({"a": np.arange(1, 21).reshape(4, 5)})
-    assert found.quantile("a", 0.99).high == math.inf
-    assert found.quantile("a", 0.01).low == 0
-
-
-def test_rounds_that_differ_widen_the_interval():
-    rng = np.random.default_rng(0)
-    alike = rng.lognormal(size=(20, 100))
-    found = measured({"alike": alike, "apart": alike * rng.lognormal(0, 1, size=(20, 1))})
-    widths = {
-        name: math.log(found.quantile(name).high / found.quantile(name).low)
-        for name in found.seconds
-    }
-    assert widths["apart"] > 3 * widths["alike"]
-
-
-@pytest.mark.parametrize("q", [0.5, 0.99])
-@pytest.mark.parametrize("between", [0.0, 0.5])
-def test_intervals_of_quantiles_cover(q, between):
-    """95 % intervals hold the truth in 93 % of simulated runs or more, whatever rounds share."""
-    rng = np.random.default_rng(1)
-    truth = math.exp(math.sqrt(1 + between**2) * 2.3263478740 * (q == 0.99))
-    hits = 0
-    for _ in range(800):
-        shared = rng.normal(0, between, size=(20, 1)) if between else 0
-        found = measured({"a": np.exp(rng.normal(size=(20, 200)) + shared)})
-        interval = found.quantile("a", q)
-        hits += interval.low <= truth <= interval.high
-    assert hits / 800 > 0.93
-
-
-def test_a_ratio_is_taken_within_rounds():
-    drift = np.linspace(1, 10, 20)[:, None]  # the machine slows down tenfold
-    rng = np.random.default_rng(2)
-    found = measured(
-        {
-            "slow": 7 * drift * rng.uniform(0.99, 1.01, (20, 50)),
-            "fast": drift * rng.uniform(0.99, 1.01, (20, 50)),
-        }
-    )
-    ratio = found.ratio("slow", "fast")
-    assert ratio.value == pytest.approx(7, rel=0.01)
-    assert 6.9 < ratio.low < ratio.high < 7.1
-    inverse = found.ratio("fast", "slow")
-    assert inverse.low == pytest.approx(1 / ratio.high)
-
-
-@pytest.mark.parametrize(
-    ("rounds", "ranks"), [(5, None), (6, (1, 6)), (10, (2, 9)), (20, (6, 15)), (30, (10, 21))]
-)
-def test_the_sign_tests_ranks(rounds, ranks):
-    """The ranks of the tables, such as those of Conover's Practical Nonparametric Statistics."""
-    ratios = np.arange(1.0, rounds + 1)
-    found = measured({"a": ratios[:, None], "b": np.ones((rounds, 1))})
-    ratio = found.ratio("a", "b")
-    expected = (0.0, math.inf) if ranks is None else ranks
-    assert (ratio.low, ratio.high) == expected
-    assert ratio.value == np.median(ratios)
-
-
-def test_intervals_of_ratios_cover():
-    rng = np.random.default_rng(3)
-    hits = 0
-    for _ in range(800):
-        speed = rng.lognormal(0, 1, (20, 1))
-        found = measured(
-            {
-                "a": 2 * speed * rng.lognormal(0, 0.3, (20, 1)) * np.ones((1, 3)),
-                "b": speed * rng.lognormal(0, 0.3, (20, 1)) * np.ones((1, 3)),
-            }
-        )
-        ratio = found.ratio("a", "b")
-        hits += ratio.low <= 2 <= ratio.high
-    assert hits / 800 > 0.94
-
-
-def test_a_restless_machine_is_called_noisy():
-    rng = np.random.default_rng(4)
-    calls = rng.uniform(0.99, 1.01, (20, 50))
-    assert not measured({"a": calls}).noisy
-    assert measured({"a": calls}).unrest("a") < 1.01
-    drift = np.linspace(1, 2, 20)[:, None]
-    restless = measured({"a": calls * drift, "b": calls * drift, "c": calls})
-    assert restless.noisy
-    assert restless.unrest("a") == pytest.approx(1.75 / 1.25, rel=0.03)
-    assert not measured({"a": calls * drift, "b": calls, "c": calls}).noisy
-    stalls = calls.copy()
-    stalls[:, 0] = 1000  # a tail is no unrest
-    assert not measured({"a": stalls}).noisy
-
-
-def test_unknown_names_and_quantiles():
-    found = measured({"a": np.ones((2, 2))})
-    for ask in (lambda: found.quantile("b"), lambda: found.ratio("a", "b")):
-        with pytest.raises(KeyError, match="'b' was not measured; there are a"):
-            ask()
-    for q in (0, 1, 1.5):
-        with pytest.raises(ValueError, match="q is"):
-            found.quantile("a", q)
-
-
-def test_real_calls_are_timed():
-    found = measure_latency(
-        {"little": lambda: None, "much": lambda: sum(range(20_000))}, rounds=6, calls=5
-    )
-    ratio = found.ratio("much", "little")
-    assert ratio.value > 10 and ratio.low > 1
-
-
-# -- memory and compilers -------------------------------------------------------------------------
-
-
-def test_memory_is_that_of_the_program_and_not_of_its_parent():
-    ballast = np.ones(60_000_000)  # 480 MB here
-    little = peak_memory("pass")
-    much = peak_memory("block = b'1' * 100_000_000")
-    released = peak_memory("block = b'1' * 100_000_000\ndel block")
-    assert 2e6 < little < 1e8
-    assert 0.9e8 < much - little < 1.2e8
-    assert 0.9e8 < released - little < 1.2e8, "the peak counts, not the end"
-    assert ballast.size
-
-
-def test_a_program_that_fails_or_hangs_says_so():
-    for code, line in (
-        ("1 / 0", r"the program failed \(ZeroDivisionError: division by zero\); code must run as"),
-        ("import sys; sys.exit(0)", "the program ended before its peak was asked for; .*leave out"),
-        (
-            "import os; print('peak', flush=True); os._exit(0)",
-            ".*ended before its peak .*; .*leave out",
-        ),
-    ):
-        with pytest.raises(RuntimeError, match=f"^{line}") as caught:
-            peak_memory(code)
-        assert "\n" not in str(caught.value)
-    with pytest.raises(RuntimeError, match=r"^timeout is 0.5 s and .*; pass a longer timeout"):
-        peak_memory("import time; time.sleep(30)", timeout=0.5)
-
-
-def test_a_system_that_does_not_tell_says_so():
-    empty = "import io, builtins\nbuiltins.open = lambda *a, **k: io.StringIO('VmRSS: 3 kB')"
-    with pytest.raises(RuntimeError, match=r"^this system does not tell .*VmHWM.*; measure it on"):
-        peak_memory(empty)
-
-
-def test_without_proc_the_systems_own_count_is_taken():
-    missing = (
-        "import builtins, resource\nclass Used: ru_maxrss = 4321\n"
-        "resource.getrusage = lambda who: Used\n"
-        "def no(*a, **k): raise FileNotFoundError\nbuiltins.open = no\n"
-    )
-    assert peak_memory(missing + "import sys; sys.platform = 'linux'") == 4321 * 1024
-    assert peak_memory(missing + "import sys; sys.platform = 'darwin'") == 4321
-
-
-def test_a_program_may_print():
-    assert peak_memory("print('peak 3')") > 1e6
+# -- compilers -----------------------------------------------------------------------------------
 
 
 def test_no_compiler_is_one_line(monkeypatch):

@@ -27,7 +27,7 @@ FLOORS = {
         "libraries",
         "_loss_forms",
     ],
-    2: ["soft_targets", "gradients", "conventions", "_probes"],
+    2: ["soft_targets", "gradients", "conventions", "costs", "_probes"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum"],

@@ -105,7 +105,7 @@ def test_words_are_compared_and_numbers_are_not():
     assert trained_faults(old, new) == []
     new[0]["text"] = "gain 9 [+1e-5, 3] after 12 s\n-----\n"
     (fault,) = trained_faults(old, new)
-    assert "words of output 1" in fault
+    assert "the words of stdout changed" in fault
 
 
 def test_weights_packed_into_a_page_count_as_numbers():
@@ -125,6 +125,20 @@ def test_drawings_are_left_out_and_their_absence_is_noticed():
     assert trained_faults(old, new)
     assert trained_faults(old, [])
     assert trained_faults(old, [new_output("stream", text="figure")])
+
+
+def returned(data):
+    return new_output("execute_result", data, execution_count=1)
+
+
+def test_trained_cells_are_gathered_as_nbval_gathers_them():
+    said, table = new_output("stream", text="a 1\n"), shown({"text/plain": "t 1"})
+    assert trained_faults([said, table], [table, said]) == []
+    assert trained_faults([table], [returned({"text/plain": "t 2"})]) == []
+    assert trained_faults([table, shown({"text/plain": "u"})], [shown({"text/plain": "u"}), table])
+    assert trained_faults([said], [new_output("stream", name="stderr", text="a 1\n")])
+    assert trained_faults([table], [table, said])
+    assert trained_faults([table], [new_output("error", ename="E", evalue="e")])
 
 
 def test_the_table_beside_results_is_not_compared_twice():
@@ -171,6 +185,22 @@ def said(text):
 
 
 SAY = "from distill_helpers.results import prose\nprose('The gap is 53.8 %.')"
+BOTH = """
+from IPython.display import display
+print("gap")
+display({"text/plain": "t", "image/jpeg": "YQ=="}, raw=True, metadata={"a": 1})
+"""
+
+
+def both(*, kind="t", text="gap\n", name="stdout", bitmap="image/jpeg"):
+    """What BOTH shows, the other way round, with other metadata and another bitmap."""
+    data = {"text/plain": kind, bitmap: "Yg=="}
+    return [
+        new_output("execute_result", data, execution_count=1, metadata={"a": 2}),
+        new_output("stream", name=name, text=text),
+    ]
+
+
 DRAW = "from IPython.display import SVG, display\ndisplay(SVG('<svg/>'))"
 
 
@@ -205,8 +235,14 @@ NOTEBOOKS = {
             (SAY, "trained", said("The gap is 53.9 %.")),
             (RECORD, "trained", recorded(53.9)),
             (DRAW, "", drawn(SVG)),
+            # what CONTRIBUTING says of nbval, on nbval
+            (BOTH, "", both()),
+            (BOTH, "", both(bitmap="image/png")),
+            (BOTH, "", both(bitmap="text/latex")),
+            (BOTH, "", both(text="gain\n")),
+            (BOTH, "", both(name="stderr")),
         ),
-        "passed failed failed failed",
+        "passed failed failed failed passed passed failed failed failed",
         "same.ipynb compared: all cells exactly; the fingerprint is the stored one",
     ),
     "other.ipynb": (
@@ -222,8 +258,10 @@ NOTEBOOKS = {
             (DRAW, "", drawn(SVG)),
             (DRAW, "", drawn("changed")),
             ("print(1)", "nbval-ignore-output", [new_output("stream", text="2\n")]),
+            (BOTH, "trained", both()),  # passes where nbval passes
+            (BOTH, "trained", both(text="gain\n")),
         ),
-        "passed failed passed failed passed failed failed passed failed passed",
+        "passed failed passed failed passed failed failed passed failed passed passed failed",
         "other.ipynb compared: trained cells within their intervals, the rest exactly; torch is",
     ),
     "bare.ipynb": (

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
+import shlex
 import subprocess
 import sys
 from collections import OrderedDict
 
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from IPython.core.interactiveshell import InteractiveShell
+from papermill.cli import _resolve_type
+from papermill.iorw import NoDatesSafeLoader
+from papermill.translators import PythonTranslator
+from traitlets.config import Config
 
 from distill_helpers import parameters
 from distill_helpers.parameters import CHAPTERS, Parameter, ParameterError, at_defaults, check
@@ -185,13 +193,76 @@ def test_the_way_out_fits_the_fault():
         "temperature is 0; it must be a finite number above 0 and at most 10,000. "
         "Use 1 for plain probabilities, 2 to 5 to soften."
     )
-    assert refusal(temperature="3").endswith("Leave out the quotes: temperature = 3.")
+    assert refusal(temperature="3").endswith(
+        "Write temperature = 3.0 (in a shell: -p temperature 3.0)."
+    )
     assert refusal(temperature="warm").endswith("2 to 5 to soften.")
-    assert "-y 'student_hidden: [8, 4]'" in refusal(student_hidden="[8, 4]")
-    assert refusal(num_seeds=3.0).endswith("Write 3.")
+    assert refusal(student_hidden="[8, 4]").endswith(
+        "Write student_hidden = [8, 4] (in a shell: -y 'student_hidden: [8, 4]')."
+    )
+    assert refusal(num_seeds=3.0).endswith("Write num_seeds = 3 (in a shell: -p num_seeds 3).")
     assert refusal(num_seeds=1.0).endswith("The default is 20.")
+    for value in (True, "True", "1 + 1", "(" * 10_000, "2", 2, [0.5]):
+        assert refusal(alpha=value).endswith("1 for soft targets alone."), "nothing else would do"
     assert refusal(num_seeds=3.5).endswith("The default is 20.")
     assert refusal(num_seeds=1).endswith("from 2 to 200 (students). The default is 20.")
+
+
+def injected(*arguments):
+    """The cell that papermill puts into a notebook for these arguments, by its own parts."""
+    given = {}
+    for flag, text in zip(arguments[::2], arguments[1::2], strict=True):
+        if flag == "-y":
+            given |= yaml.load(text, Loader=NoDatesSafeLoader)
+        else:
+            name, value = text.split(" ", 1)
+            given[name] = _resolve_type(value) if flag == "-p" else value
+    return PythonTranslator.codify(given)
+
+
+def shell_run(source, chapter="00"):
+    namespace = {name: entry.default for name, entry in CHAPTERS[chapter].items()}
+    exec(source, {}, namespace)
+    check(chapter, namespace)
+    return namespace
+
+
+@pytest.mark.parametrize(
+    ("flag", "text", "expected"),
+    [
+        ("-r", "temperature 3", 3.0),
+        ("-y", "temperature: 1e3", 1000.0),  # text, to YAML 1.1
+        ("-y", "temperature: '3'", 3.0),
+        ("-y", "num_seeds: 3.0", 3),
+        ("-y", "num_seeds: 1e1", 10),
+        ("-p", "num_seeds 1e1", 10),
+        ("-r", "num_seeds 2_0", 20),
+        ("-p", "student_hidden [8, 4]", [8, 4]),
+        ("-p", "student_hidden (64, 32)", [64, 32]),
+        ("-y", "student_hidden: (64, 32)", [64, 32]),  # text, to YAML
+        ("-p", "student_hidden 64, 32", [64, 32]),
+        ("-p", "student_hidden 64", [64]),
+        ("-y", "student_hidden: [64.0, 32]", [64, 32]),
+    ],
+)
+def test_advice_for_the_shell_is_followed_to_its_end(flag, text, expected):
+    with pytest.raises(ParameterError) as told:
+        shell_run(injected(flag, text))
+    (line,) = str(told.value).splitlines()
+    name = re.match(r"\w+", line)[0]
+    code, shell = re.search(r"Write (.*) \(in a shell: (.*)\)\.$", line).groups()
+    advised, *rest = shlex.split(shell)
+    assert shell_run(injected(advised, " ".join(rest)))[name] == expected
+    found = run()
+    exec(code, {}, found)
+    check("00", found)
+    assert found[name] == expected
+
+
+def test_a_choice_in_quotes_is_told_without_them():
+    with pytest.raises(ParameterError, match=r"Write task = 'digits' \(in a shell: -p task digits"):
+        shell_run(injected("-p", "task 'digits'"), "01")
+    assert shell_run(injected("-p", "task digits"), "01")["task"] == "digits"
 
 
 def test_a_long_value_is_cut():
@@ -252,26 +323,66 @@ def test_nothing_is_put_back_where_anything_is_wrong():
 PARAMETERS = "\n".join(f"{name} = {entry.default!r}" for name, entry in CHAPTERS["00"].items())
 
 
+@pytest.fixture
+def shell():
+    """IPython itself, as a notebook's kernel has it, without its history on disk."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    yield InteractiveShell.instance(config=config)
+    InteractiveShell.clear_instance()
+
+
+CHECK = 'from distill_helpers.parameters import check\n\ncheck("00", globals())'
+
+
+def unknown(shell, *cells):
+    """The names that the check refuses as the last of these cells runs."""
+    for cell in cells[:-1]:
+        shell.run_cell(cell, store_history=True)
+    error = shell.run_cell(cells[-1], store_history=True).error_in_exec
+    if error is None:
+        return []
+    assert type(error).__name__ == "ParameterError", error
+    return [line.split()[0] for line in str(error).splitlines()]
+
+
 @pytest.mark.parametrize(
-    ("cells", "unknown"),
+    ("cells", "names"),
     [
-        ([PARAMETERS, "# Parameters\nzzz = 1", "check"], ["zzz"]),
-        ([PARAMETERS + "\nzzz: int = 1", "check"], ["zzz"]),
-        ([PARAMETERS, "check", "zzz = 1", "check"], []),  # the check run again in a full kernel
-        ([PARAMETERS, "check", "zzz = 1", PARAMETERS, "check"], []),
-        (["zzz = 1", PARAMETERS, "%magic", "check"], []),
-        (["zzz = 1", "check"], ["zzz"]),  # no parameters cell in sight: every name counts
-        ([PARAMETERS, "import os; zzz = 1", "check"], []),
+        ([PARAMETERS, "# Parameters\nzzz = 1", CHECK], ["zzz"]),
+        ([PARAMETERS + "\nzzz: int = 1", CHECK], ["zzz"]),
+        ([PARAMETERS, CHECK, "zzz = 1", CHECK], []),  # the check run again in a full kernel
+        ([PARAMETERS, CHECK, "zzz = 1", PARAMETERS, CHECK], []),
+        (["zzz = 1", PARAMETERS, "%pwd", CHECK], []),
+        (["zzz = 1", PARAMETERS, CHECK], []),
+        ([PARAMETERS, "import os; zzz = 1", CHECK], []),
     ],
 )
-def test_in_a_notebook_only_the_cells_of_parameters_count(cells, unknown):
-    namespace = run(zzz=1, In=["", *cells])
-    try:
-        check("00", namespace)
-        found = []
-    except ParameterError as error:
-        found = [line.split()[0] for line in str(error).splitlines()]
-    assert found == unknown
+def test_in_a_notebook_only_the_cells_of_parameters_count(shell, cells, names):
+    assert unknown(shell, *cells) == names
+
+
+def test_with_no_parameters_cell_in_sight_every_name_counts(shell):
+    shell.user_ns.update(run())
+    assert unknown(shell, "zzz = 1", CHECK) == ["zzz"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("_temperature", "check", "In", "Out", "_", "_i", "exit", "print", "get_ipython"),
+        *("__name__", "math", "zzz, yyy"),
+    ],
+)
+def test_a_name_counts_whoever_else_uses_it(shell, name):
+    value = "ab" if "," in name else 3
+    cell = PythonTranslator.codify({name: value})
+    assert unknown(shell, PARAMETERS, cell, CHECK) == sorted(name.split(", "))
+
+
+def test_a_namespace_that_is_not_the_shell_s_has_no_cells(shell):
+    shell.run_cell(PARAMETERS + "\nzzz = 1", store_history=True)
+    check("00", run())
 
 
 def test_an_unknown_chapter_is_told_where_to_enter_it():

@@ -28,6 +28,7 @@ from distill_helpers.results import (
     record,
     result,
     table,
+    unfinished,
     validate,
     verdict,
 )
@@ -62,7 +63,7 @@ def a_notebook(*payloads):
     for payload in payloads:
         data = {MIME: payload, "text/plain": "table"}
         outputs = [new_output("stream", text="x"), new_output("display_data", data)]
-        cells.append(new_code_cell("record()", outputs=outputs))
+        cells.append(new_code_cell("record()", outputs=outputs, execution_count=len(cells)))
     return new_notebook(cells=cells)
 
 
@@ -298,6 +299,43 @@ def test_read_joins_all_outputs_of_a_notebook_from_disk(tmp_path):
 def test_read_refuses(made, words):
     with pytest.raises(ValueError, match=words):
         read(made)
+
+
+def stopped(how):
+    """A notebook whose first cell recorded, and that was stopped as papermill leaves it."""
+    made = a_notebook(a_payload("a"), a_payload("b"))
+    last = made.cells[-1]
+    last.source = "last()"
+    if how == "not run":
+        last.update(execution_count=None, outputs=[])
+    elif how == "exception":
+        last.metadata["papermill"] = {"exception": True, "status": "failed"}
+    else:  # sys.exit(0), or the interrupt of a timeout, after which papermill says completed
+        last.outputs = [new_output("error", ename=how, evalue="0")]
+        last.metadata["papermill"] = {"exception": how == "SystemExit", "status": "completed"}
+    return made
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("SystemExit", "code cell 2 ended in SystemExit"),
+        ("KeyboardInterrupt", "code cell 2 ended in KeyboardInterrupt"),
+        ("exception", "code cell 2 failed"),
+        ("not run", "code cell 2 was not run"),
+    ],
+)
+def test_read_refuses_what_was_stopped(how, words):
+    line = rf"^the notebook did not run to its end: {words} \(last\(\)\); run all of it\.$"
+    with pytest.raises(ValueError, match=line):
+        read(stopped(how))
+
+
+def test_an_empty_cell_and_text_are_no_stop():
+    made = a_notebook(a_payload("a"))
+    made.cells += [new_code_cell(" \n"), new_markdown_cell("text")]
+    assert unfinished(made) == ""
+    assert read(made)["results"]
 
 
 # -- numbers in sentences --------------------------------------------------------------------------

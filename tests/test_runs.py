@@ -12,6 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from test_notebooks import NOTEBOOKS, PARAMETERS, check_cell, parameters_cell
 
+from distill_helpers.parameters import CHAPTERS
+
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 10  # seconds, of the processor: the clock would measure what else the machine does
 
@@ -81,10 +83,23 @@ def chapter_00():
             id="alpha",
             marks=pytest.mark.slow,
         ),
+        *(
+            pytest.param(
+                ["-p", name, "3"],
+                f"{name} is no parameter of chapter 00; {way_out}.",
+                id=f"name-{name}",
+                marks=pytest.mark.slow,
+            )
+            for name, way_out in (
+                ("_temperature", "rename it to temperature"),
+                ("check", "its parameters are " + ", ".join(CHAPTERS["00"])),
+                ("In", "its parameters are " + ", ".join(CHAPTERS["00"])),
+            )
+        ),
         pytest.param(
             ["-r", "temperature", "3"],
             "temperature is '3', a string; it must be a finite number above 0 and at most 10,000. "
-            "Leave out the quotes: temperature = 3.",
+            "Write temperature = 3.0 (in a shell: -p temperature 3.0).",
             id="type",
             marks=pytest.mark.slow,
         ),
@@ -115,6 +130,32 @@ def test_a_wrong_parameter_stops_the_run_with_one_line(tmp_path, arguments, line
     ]
     assert [error.traceback for error in errors] == [[f"ParameterError: {line}"]]
     assert sum(bool(cell.get("outputs")) for cell in output.cells) == 1, "nothing else has run"
+
+
+@pytest.mark.slow
+def test_what_the_page_says_of_papermill_is_so(tmp_path):
+    """YAML's own numbers, and a finished notebook that is run again (book/how-to-run.md)."""
+    nb = opening()
+    nb.cells[-1].source = "print(temperature, num_seeds, epochs)"
+    yaml = ["-y", "num_seeds: 010", "-y", "temperature: 1:30"]
+    for arguments, shown in (
+        ([*yaml, "-p", "epochs", "3"], "90.0 8 3\n"),
+        (["-p", "num_seeds", "010"], "3.0 10 30\n"),  # the last run's epochs are forgotten
+    ):
+        code, told, nb, _ = papermill(tmp_path, nb, *arguments)
+        assert code == 0, told
+        assert nb.cells[-1].outputs[0].text == shown
+        assert sum("injected-parameters" in cell.metadata.get("tags", []) for cell in nb.cells) == 1
+    code, told, *_ = papermill(tmp_path, opening(), "-y", "temperature: 1e3")
+    assert code == 1 and "temperature is '1e3', a string" in told
+
+
+@pytest.mark.slow
+def test_a_name_that_python_cannot_assign_stops_the_run_too(tmp_path):
+    code, told, output, seconds = papermill(tmp_path, opening(), "-p", "num-seeds", "3")
+    assert code == 1 and seconds < PATIENCE
+    assert "Passed unknown parameter: num-seeds" in told and "SyntaxError" in told
+    assert not output.cells[-1].outputs
 
 
 def test_good_parameters_pass_and_are_normalised(tmp_path):

@@ -95,8 +95,11 @@ def test_gains_pair_the_replicates_that_both_have() -> None:
     assert studies.gain(one, other) == paired_gain([1.0, 2.0, 4.0], [1.5, 1.0, 1.0])
 
 
-def test_a_missing_table_says_how_to_make_it(path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"table\.csv is missing; `make studies` makes"):
+def test_a_missing_table_says_where_it_is(path: Path) -> None:
+    with pytest.raises(
+        FileNotFoundError,
+        match=rf"table\.csv is missing; .* copy the folder {path.parent.name} from",
+    ):
         studies.read(path)
 
 

@@ -12,7 +12,7 @@ import torch
 
 from distill_helpers import experiments as ex
 from distill_helpers import studies
-from distill_helpers.deployment import peak_memory
+from distill_helpers.costs import peak_memory
 
 FOLDER = Path(__file__).parent.parent / "studies"
 SPEC = importlib.util.spec_from_file_location("deployment_study", FOLDER / "deployment.py")

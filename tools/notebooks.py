@@ -47,6 +47,10 @@ def execute(source: Path, target: Path) -> int:
         print(account(source, part, error) + f"\n  All of it: {log}", file=sys.stderr)
         return 1
     notebook = nbformat.read(part, as_version=4)
+    stop = results.unfinished(notebook)
+    if stop:  # papermill takes sys.exit(0) for the end
+        print(f"{source} did not run to its end: {stop}", file=sys.stderr)
+        return 1
     results.stamp(notebook)  # which machine, in which settings, these outputs are comparable on
     nbformat.write(notebook, part)
     os.replace(part, target)
@@ -75,7 +79,13 @@ def account(source: Path, part: Path, error: Exception) -> str:
 
 def store(executed: Path, source: Path) -> int:
     """Write the outputs of ``executed`` into ``source``, which stays a plain notebook."""
+    from distill_helpers import results
+
     notebook = nbformat.read(executed, as_version=4)
+    stop = results.unfinished(notebook)
+    if stop:
+        print(f"{executed} did not run to its end: {stop}; {source} is as it was", file=sys.stderr)
+        return 1
     notebook.metadata.pop("papermill", None)
     notebook.metadata.get("language_info", {}).pop("version", None)
     kept = []
