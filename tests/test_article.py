@@ -130,7 +130,7 @@ def test_a_setting_changes_what_it_should_and_nothing_else(
 
 
 def test_the_targets_are_the_packages(run: article.Replay) -> None:
-    assert torch.equal(run.targets, soft_targets(run.train_logits, 3.0))
+    assert torch.equal(run.targets, soft_targets(run.train_logits, 3.0, "logits"))
 
 
 def test_what_the_article_published_is_consistent() -> None:

@@ -358,7 +358,7 @@ def test_a_replicate_of_a_law_against_direct_calls() -> None:
             hidden=t.hidden,
             dropout=t.dropout,
         )
-        targets = soft_targets(teachers.predict(task.x_train), 3.0)
+        targets = soft_targets(teachers.predict(task.x_train), 3.0, "logits")
         made = ex.Arm(targets, 3.0, 0.7, rows=torch.arange(arm.num_train))
         # Beside another arm, as there: company may change the last bit.
         stacks = ex.train_students(

@@ -78,7 +78,7 @@ def test_losses_are_those_of_the_pool_and_of_the_members(
         one = slice(n, n + 1)
         pooled = pool(z[:, one], kind).log()
         close(parts.ensemble[n], metric(pooled, targets[one]))
-        close(parts.members[n], metric(z[:, one], targets[one]).mean())
+        close(parts.members[n], metric(z[:, one], targets[one], members=True).mean())
 
 
 def test_log_loss_is_the_default_and_the_ambiguity_is_its_closed_form() -> None:
@@ -408,7 +408,7 @@ ONE_VARIES[1] = F[1]
     [
         (en.ambiguity_decomposition, (Z[0], Y), r"^logits has shape \(3, 4\); .* \(M, N, C\)"),
         (en.ambiguity_decomposition, (Z.softmax(-1), Y), r"^logits looks like probabilities"),
-        (en.ambiguity_decomposition, (Z, Y[:2]), r"^targets has shape \(2,\) and logits"),
+        (en.ambiguity_decomposition, (Z, Y[:2]), r"^targets has shape \(2,\) and the logits"),
         (en.ambiguity_decomposition, (Z, Y, "hinge"), r"^loss is 'hinge'; .*'log'"),
         (en.bias_variance, (P, Q, "brier"), r"^loss is 'brier'; it must be 'log'"),
         (en.bias_variance, (P[0], Q), r"^probabilities has shape \(2, 3, 4\); .*S, M"),

@@ -430,7 +430,7 @@ def test_cross_fitted_targets_are_those_of_the_folds_own_teachers(folds: int) ->
     expected = torch.full((N, C), float("nan"))
     for fit_rows, held_out in TASK.folds(folds, seed=seed):
         teachers = ex.train_teachers(TASK, ensemble_size=2, set_index=3, rows=fit_rows, **TINY)
-        expected[held_out] = soft_targets(teachers.predict(TASK.x_train[held_out]), 2.5)
+        expected[held_out] = soft_targets(teachers.predict(TASK.x_train[held_out]), 2.5, "logits")
     assert found.dtype == torch.float32
     close(found, expected, 1e-5)
 

@@ -251,6 +251,13 @@ class ThriceCalled(nn.Sequential):
         return 3 * super().__call__(x)
 
 
+class FirstCalled(nn.Sequential):
+    """One class alone."""
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return super().__call__(x)[:, :1]
+
+
 class LowRank(nn.Linear):
     """A linear layer with an adapter."""
 
@@ -278,6 +285,7 @@ DROPPED: list[tuple[Callable[[], nn.Module], str]] = [
     (lambda: nn.Sequential(LowRank(3, 4), *parts()[1:]), "a LowRank with its own forward"),
     (lambda: hooked(with_own_forward), "a Sequential with its own forward"),
     (lambda: ThriceCalled(*parts()), "does not give the logits of its layers"),
+    (lambda: FirstCalled(*parts()), "does not give the logits of its layers"),
     (
         lambda: hooked(lambda n: n.register_forward_hook(lambda m, x, y: 3 * y)),
         "a Sequential with hooks",
@@ -344,6 +352,14 @@ def test_a_layer_that_stands_twice_is_refused() -> None:
     for other in (shared, tied):
         with pytest.raises(ValueError, match=r"^module 0 has one weight in two layers; .* its own"):
             Stack.from_modules([nn.Sequential(shared, nn.ReLU(), other)])
+
+
+def test_a_diverged_network_is_still_its_layers() -> None:
+    network = mlp((3, 4, 2))
+    with torch.no_grad():
+        network[2].bias[0] = torch.nan
+        network[0].weight.mul_(1e30)
+    assert Stack.from_modules([network])(torch.ones(1, 3)).isnan().tolist() == [[[True, False]]]
 
 
 def test_an_own_sequential_without_more_is_kept() -> None:

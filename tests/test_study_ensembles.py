@@ -113,7 +113,8 @@ def test_scores_are_means_over_networks_and_kl_is_beyond_the_noise(module: Modul
     p = logits.double().softmax(-1)
     kl = (posterior * (posterior / p).log()).sum(-1).mean()
     assert scores["kl"] == pytest.approx(float(kl))
-    assert scores["accuracy"] == pytest.approx(float(metrics.accuracy(logits, posterior).mean()))
+    accuracy = metrics.accuracy(logits, posterior, members=True).mean()
+    assert scores["accuracy"] == pytest.approx(float(accuracy))
     labels = torch.zeros(50, dtype=torch.int64)
     assert "kl" not in module.scored(logits, labels)
 
@@ -186,7 +187,7 @@ def test_a_replicate_scores_every_arm(study: ModuleType, name: str) -> None:
     if name == "overlap":
         x, _ = task.sample(200, seed=1)
         labels = task.posterior(x)
-    nll = float(metrics.negative_log_likelihood(alone.predict(x), labels)[0])
+    nll = float(metrics.negative_log_likelihood(alone.predict(x)[0], labels))
     assert of["member 1", "no one"]["negative_log_likelihood"] == pytest.approx(nll, abs=1e-5)
 
 

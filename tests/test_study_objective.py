@@ -42,7 +42,7 @@ def test_the_map_has_hard_labels_once_and_every_other_cell() -> None:
     for (alpha, T), arm in arms.items():
         if alpha:
             assert (arm.alpha, arm.temperature) == (alpha, T)
-            assert torch.equal(arm.soft_targets, soft_targets(logits, T))
+            assert torch.equal(arm.soft_targets, soft_targets(logits, T, "logits"))
     assert len({arm.learning_rate for arm in arms.values()}) == 1
 
 
@@ -63,7 +63,7 @@ def test_arms_of_more_inputs_have_the_rows_first_and_the_targets_they_name() -> 
                 assert torch.equal(arm.task.y_train, task.y_train[rows])
                 continue
             torch.testing.assert_close(arm.soft_targets[:40], own)
-            asked = soft_targets(teachers.predict(arm.task.x_train), study.T_FIXED)
+            asked = soft_targets(teachers.predict(arm.task.x_train), study.T_FIXED, "logits")
             assert torch.allclose(arm.soft_targets, asked, atol=1e-6) == ("targets" not in name)
             assert arm.alpha == 1.0 and arm.temperature == study.T_FIXED
     kept = arms[16]["perturbed, targets of the original"].soft_targets

@@ -96,7 +96,7 @@ def test_one_stack_of_all_sets_trains_what_each_set_would_train_alone(
         study.fit(stack, task, study.HardLabels(task.y_train), epochs=2,
                   seeds=teachers[2 * s : 2 * s + 2], rows=rows)  # fmt: skip
         arm = ex.Arm(
-            study.soft_targets(stack.predict(task.x_train), 3.0), 3.0, 0.7, 1e-2,
+            study.soft_targets(stack.predict(task.x_train), 3.0, "logits"), 3.0, 0.7, 1e-2,
             rows=torch.arange(80),
         )  # fmt: skip
         made = ex.train_students(
