@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -33,6 +33,8 @@ class Estimate:
         p-value exists (bootstrap).
     unit : str
         Printed after the numbers; empty for a plain number.
+    caution : str
+        Why the interval covers less than its level, printed after it; empty where nothing shows.
 
     Examples
     --------
@@ -52,6 +54,7 @@ class Estimate:
     standard_error: float
     degrees_of_freedom: float
     unit: str = ""
+    caution: str = field(default="", kw_only=True)
 
     @property
     def bounded(self) -> bool:
@@ -78,7 +81,46 @@ class Estimate:
         """Return "value [low, high] unit" with no more digits than the interval supports."""
         decimals = decimals_of(self.low, self.high)
         low, high = fixed(self.low, decimals), fixed(self.high, decimals)
-        return f"{fixed(self.value, decimals)} [{low}, {high}] {self.unit}".rstrip()
+        caution = f" ({self.caution})" if self.caution else ""
+        return f"{fixed(self.value, decimals)} [{low}, {high}] {self.unit}".rstrip() + caution
+
+
+@dataclass(frozen=True, kw_only=True)
+class SkewedEstimate(Estimate):
+    r"""A mean with a t interval that is longer on the side of its clusters' tail.
+
+    Made by ``mean_estimate(..., interval="hall")``, which says how.
+
+    Attributes
+    ----------
+    bend : float
+        :math:`b` of Hall's transform; 0 where the clusters are symmetric.
+    """
+
+    bend: float
+
+    def p_greater(self, reference: float = 0.0) -> float:
+        """One-sided p-value, the larger of the t test's and of that of Hall's statistic."""
+        shown = hall(self.statistic(reference), self.bend)
+        return max(super().p_greater(reference), upper_tail(shown, self.degrees_of_freedom))
+
+    def p_less(self, reference: float = 0.0) -> float:
+        """One-sided p-value, the larger of the t test's and of that of Hall's statistic."""
+        shown = hall(self.statistic(reference), self.bend)
+        return max(super().p_less(reference), upper_tail(-shown, self.degrees_of_freedom))
+
+
+def hall(t: float, bend: float) -> float:
+    """Hall's transform of a t statistic: rises with it, and is it where `bend` is 0."""
+    if abs(bend) < 1e-9 or math.isinf(t):
+        return t
+    return ((1 + bend * t) ** 3 - 1) / (3 * bend) + bend / 2
+
+
+def hall_inverse(h: float, bend: float) -> float:
+    if abs(bend) < 1e-9:
+        return h
+    return float(np.cbrt(1 + 3 * bend * (h - bend / 2)) - 1) / bend
 
 
 def t_quantile(level: float, freedom: float) -> float:

@@ -25,6 +25,7 @@ from scipy.stats import binom
 from distill_helpers._estimates import (
     Array,
     Estimate,
+    SkewedEstimate,
     as_array,
     as_pair,
     check_correct,
@@ -33,6 +34,7 @@ from distill_helpers._estimates import (
     check_variance,
     decimals_of,
     fixed,
+    hall_inverse,
     ratio_or_inf,
     set_means,
     t_quantile,
@@ -44,6 +46,7 @@ __all__ = [
     "McNemar",
     "PairedProportions",
     "RatioEstimate",
+    "SkewedEstimate",
     "covariance_of_test_sample",
     "gap_recovered",
     "gap_recovered_one_run",
@@ -146,7 +149,12 @@ class PairedProportions(Estimate):
 
 
 def mean_estimate(
-    values: ArrayLike, *, level: float = 0.95, test_variance: float = 0.0, unit: str = ""
+    values: ArrayLike,
+    *,
+    level: float = 0.95,
+    test_variance: float = 0.0,
+    unit: str = "",
+    interval: Literal["t", "hall"] = "t",
 ) -> Estimate:
     r"""Estimate the mean over sets, with a cluster t interval.
 
@@ -159,7 +167,38 @@ def mean_estimate(
     cannot see; `test_variance` (:math:`v`, from `covariance_of_test_sample`) adds it. The degrees
     of freedom stay `S` - 1, which errs on the wide side.
 
-    Derived in chapter 00.
+    **Skew.** Where a few sets lie far out on one side, the t interval covers less than it says, and
+    all of what it misses lies on that side. ``interval="hall"`` lengthens it there. With the
+    standard error :math:`e`, the skewness :math:`g` of the set means and
+    :math:`b = g s^3 / (2 S^2 e^3)`, Hall's statistic
+
+    .. math:: h(t) = \frac{(1 + b t)^3 - 1}{3 b} + \frac b2
+
+    is more nearly t distributed than :math:`t` itself. A reference lies outside the interval where
+    both are beyond the quantile; so it is never shorter than the t interval, and the p-values are
+    the larger ones. (Hall's own :math:`b` is 2/3 of ours. A small sample shows less skewness than
+    its law has; the factor was chosen by simulation.)
+
+    A `caution` says when to use it: where the skewness is more than 1.5 of the standard deviations
+    that it has in normal samples, :math:`\sqrt{6 (S - 2) / (S + 1) (S + 3)}`. Whoever follows it is
+    covered like this (per cent, 20,000 samples each, in brackets the t interval alone and Hall's
+    alone; made by studies/skew.py):
+
+    ==================== ================= ================= ================= =================
+    sets                 5                 10                12                20
+    ==================== ================= ================= ================= =================
+    normal               95.2 (94.9, 96.5) 95.4 (95.1, 96.4) 95.2 (94.9, 96.2) 95.0 (94.7, 95.6)
+    exponential          90.2 (88.3, 93.6) 93.8 (90.1, 95.7) 95.0 (90.8, 96.4) 96.5 (92.2, 97.0)
+    lognormal, sigma 0.5 92.6 (91.8, 94.9) 93.5 (91.9, 95.3) 94.0 (92.3, 95.4) 95.4 (93.3, 96.2)
+    lognormal, sigma 1   85.1 (81.8, 90.0) 90.6 (83.9, 93.2) 92.3 (84.4, 94.0) 95.2 (86.9, 95.5)
+    ==================== ================= ================= ================= =================
+
+    It warns 13 % of normal samples, which costs them little. With five sets nothing covers. Neither
+    does anything where most sets share one value and the mean hangs on rare others: of the two
+    values 0 and 1 with chances of 90 and 10 %, 10 sets give intervals that cover 65 %. The
+    caution says so where two thirds of the sets or more are equal.
+
+    Derived in chapter 00; skew on the page *Rules of evidence*.
 
     Parameters
     ----------
@@ -172,29 +211,51 @@ def mean_estimate(
         the interval is to speak about this test sample, or each set has its own.
     unit : str
         Unit of `values`.
+    interval : {"t", "hall"}
+        ``"hall"`` for skewed set means.
 
     Returns
     -------
     Estimate
+        A `SkewedEstimate` for ``"hall"``.
 
     Raises
     ------
     ValueError
-        Fewer than two sets, values that are not finite, a level outside (0, 1).
+        Fewer than two sets, values that are not finite, a level outside (0, 1), another interval.
+
+    References
+    ----------
+    P. Hall (1992), On the removal of skewness by transformation, JRSS B 54, 221-228.
 
     Examples
     --------
     >>> print(mean_estimate([[97.1, 97.3], [97.4, 97.4], [97.0, 97.2]], unit="%"))
     97.23 [96.85, 97.61] %
+    >>> costs = [1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 6.0]
+    >>> print(mean_estimate(costs, unit="s"))
+    1.7 [0.2, 3.1] s (skewed clusters; use interval="hall")
+    >>> print(mean_estimate(costs, unit="s", interval="hall"))
+    1.7 [0.2, 5.2] s
     """
     check_level(level)
+    if interval not in ("t", "hall"):
+        raise ValueError(f'interval is {interval!r}; it must be "t" or "hall".')
     means = set_means(values, "values")
-    variance = float(means.var(ddof=1)) / means.size + check_variance(test_variance)
+    between = float(means.var(ddof=1)) / means.size
+    variance = between + check_variance(test_variance)
     value, error = float(means.mean()), math.sqrt(variance)
-    half = t_quantile(level, means.size - 1) * error
-    return Estimate(
-        value, value - half, value + half, level, means.size, error, means.size - 1, unit
-    )
+    skewness = (between / variance if variance else 0.0) ** 1.5 * _skewness(means)
+    caution = _caution(means, skewness, interval)
+    reach = t_quantile(level, means.size - 1)
+    low, high = value - reach * error, value + reach * error
+    arguments = (level, means.size, error, means.size - 1, unit)
+    if interval == "t":
+        return Estimate(value, low, high, *arguments, caution=caution)
+    bend = skewness / (2 * math.sqrt(means.size))
+    low = min(low, value - hall_inverse(reach, bend) * error)
+    high = max(high, value - hall_inverse(-reach, bend) * error)
+    return SkewedEstimate(value, low, high, *arguments, caution=caution, bend=bend)
 
 
 def paired_gain(
@@ -204,6 +265,7 @@ def paired_gain(
     level: float = 0.95,
     test_variance: float = 0.0,
     unit: str = "",
+    interval: Literal["t", "hall"] = "t",
 ) -> Estimate:
     """Estimate the mean of treated - control, with a paired cluster t interval over sets.
 
@@ -218,7 +280,7 @@ def paired_gain(
     treated, control : array_like, both (S,) or both (S, K)
         The two arms, paired by position. Where the same control students serve several sets, the
         interval is conditional on them: give each set its own.
-    level, test_variance, unit
+    level, test_variance, unit, interval
         As in `mean_estimate`; here the variance is that of the difference.
 
     Returns
@@ -237,7 +299,31 @@ def paired_gain(
     1.5 [0.3, 2.7]
     """
     first, second = as_pair(treated, control)
-    return mean_estimate(first - second, level=level, test_variance=test_variance, unit=unit)
+    return mean_estimate(
+        first - second, level=level, test_variance=test_variance, unit=unit, interval=interval
+    )
+
+
+def _skewness(means: Array) -> float:
+    """Skewness of a sample; 0 where it does not vary."""
+    deviation = means - means.mean()
+    spread = math.sqrt(float((deviation**2).mean()))
+    if spread <= 1e-12 * float(np.abs(means).max()):  # what rounding leaves of no spread
+        return 0.0
+    return float(((deviation / spread) ** 3).mean())
+
+
+def _caution(means: Array, skewness: float, interval: str) -> str:
+    size = means.size
+    if size < 3:
+        return ""
+    if size >= 5 and np.unique(means, return_counts=True)[1].max() >= 2 / 3 * size:
+        return "most clusters are equal; no interval covers"
+    if abs(skewness) <= 1.5 * math.sqrt(6 * (size - 2) / ((size + 1) * (size + 3))):
+        return ""
+    if size < 8:
+        return f"skewed, and {size} clusters are too few for any interval"
+    return 'skewed clusters; use interval="hall"' if interval == "t" else ""
 
 
 def jackknife(

@@ -178,7 +178,7 @@ def judge(
 
 
 def holm(p: Floats) -> tuple[Floats, Ints]:
-    """Return the largest adjusted p-value of the claims before each in Holm's order, and its factor.
+    """Return the largest adjusted p-value of the claims before each in Holm's order, and a factor.
 
     A claim's own adjusted p-value is the larger of the first and factor x p.
     """
