@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from distill_helpers import _machine
 from distill_helpers.statistics import Estimate, paired_gain
@@ -88,15 +88,10 @@ class Study:
         return list(dict.fromkeys(row["arm"] for row in self.rows))
 
 
-def gain(
-    one: Mapping[int, float],
-    other: Mapping[int, float],
-    *,
-    interval: Literal["t", "hall"] = "t",
-) -> Estimate:
+def gain(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
     """Return the gain of one arm over another, paired by the replicates that both have.
 
-    `interval` is that of `statistics.mean_estimate`.
+    Its interval is Hall's where the replicates are skewed (`statistics.mean_estimate`, ``"auto"``).
 
     Examples
     --------
@@ -104,7 +99,8 @@ def gain(
     2.7 [1.2, 4.1]
     """
     shared = sorted(one.keys() & other.keys())
-    return paired_gain([one[r] for r in shared], [other[r] for r in shared], interval=interval)
+    first, second = ([arm[r] for r in shared] for arm in (one, other))
+    return paired_gain(first, second, interval="auto")
 
 
 def read(path: str | Path) -> Study:

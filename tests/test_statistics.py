@@ -667,8 +667,8 @@ def test_the_study_of_skew_does_as_the_package(law: str) -> None:
         x = x[x.std(axis=1) > 0]
         p, said = skew.p_values(x, mean), skew.bends(x)[1]
         for i, row in enumerate(x):
-            for way in ("t", "hall"):
-                made = mean_estimate(row, interval=way)
+            for way, interval in (("t", "t"), ("hall", "hall"), ("advised", "auto")):
+                made = mean_estimate(row, interval=interval)
                 assert made.p_greater(mean) == pytest.approx(p[way][0][i], rel=1e-6, abs=1e-12)
                 assert made.p_less(mean) == pytest.approx(p[way][1][i], rel=1e-6, abs=1e-12)
             caution = mean_estimate(row).caution
@@ -694,6 +694,7 @@ def test_the_table_of_coverage_in_the_docstring_is_the_study_s() -> None:
     [
         ([1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 6.0], "t", 'skewed clusters; use interval="hall"'),
         ([1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 6.0], "hall", ""),
+        ([1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 6.0], "auto", ""),
         ([1.0, 1.2, 0.9, 1.1, 9.0], "t", "skewed, and 5 clusters are too few for any interval"),
         ([1.0, 1.2, 0.9, 1.1, 9.0], "hall", "skewed, and 5 clusters are too few for any interval"),
         ([0.0] * 8 + [1.0, 2.0], "hall", "most clusters are equal; no interval covers"),
