@@ -180,9 +180,8 @@ def mean_estimate(
     its law has; the factor was chosen by simulation.)
 
     A `caution` says when to use it: where the skewness is more than 1.5 of the standard deviations
-    that it has in normal samples, :math:`\sqrt{6 (S - 2) / (S + 1) (S + 3)}`. ``"auto"`` follows it
-    and is
-    covered like this (per cent, 20,000 samples each, in brackets the t interval alone and Hall's
+    that it has in normal samples, :math:`\sqrt{6 (S - 2) / (S + 1) (S + 3)}`. ``"auto"`` follows
+    it, and covers this (per cent, 20,000 samples each, in brackets the t interval alone and Hall's
     alone; made by studies/skew.py):
 
     ==================== ================= ================= ================= =================

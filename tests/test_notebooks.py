@@ -415,6 +415,19 @@ def test_a_good_notebook_has_no_faults(rule, path):
     assert rule(nb, path) == []
 
 
+def test_a_page_without_a_number_has_a_title_and_needs_neither_verdicts_nor_exercises(tmp_path):
+    page, nb = tmp_path / "rules-of-evidence.ipynb", good()
+    nb.cells[0].source = "# Rules"
+    nb.cells[4].outputs = []
+    nb.cells.pop()
+    for rule in (title, results_output, exercises):
+        assert rule(nb, page) == []
+        assert rule(nb, tmp_path / "00-the-claim.ipynb")
+    nb.cells[0].source = "Rules"
+    assert title(nb, page)
+    assert parameters_cell(nb, page) and check_cell(nb, page)  # those of another page
+
+
 def source(number, text):
     return lambda nb: nb.cells[number].update(source=text)
 
