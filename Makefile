@@ -69,6 +69,8 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	  $(PY) studies/capacity.py $$study $$law || exit 1; done; done
 	@for study in quality costs; do $(PY) studies/deployment.py $$study || exit 1; done
 	@$(PY) studies/plants.py
+	@$(PY) studies/verdict_rule.py
+	@$(PY) studies/skew.py
 
 benchmarks: $(VENV)/.bench ## time training beside its peers (minutes, on a quiet machine)
 	$(PY) benchmarks/training.py

@@ -35,6 +35,7 @@ def forest(
     xlabel: str,
     scale: float = 1.0,
     reference: float = 0.0,
+    margin: float = 0.0,
     bold: Sequence[str] = (),
     groups: Mapping[str, str] | None = None,
 ) -> Figure:
@@ -51,6 +52,8 @@ def forest(
         Multiplies all numbers: 100 turns fractions into points.
     reference : float
         Where a vertical line stands, in the unit after scaling.
+    margin : float
+        Half the width of a shaded band around it, in the same unit.
     bold : sequence of str
         Rows to print in bold.
     groups : mapping of str to str, optional
@@ -69,6 +72,8 @@ def forest(
         line += 1
     figure, axes = _axes(6.2, 0.9 + 0.36 * line)
     axes.axvline(reference, color=GREY, linewidth=1, zorder=0)
+    band = (reference - margin, reference + margin)
+    axes.axvspan(*band, color=GREY, alpha=0.2, linewidth=0, zorder=0)
     ends = [
         scale * end
         for members in series.values()
@@ -76,8 +81,8 @@ def forest(
         for end in (estimate.value, estimate.low, estimate.high)
         if math.isfinite(end)
     ]
-    pad = 0.05 * (max([*ends, reference]) - min([*ends, reference]) or 1.0)
-    left, right = min([*ends, reference]) - pad, max([*ends, reference]) + pad
+    pad = 0.05 * (max([*ends, *band]) - min([*ends, *band]) or 1.0)
+    left, right = min([*ends, *band]) - pad, max([*ends, *band]) + pad
     axes.set_xlim(left, right)
     offsets = [0.34 * (i - (len(series) - 1) / 2) for i in range(len(series))]
     for index, (label, members) in enumerate(series.items()):

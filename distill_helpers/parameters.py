@@ -317,6 +317,12 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="whether torch.compile is timed here too, which takes half a minute",
         ),
     },
+    "rules-of-evidence": {
+        "random_state": Parameter(int, 7, 0, 2**32 - 1, help="seed of the families drawn here"),
+        "num_families": Parameter(
+            int, 1_000, 100, 20_000, unit="families", help="families of claims for each setting"
+        ),
+    },
 }
 
 
@@ -330,7 +336,7 @@ def check(chapter: str, namespace: MutableMapping[str, Any]) -> None:
     Parameters
     ----------
     chapter
-        Two digits, a key of `CHAPTERS`.
+        A key of `CHAPTERS`: two digits, or the name of a page without a number.
     namespace
         The notebook's `globals()`. In a notebook the cells that ran are looked at too: a name that
         papermill set counts even where it starts with an underscore, is IPython's own (`In`), or
@@ -377,7 +383,7 @@ def at_defaults(chapter: str, namespace: Mapping[str, Any]) -> bool:
     Parameters
     ----------
     chapter
-        Two digits, a key of `CHAPTERS`.
+        A key of `CHAPTERS`: two digits, or the name of a page without a number.
     namespace
         The notebook's `globals()`, after `check`.
 

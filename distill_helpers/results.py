@@ -10,22 +10,32 @@ percentage points here, at the door. An estimate that names its own unit is in t
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill_helpers import statistics
 from distill_helpers._machine import fingerprint
+from distill_helpers.verdicts import Claim, verdicts
 
 MIME = "application/vnd.distill.results+json"
-VERDICTS = ("holds", "holds with a condition", "not shown", "no difference", "wrong")
+VERDICTS = (
+    "holds",
+    "holds with a condition",
+    "wrong",
+    "no difference",
+    "reversed, smaller than the margin",
+    "undecided",
+    "exploratory",  # no verdict: a plain interval
+)
 METADATA_KEY = "distill"
 
 _RESULT_KEYS = ("name", "value", "low", "high", "level", "n", "unit")
 _VERDICT_KEYS = ("claim", "source", "prediction", "result", "verdict")
 _HUNDREDFOLD = ("%", "points")
+_ELSEWHERE = re.compile(r"see chapter \d\d")  # which judges it
 
 
 # -- what leaves the notebook ---------------------------------------------------------------------
@@ -122,7 +132,7 @@ def verdict(
     claim
         What is put to the test, in a sentence.
     verdict
-        One of `VERDICTS`.
+        One of `VERDICTS`, such as "wrong" or "see chapter 05".
     source
         Who claims it: "the article, claim 1".
     prediction
@@ -150,9 +160,10 @@ def verdict(
     }
     for key, text in made.items():
         _line(text, f"the {key} of the verdict on {claim!r}")
-    if verdict not in VERDICTS:
+    if not _is_verdict(verdict):
         raise ValueError(
-            f"the verdict on {claim!r} is {verdict!r}; it must be one of {', '.join(VERDICTS)}."
+            f"the verdict on {claim!r} is {verdict!r}; it must be one of {', '.join(VERDICTS)}, "
+            'or "see chapter NN".'
         )
     return made
 
@@ -243,7 +254,7 @@ def validate(payload: Any) -> None:
             if entry[key] is not None:
                 _finite(entry[key], f"{key} of {where}")
     for entry in payload["verdicts"]:
-        if set(entry) != set(_VERDICT_KEYS) or entry["verdict"] not in VERDICTS:
+        if set(entry) != set(_VERDICT_KEYS) or not _is_verdict(entry["verdict"]):
             raise ValueError(f"a verdict is {dict(entry)}; make it with verdict(claim, word, ...).")
     for kind, key in (("results", "name"), ("verdicts", "claim")):
         for text, times in Counter(entry[key] for entry in payload[kind]).items():
@@ -461,17 +472,18 @@ class Statement:
     source: str
     prediction: str
     result: str
-    verdict: str | statistics.Claim
+    verdict: str | Claim
 
 
 def tested(
-    test: statistics.Claim,
+    test: Claim,
     *,
     claim: str,
     source: str,
     prediction: str,
     what: str,
     shown: Callable[[Any], str] = points,
+    exploratory: bool = False,
 ) -> Statement:
     """Put a claim to a statistical test; its verdict comes from `judge`.
 
@@ -485,8 +497,14 @@ def tested(
         What the estimate is: the result reads "what: value [low, high]".
     shown
         Writes the estimate: `points`, `percent` or `number`.
+    exploratory
+        Whether the claim was written when the data had been seen. It then keeps its plain interval
+        and gets no verdict: a test of what suggested it proves nothing, and it takes no part in the
+        correction of the others.
     """
-    return Statement(test.name, claim, source, prediction, f"{what}: {shown(test.estimate)}", test)
+    verdict = "exploratory" if exploratory else test
+    result = f"{what}: {shown(test.estimate)}"
+    return Statement(test.name, claim, source, prediction, result, verdict)
 
 
 def counted(
@@ -499,10 +517,8 @@ def counted(
 def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
     """Judge a chapter's claims together and `record` them as its table of verdicts.
 
-    The tested ones go through `distill_helpers.statistics.verdicts` together, so Holm's correction
-    runs over all of them. A result says so where the correction took a verdict away, where it lies
-    on the other side of the prediction but not by the whole margin, and where it holds but is
-    smaller than the margin.
+    The tested ones that are not exploratory are judged by `distill_helpers.verdicts.verdicts` as
+    one family. A result ends with the verdict's remark, where it has one.
 
     Parameters
     ----------
@@ -523,9 +539,10 @@ def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
 
     Examples
     --------
-    >>> gain = statistics.mean_estimate([0.006, 0.008, 0.007, 0.009])
+    >>> from distill_helpers.statistics import mean_estimate
+    >>> gain = mean_estimate([0.006, 0.008, 0.007, 0.009])
     >>> judge("00", [
-    ...     tested(statistics.Claim("a", gain, "greater", 0.001), claim="It helps.", source="s",
+    ...     tested(Claim("a", gain, "greater", 0.001), claim="It helps.", source="s",
     ...            prediction="above 0", what="gain"),
     ...     counted("b", "wrong", claim="It is 30 times smaller.", source="s", prediction="30",
     ...             result="13"),
@@ -537,25 +554,14 @@ def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
     for name, count in names.items():
         if count > 1:
             raise ValueError(f"{count} statements are named {name!r}; give each its own name")
-    tests = [s.verdict for s in statements if isinstance(s.verdict, statistics.Claim)]
-    judged = {v.name: v for v in statistics.verdicts(tests)}
+    tests = [s.verdict for s in statements if isinstance(s.verdict, Claim)]
+    judged = {v.name: v for v in verdicts(tests)}
     words, rows = {}, []
     for statement in statements:
         word, aside = statement.verdict, ""
-        if isinstance(word, statistics.Claim):
-            test, found = word, judged[statement.name]
-            word = found.verdict
-            beyond = {
-                "greater": test.estimate.high < test.reference,
-                "less": test.estimate.low > test.reference,
-            }
-            (alone,) = statistics.verdicts([test])
-            if word == "not shown" != alone.verdict:
-                aside = f"; alone it would be *{alone.verdict}*, among {len(tests)} tests it is not"
-            elif word == "not shown" and beyond.get(test.prediction):
-                aside = "; on the other side, but not by the whole margin"
-            elif found.small:
-                aside = "; smaller than the smallest effect that matters"
+        if isinstance(word, Claim):
+            found = judged[statement.name]
+            word, aside = found.verdict, f"; {found.remark}" if found.remark else ""
         words[statement.name] = word
         rows.append(
             verdict(
@@ -596,6 +602,10 @@ def _display(bundle: dict[str, Any]) -> None:
 def _line(text: Any, what: str) -> None:
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{what} is {text!r}; it must be a sentence or a name.")
+
+
+def _is_verdict(word: str) -> bool:
+    return word in VERDICTS or bool(_ELSEWHERE.fullmatch(word))
 
 
 def _finite(value: Any, what: str, *, infinite: bool = False) -> float:

@@ -1,4 +1,4 @@
-"""Intervals, tests and verdicts.
+"""Intervals, and the test behind each.
 
 Replicates are nested: `S` sets (teacher sets, or training sets) with `K` students each, shape
 ``(S, K)``, or ``(S,)`` for one value a set. Students of one set share its teachers, so the sets
@@ -7,30 +7,46 @@ new sets. Pairing is by position: entry ``[s, k]`` of two arms has the same init
 same batches.
 
 An interval is a test turned inside out: it holds the references that the test does not reject. So
-each `Estimate` carries its test, and the verdicts use the same test as the interval that the
-reader sees.
+each `Estimate` carries its test, and `distill_helpers.verdicts` uses the same test as the interval
+that the reader sees.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import brentq
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from scipy.stats import binom
 
+from distill_helpers._estimates import (
+    Array,
+    Estimate,
+    SkewedEstimate,
+    as_array,
+    as_pair,
+    check_correct,
+    check_level,
+    check_same_scale,
+    check_variance,
+    decimals_of,
+    fixed,
+    hall_inverse,
+    ratio_or_inf,
+    set_means,
+    t_quantile,
+    upper_tail,
+)
+
 __all__ = [
-    "Claim",
     "Estimate",
     "McNemar",
     "PairedProportions",
     "RatioEstimate",
-    "Verdict",
+    "SkewedEstimate",
     "covariance_of_test_sample",
     "gap_recovered",
     "gap_recovered_one_run",
@@ -40,81 +56,9 @@ __all__ = [
     "nadeau_bengio",
     "paired_gain",
     "pairing_correlation",
-    "verdicts",
 ]
 
-Array = NDArray[np.float64]
-
-
-# Estimates ------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number with its interval and the test behind it.
-
-    Attributes
-    ----------
-    value : float
-        The estimate.
-    low, high : float
-        Ends of the interval; infinite where the data set no bound.
-    level : float
-        Confidence level of the interval, 0.95 for 95 %.
-    n : int
-        Number of independent clusters it rests on (sets, or test samples of one run).
-    standard_error : float
-        Standard error of `value`, in the same unit.
-    degrees_of_freedom : float
-        Of the t distribution behind the interval; infinite for the normal one, NaN where no
-        p-value exists (bootstrap).
-    unit : str
-        Printed after the numbers; empty for a plain number.
-
-    Examples
-    --------
-    >>> gain = paired_gain([0.972, 0.975, 0.971], [0.965, 0.966, 0.966])
-    >>> print(gain)
-    0.0070 [0.0020, 0.0120]
-    >>> gain.contains(0), round(gain.p_greater(0), 3)
-    (False, 0.013)
-    """
-
-    value: float
-    low: float
-    high: float
-    level: float
-    n: int
-    standard_error: float
-    degrees_of_freedom: float
-    unit: str = ""
-
-    @property
-    def bounded(self) -> bool:
-        """Whether both ends of the interval are finite."""
-        return math.isfinite(self.low) and math.isfinite(self.high)
-
-    def contains(self, value: float) -> bool:
-        """Whether the data are compatible with `value` at this level."""
-        return self.low <= value <= self.high
-
-    def statistic(self, reference: float = 0.0) -> float:
-        """Return (value - reference) / standard error, the statistic that the interval inverts."""
-        return _ratio_or_inf(self.value - reference, self.standard_error)
-
-    def p_greater(self, reference: float = 0.0) -> float:
-        """One-sided p-value for "the truth is greater than `reference`"."""
-        return _upper_tail(self.statistic(reference), self.degrees_of_freedom)
-
-    def p_less(self, reference: float = 0.0) -> float:
-        """One-sided p-value for "the truth is less than `reference`"."""
-        return _upper_tail(-self.statistic(reference), self.degrees_of_freedom)
-
-    def __str__(self) -> str:
-        """Return "value [low, high] unit" with no more digits than the interval supports."""
-        decimals = _decimals(self.low, self.high)
-        low, high = _fixed(self.low, decimals), _fixed(self.high, decimals)
-        return f"{_fixed(self.value, decimals)} [{low}, {high}] {self.unit}".rstrip()
+# Estimates of ratios and proportions ---------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +102,7 @@ class RatioEstimate(Estimate):
         """Return Fieller's statistic, (numerator - reference x denominator) / standard error."""
         var_n, var_d, cov = self.covariance
         variance = var_n - 2 * reference * cov + reference * reference * var_d
-        return _ratio_or_inf(
+        return ratio_or_inf(
             self.numerator - reference * self.denominator, math.sqrt(max(variance, 0.0))
         )
 
@@ -175,8 +119,8 @@ class RatioEstimate(Estimate):
         return max(super().p_less(reference), self._p_denominator())
 
     def _p_denominator(self) -> float:
-        statistic = _ratio_or_inf(self.denominator, math.sqrt(self.covariance[1]))
-        return _upper_tail(statistic, self.degrees_of_freedom)
+        statistic = ratio_or_inf(self.denominator, math.sqrt(self.covariance[1]))
+        return upper_tail(statistic, self.degrees_of_freedom)
 
     def __str__(self) -> str:
         """Return the interval, or say in words that it is unbounded."""
@@ -184,8 +128,8 @@ class RatioEstimate(Estimate):
             return super().__str__()
         if self.excluded is None:
             return f"{self.value:.2g} [unbounded: any value] {self.unit}".rstrip()
-        decimals = _decimals(*self.excluded)
-        value, low, high = (_fixed(number, decimals) for number in (self.value, *self.excluded))
+        decimals = decimals_of(*self.excluded)
+        value, low, high = (fixed(number, decimals) for number in (self.value, *self.excluded))
         return f"{value} [unbounded: any value but {low} to {high}] {self.unit}".rstrip()
 
 
@@ -205,7 +149,12 @@ class PairedProportions(Estimate):
 
 
 def mean_estimate(
-    values: ArrayLike, *, level: float = 0.95, test_variance: float = 0.0, unit: str = ""
+    values: ArrayLike,
+    *,
+    level: float = 0.95,
+    test_variance: float = 0.0,
+    unit: str = "",
+    interval: Literal["t", "hall", "auto"] = "t",
 ) -> Estimate:
     r"""Estimate the mean over sets, with a cluster t interval.
 
@@ -218,7 +167,38 @@ def mean_estimate(
     cannot see; `test_variance` (:math:`v`, from `covariance_of_test_sample`) adds it. The degrees
     of freedom stay `S` - 1, which errs on the wide side.
 
-    Derived in chapter 00.
+    **Skew.** Where a few sets lie far out on one side, the t interval covers less than it says, and
+    all of what it misses lies on that side. ``interval="hall"`` lengthens it there. With the
+    standard error :math:`e`, the skewness :math:`g` of the set means and
+    :math:`b = g s^3 / (2 S^2 e^3)`, Hall's statistic
+
+    .. math:: h(t) = \frac{(1 + b t)^3 - 1}{3 b} + \frac b2
+
+    is more nearly t distributed than :math:`t` itself. A reference lies outside the interval where
+    both are beyond the quantile; so it is never shorter than the t interval, and the p-values are
+    the larger ones. (Hall's own :math:`b` is 2/3 of ours. A small sample shows less skewness than
+    its law has; the factor was chosen by simulation.)
+
+    A `caution` says when to use it: where the skewness is more than 1.5 of the standard deviations
+    that it has in normal samples, :math:`\sqrt{6 (S - 2) / (S + 1) (S + 3)}`. ``"auto"`` follows
+    it, and covers this (per cent, 20,000 samples each, in brackets the t interval alone and Hall's
+    alone; made by studies/skew.py):
+
+    ==================== ================= ================= ================= =================
+    sets                 5                 10                12                20
+    ==================== ================= ================= ================= =================
+    normal               95.2 (94.9, 96.5) 95.4 (95.1, 96.4) 95.2 (94.9, 96.2) 95.0 (94.7, 95.6)
+    exponential          90.2 (88.3, 93.6) 93.8 (90.1, 95.7) 95.0 (90.8, 96.4) 96.5 (92.2, 97.0)
+    lognormal, sigma 0.5 92.6 (91.8, 94.9) 93.5 (91.9, 95.3) 94.0 (92.3, 95.4) 95.4 (93.3, 96.2)
+    lognormal, sigma 1   85.1 (81.8, 90.0) 90.6 (83.9, 93.2) 92.3 (84.4, 94.0) 95.2 (86.9, 95.5)
+    ==================== ================= ================= ================= =================
+
+    It warns 13 % of normal samples, which costs them little. With five sets nothing covers. Neither
+    does anything where most sets share one value and the mean hangs on rare others: of the two
+    values 0 and 1 with chances of 90 and 10 %, 10 sets give intervals that cover 65 %. The
+    caution says so where two thirds of the sets or more are equal.
+
+    Derived in chapter 00; skew on the page *Rules of evidence*.
 
     Parameters
     ----------
@@ -231,29 +211,54 @@ def mean_estimate(
         the interval is to speak about this test sample, or each set has its own.
     unit : str
         Unit of `values`.
+    interval : {"t", "hall", "auto"}
+        ``"hall"`` for skewed set means; ``"auto"`` takes it where the caution says so.
 
     Returns
     -------
     Estimate
+        A `SkewedEstimate` where the interval is Hall's.
 
     Raises
     ------
     ValueError
-        Fewer than two sets, values that are not finite, a level outside (0, 1).
+        Fewer than two sets, values that are not finite, a level outside (0, 1), another interval.
+
+    References
+    ----------
+    P. Hall (1992), On the removal of skewness by transformation, JRSS B 54, 221-228.
 
     Examples
     --------
     >>> print(mean_estimate([[97.1, 97.3], [97.4, 97.4], [97.0, 97.2]], unit="%"))
     97.23 [96.85, 97.61] %
+    >>> costs = [1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 6.0]
+    >>> print(mean_estimate(costs, unit="s"))
+    1.7 [0.2, 3.1] s (skewed clusters; use interval="hall")
+    >>> print(mean_estimate(costs, unit="s", interval="hall"))
+    1.7 [0.2, 5.2] s
     """
-    _check_level(level)
-    means = _set_means(values, "values")
-    variance = float(means.var(ddof=1)) / means.size + _check_variance(test_variance)
+    check_level(level)
+    if interval not in ("t", "hall", "auto"):
+        raise ValueError(f'interval is {interval!r}; it must be "t", "hall" or "auto".')
+    means = set_means(values, "values")
+    between = float(means.var(ddof=1)) / means.size
+    variance = between + check_variance(test_variance)
     value, error = float(means.mean()), math.sqrt(variance)
-    half = _quantile(level, means.size - 1) * error
-    return Estimate(
-        value, value - half, value + half, level, means.size, error, means.size - 1, unit
-    )
+    skewness = (between / variance if variance else 0.0) ** 1.5 * _skewness(means)
+    skewed = _is_skewed(means, skewness)
+    if interval == "auto":
+        interval = "hall" if skewed else "t"
+    caution = _caution(means, skewed, interval)
+    reach = t_quantile(level, means.size - 1)
+    low, high = value - reach * error, value + reach * error
+    arguments = (level, means.size, error, means.size - 1, unit)
+    if interval == "t":
+        return Estimate(value, low, high, *arguments, caution=caution)
+    bend = skewness / (2 * math.sqrt(means.size))
+    low = min(low, value - hall_inverse(reach, bend) * error)
+    high = max(high, value - hall_inverse(-reach, bend) * error)
+    return SkewedEstimate(value, low, high, *arguments, caution=caution, bend=bend)
 
 
 def paired_gain(
@@ -263,6 +268,7 @@ def paired_gain(
     level: float = 0.95,
     test_variance: float = 0.0,
     unit: str = "",
+    interval: Literal["t", "hall", "auto"] = "t",
 ) -> Estimate:
     """Estimate the mean of treated - control, with a paired cluster t interval over sets.
 
@@ -277,7 +283,7 @@ def paired_gain(
     treated, control : array_like, both (S,) or both (S, K)
         The two arms, paired by position. Where the same control students serve several sets, the
         interval is conditional on them: give each set its own.
-    level, test_variance, unit
+    level, test_variance, unit, interval
         As in `mean_estimate`; here the variance is that of the difference.
 
     Returns
@@ -295,8 +301,34 @@ def paired_gain(
     >>> print(paired_gain([[3.0, 5.0], [4.0, 6.0], [5.0, 5.0]], control))
     1.5 [0.3, 2.7]
     """
-    first, second = _pair(treated, control)
-    return mean_estimate(first - second, level=level, test_variance=test_variance, unit=unit)
+    first, second = as_pair(treated, control)
+    return mean_estimate(
+        first - second, level=level, test_variance=test_variance, unit=unit, interval=interval
+    )
+
+
+def _skewness(means: Array) -> float:
+    """Skewness of a sample; 0 where it does not vary."""
+    deviation = means - means.mean()
+    spread = math.sqrt(float((deviation**2).mean()))
+    if spread <= 1e-12 * float(np.abs(means).max()):  # what rounding leaves of no spread
+        return 0.0
+    return float(((deviation / spread) ** 3).mean())
+
+
+def _is_skewed(means: Array, skewness: float) -> bool:
+    size = means.size
+    usual = math.sqrt(6 * (size - 2) / ((size + 1) * (size + 3)))  # of normal samples
+    return size > 2 and abs(skewness) > 1.5 * usual
+
+
+def _caution(means: Array, skewed: bool, interval: str) -> str:
+    size = means.size
+    if size >= 5 and np.unique(means, return_counts=True)[1].max() >= 2 / 3 * size:
+        return "most clusters are equal; no interval covers"
+    if skewed and size < 8:
+        return f"skewed, and {size} clusters are too few for any interval"
+    return 'skewed clusters; use interval="hall"' if skewed and interval == "t" else ""
 
 
 def jackknife(
@@ -346,11 +378,11 @@ def jackknife(
     >>> print(mean_estimate(y))
     3 [-4, 10]
     """
-    _check_level(level)
-    value, parts = float(value), _set_means(_array(left_out, "left_out", (1,)), "left_out")
+    check_level(level)
+    value, parts = float(value), set_means(as_array(left_out, "left_out", (1,)), "left_out")
     freedom = parts.size - 1
     error = math.sqrt(freedom * float(parts.var()))
-    half = _quantile(level, freedom) * error
+    half = t_quantile(level, freedom) * error
     return Estimate(
         float(value), value - half, value + half, level, parts.size, error, freedom, unit
     )
@@ -384,7 +416,7 @@ def pairing_correlation(
     >>> round(pairing_correlation([1.0, 2.0, 4.0], [1.0, 3.0, 4.0]), 3)
     0.929
     """
-    first, second = _pair(treated, control)
+    first, second = as_pair(treated, control)
     if among not in ("sets", "students"):
         raise ValueError(f'among is {among!r}; it must be "sets" or "students".')
     x, y = (a.reshape(len(a), -1) for a in (first, second))
@@ -432,7 +464,7 @@ def covariance_of_test_sample(*per_sample: ArrayLike) -> Array:
     """
     if not per_sample:
         raise ValueError("covariance_of_test_sample got no arms; give one (N,) array an arm.")
-    arms = [_array(a, f"arm {i}", (1,)) for i, a in enumerate(per_sample)]
+    arms = [as_array(a, f"arm {i}", (1,)) for i, a in enumerate(per_sample)]
     sizes = {a.size for a in arms}
     if len(sizes) > 1 or min(sizes) < 2:
         raise ValueError(
@@ -520,12 +552,12 @@ def gap_recovered(
     >>> print(gap_recovered(student, baseline, [96.6, 96.5, 96.9, 96.4]))
     8.7 [unbounded: any value but -2.1 to 2.5]
     """
-    _check_level(level)
+    check_level(level)
     arms = {"student": student, "baseline": baseline, "ensemble": ensemble}
-    means = {name: _set_means(value, name) for name, value in arms.items()}
+    means = {name: set_means(value, name) for name, value in arms.items()}
     if np.ndim(ensemble) != 1:
         raise ValueError(f"ensemble has shape {np.shape(ensemble)}; give one value a set, (S,).")
-    _check_same_scale(means)
+    check_same_scale(means)
     sizes = {name: m.size for name, m in means.items()}
     if len(set(sizes.values())) > 1:
         raise ValueError(f"the numbers of sets differ, {sizes}; the first axis must be the sets.")
@@ -533,7 +565,7 @@ def gap_recovered(
     a, b = means["student"] - means["baseline"], means["ensemble"] - means["baseline"]
     covariance = np.cov(a, b, ddof=1) / size
     if test_covariance is not None:
-        shared = _array(test_covariance, "test_covariance", (2,))
+        shared = as_array(test_covariance, "test_covariance", (2,))
         if shared.shape != (3, 3):
             raise ValueError(
                 f"test_covariance has shape {shared.shape}; it must be (3, 3), in the order "
@@ -543,7 +575,7 @@ def gap_recovered(
         covariance = covariance + contrast @ shared @ contrast.T
     freedom: float
     if method == "fieller":
-        quantile, freedom = _quantile(level, size - 1), size - 1
+        quantile, freedom = t_quantile(level, size - 1), size - 1
     elif method == "bootstrap":
         quantile, freedom = _bootstrap_quantile(a, b, level, num_resamples, seed), math.nan
     else:
@@ -592,15 +624,15 @@ def gap_recovered_one_run(
     >>> print(gap_recovered_one_run(*right))
     0.54 [0.22, 0.86]
     """
-    _check_level(level)
+    check_level(level)
     arms = {
         "student_correct": student_correct,
         "baseline_correct": baseline_correct,
         "ensemble_correct": ensemble_correct,
     }
-    columns = [_array(value, name, (1,)) for name, value in arms.items()]
+    columns = [as_array(value, name, (1,)) for name, value in arms.items()]
     for name, column in zip(arms, columns, strict=True):
-        _check_correct(column, name)
+        check_correct(column, name)
     sizes = [c.size for c in columns]
     if len(set(sizes)) > 1 or sizes[0] < 2:
         raise ValueError(f"the arms have {sizes} samples; give all three the same two or more.")
@@ -608,7 +640,13 @@ def gap_recovered_one_run(
     a, b = student - baseline, ensemble - baseline
     n = sizes[0]
     return _fieller(
-        float(a.mean()), float(b.mean()), np.cov(a, b) / n, _quantile(level, n - 1), level, n, n - 1
+        float(a.mean()),
+        float(b.mean()),
+        np.cov(a, b) / n,
+        t_quantile(level, n - 1),
+        level,
+        n,
+        n - 1,
     )
 
 
@@ -619,7 +657,7 @@ def _fieller(
     vaa, vbb, vab = float(covariance[0, 0]), float(covariance[1, 1]), float(covariance[0, 1])
     value = a / b if b else math.nan
     delta = a * a * vbb + b * b * vaa - 2 * a * b * vab  # the delta method's variance times b^4
-    error = _ratio_or_inf(math.sqrt(max(delta, 0.0)), b * b)
+    error = ratio_or_inf(math.sqrt(max(delta, 0.0)), b * b)
     low, high = -math.inf, math.inf
     region: Literal["bounded", "exclusive", "whole line"] = "whole line"
     excluded = None
@@ -655,7 +693,7 @@ def _bootstrap_quantile(a: Array, b: Array, level: float, num_resamples: int, se
         raise ValueError(f"num_resamples is {num_resamples}; it must be 100 or more.")
     residual = b.mean() * a - a.mean() * b  # the ratio cleared of its denominator; mean zero
     if not residual.any():
-        return _quantile(level, a.size - 1)  # nothing varies; any quantile gives the same point
+        return t_quantile(level, a.size - 1)  # nothing varies; any quantile gives the same point
     rows = np.random.default_rng(seed).integers(0, a.size, size=(num_resamples, a.size))
     drawn = residual[rows]
     # a resample of one set alone has no spread: it counts as infinitely far out
@@ -742,10 +780,10 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike, *, level: float = 0.95) 
     >>> result.only_a, result.only_b, round(result.p, 4)
     (1, 7, 0.0391)
     """
-    _check_level(level)
-    a, b = _array(correct_a, "correct_a", (1,)), _array(correct_b, "correct_b", (1,))
+    check_level(level)
+    a, b = as_array(correct_a, "correct_a", (1,)), as_array(correct_b, "correct_b", (1,))
     for column, name in ((a, "correct_a"), (b, "correct_b")):
-        _check_correct(column, name)
+        check_correct(column, name)
         if not np.isin(column, (0.0, 1.0)).all():
             raise ValueError(f"{name} holds values other than 0 and 1; McNemar counts samples.")
     if a.size != b.size or a.size == 0:
@@ -756,7 +794,7 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike, *, level: float = 0.95) 
     if only_a == only_b:  # both tails hold the observed table
         p = 1 - 0.5 * binom.pmf(least, discordant, 0.5) if discordant else 1.0
     value = (only_a - only_b) / n
-    z = _quantile(level, math.inf)
+    z = t_quantile(level, math.inf)
 
     def excess(delta: float, target: float) -> float:
         return _tango(delta, only_a, only_b, n) - target
@@ -780,7 +818,7 @@ def _tango(delta: float, only_a: int, only_b: int, n: int) -> float:
     # the larger root, in the form that does not cancel
     q = (root - mid) / (4 * n) if mid <= 0 else -2 * tail / (root + mid)
     variance = n * max(2 * q + delta * (1 - delta), 0.0)
-    return _ratio_or_inf(only_a - only_b - n * delta, math.sqrt(variance))
+    return ratio_or_inf(only_a - only_b - n * delta, math.sqrt(variance))
 
 
 def nadeau_bengio(
@@ -828,8 +866,8 @@ def nadeau_bengio(
     >>> print(nadeau_bengio([0.8, 0.2, 0.5, 0.6, 0.4], 1437, 360, unit="points"))
     0.50 [0.08, 0.92] points
     """
-    _check_level(level)
-    values = _array(differences, "differences", (1,))
+    check_level(level)
+    values = as_array(differences, "differences", (1,))
     if values.size < 2:
         raise ValueError(f"differences holds {values.size}; give two folds or more.")
     for name, size in (("train_size", train_size), ("test_size", test_size)):
@@ -837,318 +875,5 @@ def nadeau_bengio(
             raise ValueError(f"{name} is {size}; it must be 1 or more, the samples of one fold.")
     count, value = values.size, float(values.mean())
     error = math.sqrt((1 / count + test_size / train_size) * float(values.var(ddof=1)))
-    half = _quantile(level, count - 1) * error
+    half = t_quantile(level, count - 1) * error
     return Estimate(value, value - half, value + half, level, count, error, count - 1, unit)
-
-
-# Verdicts -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A prediction, written before the run, and the estimate that judges it.
-
-    Attributes
-    ----------
-    name : str
-        Short name of the claim.
-    estimate : Estimate
-        What was measured.
-    prediction : {"greater", "less", "equal"}
-        Where the truth should lie, seen from `reference`.
-    margin : float
-        Smallest effect of interest, 0 or more, in the unit of the estimate. An ``"equal"`` claim
-        needs one above 0: exact equality cannot be shown.
-    reference : float
-        What the estimate is held against.
-    """
-
-    name: str
-    estimate: Estimate
-    prediction: Literal["greater", "less", "equal"]
-    margin: float
-    reference: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse a claim that cannot be judged."""
-        if self.prediction not in ("greater", "less", "equal"):
-            raise ValueError(
-                f'prediction of {self.name!r} is {self.prediction!r}; it must be "greater", "less" '
-                'or "equal".'
-            )
-        if not (math.isfinite(self.margin) and self.margin >= 0):
-            raise ValueError(f"margin of {self.name!r} is {self.margin}; it must be 0 or more.")
-        if self.prediction == "equal" and self.margin == 0:
-            raise ValueError(
-                f"margin of {self.name!r} is 0; an equal claim needs one above 0, for exact "
-                "equality cannot be shown."
-            )
-        if not math.isfinite(self.reference):
-            raise ValueError(f"reference of {self.name!r} is {self.reference}; it must be finite.")
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the run says of a claim; see `verdicts`.
-
-    Attributes
-    ----------
-    name : str
-        Name of the claim.
-    verdict : {"holds", "wrong", "no difference", "not shown"}
-        The verdict, after Holm's correction.
-    p, p_holm : float
-        p-value of the verdict (of "holds", where nothing is shown), alone and after Holm. The
-        verdict stands where `p_holm` is at most 1 - level.
-    small : bool
-        Whether a claim that holds is also shown to be smaller than its margin.
-    words : str
-        One sentence for the reader.
-    """
-
-    name: str
-    verdict: Literal["holds", "wrong", "no difference", "not shown"]
-    p: float
-    p_holm: float
-    small: bool
-    words: str
-
-
-def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
-    r"""Judge a chapter's claims, with Holm's correction over all of them.
-
-    With the truth :math:`\theta` seen from the reference, margin :math:`m` and
-    :math:`\alpha` = 1 - level, a claim that predicts ``"greater"``
-
-    - **holds** where the interval lies above the reference (twice the one-sided p of
-      :math:`\theta > 0` is at most :math:`\alpha`);
-    - is **wrong** where the interval lies below :math:`-m` (twice the one-sided p of
-      :math:`\theta < -m`);
-    - shows **no difference** where two one-sided tests at :math:`\alpha` put the truth within
-      :math:`\pm m` (the larger p; the 1 - 2 :math:`\alpha` interval, 90 % for 95 %, lies within the
-      margins; Schuirmann 1987);
-    - is **not shown** otherwise.
-
-    ``"less"`` is the mirror image. ``"equal"`` holds where the two one-sided tests pass, and is
-    wrong where the interval lies beyond the margin on either side. A tiny effect can be both
-    greater than zero and within the margins: it *holds*, `small` is set, and the words say that it
-    is smaller than what would matter.
-
-    **What the correction does.** For every true value the chance that a claim gets some false
-    verdict with a p of at most `a` is at most `a`: of two false verdicts that are possible at once,
-    either each is one-sided at `a` / 2, or both lie in one rejection at `a` of a margin. So a
-    claim has one p-value, the smallest of its possible verdicts', and Holm (1979) runs over
-    claims: sort them; the i-th smallest of `n` must be at most :math:`\alpha / (n - i + 1)`; at the
-    first that is not, this claim and all after it are *not shown*. A claim that passes takes the
-    first of holds, wrong, no difference whose own p meets its threshold. *Not shown* asserts
-    nothing and is never false.
-
-    So at most the share :math:`\alpha` of chapters should hold a false verdict. Holm's proof is
-    about rejections, under any dependence. That a rejected claim also goes the right way is proven
-    for independent two-sided tests (Shaffer 1980; Finner 1999); for margins, and for arms that
-    share a control, it is not proven, and the simulations in the tests show it.
-
-    The printed interval is the plain one, so it can exclude the reference where the verdict after
-    Holm is not shown; the words say so.
-
-    Parameters
-    ----------
-    claims : sequence of Claim
-        Every claim of the chapter, each judged at the same level.
-
-    Returns
-    -------
-    list of Verdict
-        In the order of `claims`.
-
-    Raises
-    ------
-    ValueError
-        Levels that differ, names that repeat, or an estimate without a p-value (a bootstrap).
-
-    References
-    ----------
-    S. Holm (1979), A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6,
-    65-70. D. J. Schuirmann (1987), A comparison of the two one-sided tests procedure and the power
-    approach, J. Pharmacokinet. Biopharm. 15, 657-680. J. P. Shaffer (1980), Control of directional
-    errors with stagewise multiple test procedures, Ann. Statist. 8, 1342-1347. H. Finner (1999),
-    Stepwise multiple test procedures and control of directional errors, Ann. Statist. 27, 274-289.
-
-    Examples
-    --------
-    >>> clear = mean_estimate([0.6, 0.8, 0.7, 0.9], unit="points")
-    >>> faint = mean_estimate([-0.1, 0.1, 0.3, 0.0], unit="points")
-    >>> for v in verdicts([Claim("soft targets help", clear, "greater", 0.2),
-    ...                    Claim("so does T = 3", faint, "greater", 0.2)]):
-    ...     print(v.words)
-    holds: 0.75 [0.54, 0.96] points is greater than 0
-    not shown: 0.07 [-0.20, 0.35] points
-    """
-    if len({claim.name for claim in claims}) < len(claims):
-        raise ValueError("two claims have one name; give each its own.")
-    levels = {claim.estimate.level for claim in claims}
-    if len(levels) > 1:
-        raise ValueError(f"the claims have levels {sorted(levels)}; judge a chapter at one level.")
-    tables = [_p_values(claim) for claim in claims]
-    best = [min(table.values()) for table in tables]
-    judged: dict[int, Verdict] = {}
-    reached = 0.0  # Holm's adjusted p of the claims so far
-    for step, i in enumerate(sorted(range(len(claims)), key=best.__getitem__)):
-        claim, factor, alpha = claims[i], len(claims) - step, 1 - claims[i].estimate.level
-        adjusted = {name: min(1.0, max(reached, factor * p)) for name, p in tables[i].items()}
-        reached = max(reached, factor * best[i])
-        passed = [name for name, p in adjusted.items() if _at_most(p, alpha)]
-        alone = [name for name, p in tables[i].items() if _at_most(p, alpha)]
-        small = len(passed) == 2 and passed[0] == "holds"
-        chosen = passed[0] if passed else "not shown"
-        shown = passed[0] if passed else "holds"
-        judged[i] = Verdict(
-            claim.name,
-            chosen,  # type: ignore[arg-type]
-            tables[i][shown],
-            adjusted[shown],
-            small,
-            _words(claim, chosen, small, alone, len(claims)),
-        )
-    return [judged[i] for i in range(len(claims))]
-
-
-def _p_values(claim: Claim) -> dict[str, float]:
-    """Return the p-value of each verdict that the claim can get, in the order they are taken."""
-    e, r, m = claim.estimate, claim.reference, claim.margin
-    within = max(e.p_greater(r - m), e.p_less(r + m)) if m > 0 else 1.0
-    if claim.prediction == "equal":
-        return {"holds": within, "wrong": min(1.0, 2 * min(e.p_greater(r + m), e.p_less(r - m)))}
-    if claim.prediction == "greater":
-        holds, wrong = e.p_greater(r), e.p_less(r - m)
-    else:
-        holds, wrong = e.p_less(r), e.p_greater(r + m)
-    return {
-        "holds": min(1.0, 2 * holds),
-        "wrong": min(1.0, 2 * wrong),
-        "no difference": within,
-    }
-
-
-def _words(claim: Claim, verdict: str, small: bool, alone: list[str], count: int) -> str:
-    e, r, m = claim.estimate, claim.reference, claim.margin
-    within = f"within {m:g} of {r:g}"
-    if verdict == "not shown":
-        if alone:
-            return f'not shown: {e}; alone it would be "{alone[0]}", among {count} claims it is not'
-        return f"not shown: {e}"
-    if verdict == "no difference" or (verdict == "holds" and claim.prediction == "equal"):
-        return f"{verdict}: {e} is {within}"
-    if verdict == "holds":
-        if small:
-            return (
-                f"holds, but smaller than what would matter: {e} is {claim.prediction} than "
-                f"{r:g}, and {within}"
-            )
-        return f"holds: {e} is {claim.prediction} than {r:g}"
-    if claim.prediction == "equal":
-        return f"wrong: {e} is more than {m:g} from {r:g}"
-    side, limit = ("less", r - m) if claim.prediction == "greater" else ("greater", r + m)
-    return f"wrong: {e} is {side} than {limit:g}"
-
-
-# Small things ---------------------------------------------------------------------------------
-
-
-def _quantile(level: float, freedom: float) -> float:
-    """Two-sided quantile of the t distribution; `freedom` may be infinite."""
-    p = (1 + level) / 2
-    return float(ndtri(p) if math.isinf(freedom) else stdtrit(freedom, p))
-
-
-def _upper_tail(statistic: float, freedom: float) -> float:
-    if math.isnan(freedom):
-        raise ValueError('a bootstrap has no p-value; use method="fieller" to judge a claim.')
-    return float(ndtr(-statistic) if math.isinf(freedom) else stdtr(freedom, -statistic))
-
-
-def _at_most(p: float, alpha: float) -> bool:
-    return p <= alpha * (1 + 1e-12)  # 1 - 0.95 is a little more than 0.05
-
-
-def _ratio_or_inf(top: float, bottom: float) -> float:
-    if bottom > 0:
-        return top / bottom
-    return math.copysign(math.inf, top) if top else 0.0
-
-
-def _decimals(low: float, high: float) -> int:
-    """Fewest decimals that move no end by more than a tenth of the half-width; at most six."""
-    half = (high - low) / 2
-    if not (half > 0 and math.isfinite(half)):
-        return 6
-    return min(6, -math.floor(math.log10(half / 5)))
-
-
-def _fixed(value: float, decimals: int) -> str:
-    rounded = round(value, decimals) + 0.0  # + 0.0 turns -0.0 into 0.0
-    return f"{rounded:,.{max(decimals, 0)}f}"
-
-
-def _array(value: ArrayLike, name: str, dimensions: tuple[int, ...]) -> Array:
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise TypeError(f"{name} is not an array of numbers; give a rectangular one.") from None
-    if array.ndim not in dimensions:
-        wanted = " or ".join({1: "one axis", 2: "two axes"}[d] for d in dimensions)
-        raise ValueError(f"{name} has shape {array.shape}; it must have {wanted}.")
-    bad = int((~np.isfinite(array)).sum())
-    if bad:
-        raise ValueError(f"{name} holds {bad} values that are not finite; find the run that broke.")
-    return array
-
-
-def _set_means(value: ArrayLike, name: str) -> Array:
-    array = _array(value, name, (1, 2))
-    if array.size == 0 or len(array) < 2:
-        raise ValueError(
-            f"{name} has shape {array.shape}; the first axis must hold two sets or more, for one "
-            "set says nothing about another."
-        )
-    return array if array.ndim == 1 else array.mean(axis=1)
-
-
-def _pair(treated: ArrayLike, control: ArrayLike) -> tuple[Array, Array]:
-    first, second = _array(treated, "treated", (1, 2)), _array(control, "control", (1, 2))
-    if first.shape != second.shape:
-        raise ValueError(
-            f"treated has shape {first.shape} and control {second.shape}; paired arms need the "
-            "same sets and students in the same places."
-        )
-    _set_means(first, "treated")
-    _check_same_scale({"treated": first, "control": second})
-    return first, second
-
-
-def _check_same_scale(arms: dict[str, Array]) -> None:
-    fractions = [n for n, a in arms.items() if ((a >= 0) & (a <= 1)).all()]
-    percents = [n for n, a in arms.items() if ((a >= 20) & (a <= 100)).all()]
-    if fractions and percents:
-        raise ValueError(
-            f"{percents[0]} looks like per cent and {fractions[0]} like a fraction; give all arms "
-            "in one unit."
-        )
-
-
-def _check_correct(column: Array, name: str) -> None:
-    if ((column < 0) | (column > 1)).any():
-        raise ValueError(
-            f"{name} holds values outside 0 to 1; give for each sample whether the model is right."
-        )
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"level is {level}; it must lie between 0 and 1. Use 0.95 for 95 %.")
-
-
-def _check_variance(value: float) -> float:
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"test_variance is {value}; it must be a finite number of 0 or more.")
-    return float(value)

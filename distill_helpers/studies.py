@@ -91,13 +91,16 @@ class Study:
 def gain(one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
     """Return the gain of one arm over another, paired by the replicates that both have.
 
+    Its interval is Hall's where the replicates are skewed (`statistics.mean_estimate`, ``"auto"``).
+
     Examples
     --------
     >>> print(gain({0: 3.0, 1: 5.0, 2: 4.0}, {2: 1.0, 0: 1.0, 1: 2.0}))
     2.7 [1.2, 4.1]
     """
     shared = sorted(one.keys() & other.keys())
-    return paired_gain([one[r] for r in shared], [other[r] for r in shared])
+    first, second = ([arm[r] for r in shared] for arm in (one, other))
+    return paired_gain(first, second, interval="auto")
 
 
 def read(path: str | Path) -> Study:

@@ -43,6 +43,17 @@ def lines(axes, marker):  # type: ignore[no-untyped-def]
     return [line for line in axes.lines if line.get_marker() == marker]
 
 
+def test_a_forest_shades_its_margin_and_makes_room_for_it() -> None:
+    figure = figures.forest({"first": ONE}, xlabel="x", reference=1.0, margin=40.0)
+    (axes,) = figure.axes
+    (band,) = axes.patches
+    assert (band.get_x(), band.get_x() + band.get_width()) == (-39.0, 41.0)  # type: ignore[attr-defined]
+    left, right = axes.get_xlim()
+    assert left < -39 and right > 41
+    (axes,) = figures.forest({"first": ONE}, xlabel="x").axes
+    assert not axes.patches or axes.patches[0].get_width() == 0  # type: ignore[attr-defined]
+
+
 def test_a_forest_has_one_row_a_name_and_one_marker_a_series() -> None:
     figure = figures.forest(
         {"first": ONE, "second": TWO}, xlabel="gain (points)", scale=100, bold=["b"]

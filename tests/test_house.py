@@ -15,13 +15,14 @@ PACKAGE = ROOT / "distill_helpers"
 
 # A module imports only from floors below its own. A new module takes its place here.
 FLOORS = {
-    0: ["_checks", "_machine"],
+    0: ["_checks", "_estimates", "_machine"],
     1: [
         "tasks",
         "networks",
         "losses",
         "metrics",
         "statistics",
+        "verdicts",
         "transfer",
         "scaling",
         "libraries",

@@ -95,7 +95,7 @@ def test_names_and_chapter_must_be_equal():
 
 def test_verdicts_are_compared_without_their_numbers():
     assert results_faults(payload(), payload(result="54.1 %")) == []
-    assert results_faults(payload(), payload(verdict="not shown"))
+    assert results_faults(payload(), payload(verdict="undecided"))
     assert results_faults(payload(), payload(result="53.8 points"))
 
 

@@ -36,10 +36,10 @@ def kernel(nb, path):
 
 
 def title(nb, path):
-    first = nb.cells[0]
-    if first.cell_type == "markdown" and first.source.startswith(f"# {chapter(path)} "):
+    first, start = nb.cells[0], f"# {chapter(path)} " if numbered(path) else "# "
+    if first.cell_type == "markdown" and first.source.startswith(start):
         return []
-    return [f"the first cell must be Markdown that starts with '# {chapter(path)} '"]
+    return [f"the first cell must be Markdown that starts with {start!r}"]
 
 
 def parameters_cell(nb, path):
@@ -158,6 +158,8 @@ def size(nb, path):
 
 
 def results_output(nb, path):
+    if not numbered(path):
+        return []
     try:
         found = results.read(nb)
     except ValueError as fault:
@@ -237,6 +239,8 @@ def links(nb, path):
 
 
 def exercises(nb, path):
+    if not numbered(path):
+        return []
     heads = [
         i
         for i, cell in enumerate(nb.cells)
@@ -305,7 +309,13 @@ RULES = [
 
 
 def chapter(path):
-    return path.name[:2]
+    """Two digits, or the whole name of a page that is no numbered chapter."""
+    return path.name[:2] if path.name[:2].isdecimal() else path.stem
+
+
+def numbered(path):
+    """Whether it is a chapter, which has verdicts and exercises."""
+    return chapter(path).isdecimal()
 
 
 def tags(cell):
@@ -403,6 +413,19 @@ def test_a_good_notebook_has_no_faults(rule, path):
     nb = good()
     nbformat.validate(nb)
     assert rule(nb, path) == []
+
+
+def test_a_page_without_a_number_has_a_title_and_needs_neither_verdicts_nor_exercises(tmp_path):
+    page, nb = tmp_path / "rules-of-evidence.ipynb", good()
+    nb.cells[0].source = "# Rules"
+    nb.cells[4].outputs = []
+    nb.cells.pop()
+    for rule in (title, results_output, exercises):
+        assert rule(nb, page) == []
+        assert rule(nb, tmp_path / "00-the-claim.ipynb")
+    nb.cells[0].source = "Rules"
+    assert title(nb, page)
+    assert parameters_cell(nb, page) and check_cell(nb, page)  # those of another page
 
 
 def source(number, text):

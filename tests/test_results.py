@@ -32,6 +32,7 @@ from distill_helpers.results import (
     validate,
     verdict,
 )
+from distill_helpers.verdicts import Claim
 
 
 @dataclass
@@ -169,7 +170,7 @@ def test_a_bad_result_is_refused_in_one_line(error, words, arguments, keywords):
 # -- verdict and record ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", VERDICTS)
+@pytest.mark.parametrize("word", [*VERDICTS, "see chapter 05"])
 def test_every_verdict_word_is_taken(word):
     assert a_verdict(word=word) == {
         "claim": "claim",
@@ -188,9 +189,10 @@ def test_a_verdict_without_a_part_is_refused(part, text):
         verdict("claim", "holds", **parts)
 
 
-def test_an_unknown_verdict_word_is_refused():
-    with pytest.raises(ValueError, match=r"is 'true'; it must be one of holds, holds with"):
-        a_verdict(word="true")
+@pytest.mark.parametrize("word", ["true", "not shown", "see chapter 5", "see chapter NN", "see 05"])
+def test_an_unknown_verdict_word_is_refused(word):
+    with pytest.raises(ValueError, match=rf"is '{word}'; it must be one of holds, .* chapter NN"):
+        a_verdict(word=word)
 
 
 def test_record_displays_json_beside_tables_of_the_same():
@@ -471,10 +473,18 @@ def measured(mean, half_width):
     return made
 
 
-def statement(name, mean, half_width, direction, margin=0.001, shown=results.points):
-    test = statistics.Claim(name, measured(mean, half_width), direction, margin)
+def statement(
+    name, mean, half_width, direction, margin=0.001, shown=results.points, exploratory=False
+):
+    test = Claim(name, measured(mean, half_width), direction, margin)
     return results.tested(
-        test, claim=f"Claim {name}.", source="s", prediction="p", what="gain", shown=shown
+        test,
+        claim=f"Claim {name}.",
+        source="s",
+        prediction="p",
+        what="gain",
+        shown=shown,
+        exploratory=exploratory,
     )
 
 
@@ -506,13 +516,20 @@ def test_judge_judges_and_records_one_row_a_statement():
 @pytest.mark.parametrize(
     ("mean", "half_width", "direction", "margin", "word", "aside"),
     [
-        (-0.01, 0.005, "greater", 0.012, "not shown", "; on the other side, but not by the whole"),
-        (0.01, 0.005, "less", 0.012, "not shown", "; on the other side, but not by the whole"),
-        (0.0, 0.005, "greater", 0.001, "not shown", None),
+        (
+            -0.01,
+            0.005,
+            "greater",
+            0.012,
+            "undecided",
+            "; on the other side, but whether by the margin",
+        ),
+        (0.01, 0.005, "less", 0.012, "undecided", "; on the other side, but whether by the margin"),
+        (0.0, 0.005, "greater", 0.001, "undecided", None),
         (0.01, 0.002, "greater", 0.1, "holds", "; smaller than the smallest effect that matters"),
         (0.01, 0.002, "greater", 0.001, "holds", None),
         (0.0, 0.002, "equal", 0.1, "holds", None),
-        (0.01, 0.002, "equal", 0.011, "not shown", None),
+        (0.01, 0.002, "equal", 0.011, "undecided", None),
     ],
 )
 def test_judge_says_which_kind_of_result_it_is(mean, half_width, direction, margin, word, aside):
@@ -531,10 +548,19 @@ def test_judge_corrects_for_the_number_of_claims():
     others = [statement(f"b{i}", 0.0, 1.0, "greater") for i in range(19)]
     alone = judged(one)[1]["verdicts"][0]
     beside = judged(one, *others)[1]["verdicts"][0]
-    assert (alone["verdict"], beside["verdict"]) == ("holds", "not shown")
+    assert (alone["verdict"], beside["verdict"]) == ("holds", "undecided")
     assert alone["result"] == "gain: 1.0 (95 % interval: 0.1 to 1.9)"
-    aside = "; alone it would be *holds*, among 20 tests it is not"
+    aside = "; alone it would be *holds*, among 20 claims it is not"
     assert beside["result"] == alone["result"] + aside
+
+
+def test_an_exploratory_claim_has_its_interval_and_takes_no_part():
+    """Twenty of them cost the confirmatory one nothing."""
+    one = statement("a", 1.0, 0.95, "greater", shown=results.number)
+    others = [statement(f"b{i}", 9.0, 1.0, "greater", exploratory=True) for i in range(20)]
+    words, payload = judged(one, *others)
+    assert words == {"a": "holds"} | {f"b{i}": "exploratory" for i in range(20)}
+    assert payload["verdicts"][1]["result"] == "gain: 900 points (95 % interval: 800 to 1,000)"
 
 
 def test_judge_refuses_two_statements_of_one_name():

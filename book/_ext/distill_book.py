@@ -112,7 +112,7 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
     from distill_helpers import results
 
     lines = ["| claim | result | verdict | chapter |", "|:--|:--|:--|:--|"]
-    for path in sorted((Path(app.srcdir) / "notebooks").glob("*.ipynb")):
+    for path in sorted((Path(app.srcdir) / "notebooks").glob("[0-9]*.ipynb")):
         recorded = results.read(path)
         lines += [
             f"| {results.escape(v['claim'])} | {results.escape(v['result'])} | **{v['verdict']}** "
