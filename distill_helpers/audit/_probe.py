@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_helpers import _checks
-from distill_helpers._loss_forms import HARD, SOFT, UNIFORM, Form, cross, log_softmax, softmax
+from distill_helpers.audit._forms import HARD, SOFT, UNIFORM, Form, cross, log_softmax, softmax
 
 TEACHER_OUTPUTS = ("logits", "member logits", "soft targets", "log soft targets")
 HALF = (torch.float16, torch.bfloat16)
