@@ -10,14 +10,15 @@ from torch import Tensor
 
 from distill_helpers import _checks
 from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss
+from distill_helpers.audit._modules import untouched
 from distill_helpers.audit._network_checks import (
     _check_evaluation,
     _check_optimiser,
     _check_student,
     _check_teacher,
 )
-from distill_helpers.audit._probe import Setup, untouched
 from distill_helpers.audit._report import CHECKS, Check, Report
+from distill_helpers.audit._setup import Setup
 
 
 def check_distillation_setup(
@@ -120,9 +121,10 @@ def check_distillation_setup(
     with torch.inference_mode(False), untouched(setup.find_modules(), setup.optimisers()):
         setup.look()
         checks: dict[str, Check] = {}
-        effective = _check_loss(setup, checks)
+        with untouched(setup.find_modules(), setup.optimisers()):
+            effective = _check_loss(setup, checks)
+            _add(checks, _check_extremes(setup))
         for check in (
-            _check_extremes(setup),
             *_check_student(setup),
             *_check_teacher(setup),
             _check_optimiser(setup),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from distill_helpers.audit._probe import HALF, Setup, call, logits_of, modules_in, take_rows
+from distill_helpers.audit._layout import cut as layout_cut
+from distill_helpers.audit._modules import modules_in
 from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, Check
+from distill_helpers.audit._setup import HALF, Setup
 
 
 def _is_probabilities(x: Tensor) -> bool:
@@ -19,9 +21,15 @@ def _is_probabilities(x: Tensor) -> bool:
     return bool((x >= 0).all() and ((total - 1).abs() < slack).all() and x.frac().any())
 
 
-def _output_check(name: str, who: str, x: Tensor) -> Check:
+def _output_check(name: str, who: str, setup: Setup, x: Tensor) -> Check:
     if not bool(torch.isfinite(x).all()):
         return Check(name, FAILED, f"the {who}'s outputs are not finite", "not finite")
+    if setup.layout.axis is None:
+        between = bool(((x[..., 1] > 0) & (x[..., 1] < 1)).all())
+        if between and x[..., 1].numel() >= 16:
+            words = f"every output of the {who} is between 0 and 1: it ends in a sigmoid, and the "
+            return Check(name, FAILED, words + "loss takes another", "softmax twice")
+        return Check(name, PASSED, "one logit per label, on both sides of 0 or beyond 1")
     if _is_probabilities(x):
         return Check(
             name,
@@ -49,7 +57,10 @@ def _near(x: Tensor, y: Tensor, slack: float) -> Tensor:
 
 
 def _check_student(setup: Setup) -> list[Check]:
-    checks = [_output_check("student output", "student", setup.z), _check_student_mode(setup)]
+    checks = [
+        _output_check("student output", "student", setup, setup.z_rows),
+        _check_student_mode(setup),
+    ]
     # A function may have been made for the audit alone.
     made_to_train = setup.student.parameters() if isinstance(setup.student, nn.Module) else []
     if setup.cut and any(p.requires_grad for p in made_to_train):
@@ -72,24 +83,28 @@ def _check_student_mode(setup: Setup) -> Check:
             module.train()
         torch.manual_seed(0)
         try:
-            one = logits_of(call(setup.student, setup.inputs), "student")
+            one = setup.student_again()
         except Exception:  # batch norm of one sample
-            one = torch.full_like(setup.z, math.inf)
-    if _differ(one, setup.z):
+            one = torch.full_like(setup.z_rows, math.inf)
+    if _differ(one, setup.z_rows):
         words = "it is in eval mode, where dropout and batch norm do not train; if the loop does "
         return Check(name, UNKNOWN, words + "not call student.train(), it should")
     return Check(name, PASSED, "it is in eval mode, which changes nothing here")
 
 
 def _check_teacher(setup: Setup) -> list[Check]:
-    checks = [_check_order(setup)]
+    checks = [_check_order(setup), _check_teacher_quality(setup)]
+    if setup.v is None and setup.cached is None:
+        words = setup.deaf or "no teacher was handed over that could be asked"
+        names = ("teacher output", "teacher mode", "teacher gradient")
+        return [*checks, *(Check(name, UNKNOWN, words) for name in names)]
     if setup.v is None:
         none = "there is no teacher, only cached outputs"
         checks.append(_check_cached_output(setup))
         checks.append(Check("teacher mode", UNKNOWN, none))
         checks.append(Check("teacher gradient", PASSED, none))
         return checks
-    checks.append(_output_check("teacher output", "teacher", setup.v))
+    checks.append(_output_check("teacher output", "teacher", setup, setup.v))
     if setup.cached is not None:
         kind = _check_cached_output(setup)
         if kind.outcome == FAILED:
@@ -101,12 +116,11 @@ def _check_teacher(setup: Setup) -> list[Check]:
 
 def _check_cached_output(setup: Setup) -> Check:
     """Compare the kind of the cached outputs with the one declared."""
-    name, kind, x = "teacher output", setup.kind, setup.cached
-    assert x is not None
+    name, kind, x = "teacher output", setup.kind, setup.cached_rows
     if not bool(torch.isfinite(x).all()):
         return Check(name, FAILED, "the cached outputs are not finite", "not finite")
     if kind in ("logits", "member logits"):
-        return _output_check(name, "teacher", x)
+        return _output_check(name, "teacher", setup, x)
     slack = max(1e-4, 4 * torch.finfo(x.dtype).eps)
     if kind == "soft targets":
         total = x.double().sum(-1)
@@ -123,28 +137,6 @@ def _check_cached_output(setup: Setup) -> Check:
         words = "declared as log soft targets, the cached outputs are no log-probabilities"
         return Check(name, FAILED, words, "logits where log-probabilities belong")
     return Check(name, PASSED, "rows are log-probabilities")
-
-
-def _run_step(setup: Setup) -> tuple[list[tuple[nn.Module, bool]], Tensor]:
-    """Run the loop's own step once; return the mode of each part of the teacher, and the loss."""
-    assert setup.step is not None
-    modes: list[tuple[nn.Module, bool]] = []
-
-    def note(part: nn.Module, args: Any) -> None:
-        modes.append((part, part.training))
-
-    parts = {id(p): p for module in modules_in(setup.members) for p in module.modules()}
-    handles = [part.register_forward_pre_hook(note) for part in parts.values()]
-    batch: tuple[Any, ...] = (setup.inputs, setup.labels)
-    if setup.cached is not None:
-        batch = (*batch, setup.cached)
-    try:
-        with torch.enable_grad():
-            loss = setup.step(setup.student, setup.teacher, batch)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return modes, loss
 
 
 def _check_teacher_mode(setup: Setup) -> Check:
@@ -167,11 +159,10 @@ def _check_teacher_mode(setup: Setup) -> Check:
     assert eval_one is not None and eval_two is not None
     if setup.step is not None:
         # The step may set the mode itself, and then that is what counts.
-        try:
-            for part, mode in _run_step(setup)[0]:
-                part.training = mode
-        except Exception as problem:
-            return Check(name, UNKNOWN, f"the step fails: {type(problem).__name__}")
+        if setup.problem is not None:
+            return Check(name, UNKNOWN, f"the step fails: {type(setup.problem).__name__}")
+        for part, mode in setup.modes:
+            part.training = mode
     training = any(part.training for module in modules for part in module.modules())
     torch.manual_seed(3)
     try:
@@ -196,7 +187,7 @@ def _check_teacher_mode(setup: Setup) -> Check:
         return Check(name, FAILED, words, "teacher in train mode")
     if not modules:
         if setup.B > 1:
-            few = setup.ask_teacher(take_rows(setup.inputs, (setup.B + 1) // 2))
+            few = setup.ask_teacher(torch.arange((setup.B + 1) // 2))
             if few is not None and _differ(few, one[:, : few.shape[1]]):
                 words = "an answer depends on the other rows of the batch, as batch norm does in "
                 return Check(name, FAILED, words + "train mode", "teacher in train mode")
@@ -231,22 +222,18 @@ def _check_teacher_gradient(setup: Setup) -> Check:
     if setup.step is not None:
         if shared:
             return Check(name, UNKNOWN, "student and teacher share parameters")
-        try:
-            _, loss = _run_step(setup)
-            made = torch.autograd.grad(loss, moving, allow_unused=True)
-        except RuntimeError as problem:
-            if "does not require grad" in str(problem):
-                return Check(name, PASSED, "no gradient reaches it")
-            return Check(name, UNKNOWN, f"the step fails: {str(problem).splitlines()[0]}")
-        if any(g is not None for g in made):
+        if setup.problem is not None or setup.reached is None:
+            return Check(name, UNKNOWN, "the step fails with the networks themselves")
+        if setup.reached:
             words = "the loss's gradient reaches its parameters"
             return Check(name, FAILED, words, "teacher not detached")
         return Check(name, PASSED, "no gradient reaches it")
-    z = setup.z.float().detach().requires_grad_()
+    z = setup.z_rows.float().detach().requires_grad_()
     v = setup.v.mean(0).float().detach().requires_grad_()  # type: ignore[union-attr]
     try:
         with torch.enable_grad():
-            loss = setup.loss(z, v, setup.y)
+            whole = layout_cut(setup.layout, torch.arange(setup.B), None, setup.C)
+            loss = setup.loss(z, v, setup.y, whole)
             reached = torch.autograd.grad(loss, v, allow_unused=True)[0] is not None
     except Exception:
         reached = True
@@ -259,9 +246,11 @@ def _check_teacher_gradient(setup: Setup) -> Check:
 def _check_order(setup: Setup) -> Check:
     """Compare cached outputs with the teacher's own, or a live teacher with itself."""
     name = "order"
+    if setup.v is None and setup.cached is None:
+        return Check(name, UNKNOWN, setup.deaf or "no teacher was handed over")
     if setup.cached is None:
         return _check_live_order(setup)
-    cached = setup.cached
+    cached = setup.cached_rows
     if setup.v is None:
         return _check_order_by_labels(setup)
     half = setup.v.dtype in HALF or cached.dtype in HALF
@@ -320,10 +309,13 @@ def _check_order(setup: Setup) -> Check:
 def _check_order_by_labels(setup: Setup) -> Check:
     """Compare cached outputs with the labels, where there is no teacher to ask."""
     assert setup.cached is not None
-    outputs = setup.cached.double()
+    outputs = setup.cached_rows.double()
     guess = (outputs.mean(0) if outputs.ndim == 3 else outputs).argmax(-1)
-    hits, rows = int((guess == setup.y).sum()), setup.B
-    counts = [torch.bincount(x.cpu(), minlength=setup.C).double() / rows for x in (guess, setup.y)]
+    hits, rows = int((guess == setup.y).sum()), setup.P
+    counts = [
+        torch.bincount(x.cpu().clamp_min(0), minlength=setup.C).double() / rows
+        for x in (guess, setup.y)
+    ]
     chance = float((counts[0] * counts[1]).sum())
     spread = math.sqrt(rows * chance * (1 - chance))
     words = f"the cached outputs agree with {hits} of {rows} labels"
@@ -340,17 +332,104 @@ def _check_live_order(setup: Setup) -> Check:
         return Check(name, UNKNOWN, "a batch of one has no order")
     turned = torch.arange(setup.B, device=setup.z.device).flip(0)
     try:
-        answer = setup.ask_teacher(take_rows(setup.inputs, turned), as_in_eval=True)
+        answer = setup.ask_teacher(turned, as_in_eval=True)
     except Exception:
         return Check(name, UNKNOWN, "the inputs can not be put in another order here")
     again = setup.ask_teacher(as_in_eval=True)
     assert answer is not None and again is not None and setup.v is not None
     if _differ(again, setup.v):
         return Check(name, UNKNOWN, "the teacher is random")
-    if _differ(answer.flip(1), setup.v):
+    back = answer.unflatten(1, (setup.B, -1)).flip(1).flatten(1, 2)
+    if _differ(back, setup.v):
         words = "the teacher's answers do not move with its inputs"
         return Check(name, FAILED, words, "teacher's outputs out of step")
     return Check(name, PASSED, "the teacher's answers move with its inputs")
+
+
+def _check_teacher_quality(setup: Setup) -> Check:
+    """Compare the teacher's answers with the labels, as they are and with the classes exchanged."""
+    name = "teacher quality"
+    outputs = setup.v if setup.v is not None else None
+    if outputs is None and setup.cached is not None:
+        outputs = setup.cached_rows
+        outputs = outputs if outputs.ndim == 3 else outputs.unsqueeze(0)
+    if outputs is None:
+        return Check(name, UNKNOWN, setup.deaf or "no teacher was handed over")
+    mean = outputs.double().mean(0)
+    if setup.P > 1 and float((mean - mean[:1]).abs().max()) <= 1e-6 * float(mean.abs().max()):
+        words = f"all of {setup.P} rows have one and the same answer"
+        return Check(name, FAILED, words, "teacher's output is constant")
+    if setup.labels is None:
+        return Check(name, UNKNOWN, "there are no labels to compare the teacher with")
+    labels, positions = setup.y, setup.layout.positions
+    pairs = [(mean, labels)]
+    if len(positions) == 2 and setup.layout.axis is not None and positions[1] > 1:
+        ahead = mean.reshape(*positions, -1)[:, :-1].flatten(0, 1)
+        pairs.append((ahead, labels.reshape(positions)[:, 1:].flatten()))
+    told = [_agreement(*pair) for pair in pairs]
+    best = max(told, key=lambda found: found.sigmas)
+    if best.rows == 0:
+        return Check(name, UNKNOWN, "no row has a label to compare the teacher with")
+    words = f"the teacher agrees with {best.hits} of {best.rows} labels; by chance it would be "
+    words += f"{best.chance:.1f}"
+    for found in told:
+        if (found.exchanged and best.sigmas < 4) or (found is best and found.exchanged):
+            words += f", and with its classes in another order {found.exchanged}"
+            return Check(name, FAILED, words, "teacher's classes in another order")
+    return Check(name, PASSED if best.sigmas > 4 else UNKNOWN, words)
+
+
+@dataclass(frozen=True)
+class _Agreement:
+    hits: int
+    rows: int
+    chance: float
+    sigmas: float  # how far the hits are above chance
+    exchanged: int = 0  # hits with the classes exchanged, where that explains the teacher
+
+
+def _agreement(outputs: Tensor, labels: Tensor) -> _Agreement:
+    """Count where the largest output is the label, and see whether exchanged classes explain more.
+
+    The best exchange of classes always gains something. It counts where the gain is four times its
+    spread, and is beyond what the best exchange gains on shuffled labels.
+    """
+    kept = labels >= 0
+    guess, label = outputs.argmax(-1)[kept].cpu()[:5000], labels[kept].cpu()[:5000]
+    rows = len(label)
+    if rows == 0:
+        return _Agreement(0, 0, 0.0, 0.0)
+    classes = int(max(guess.max(), label.max())) + 1
+    hits = int((guess == label).sum())
+    shares = [torch.bincount(x, minlength=classes).double() / rows for x in (guess, label)]
+    chance = rows * float((shares[0] * shares[1]).sum())
+    spread = math.sqrt(max(chance * (1 - chance / rows), 1e-12))
+    found = _Agreement(hits, rows, chance, (hits - chance) / max(spread, 0.5))
+    kinds, place = torch.cat([guess, label]).unique(return_inverse=True)
+    if hits == rows or len(kinds) > 300 or rows < 2 * len(kinds):
+        return found
+    guess, label = place[:rows], place[rows:]
+
+    def best(label: Tensor) -> int:
+        from scipy.optimize import linear_sum_assignment
+
+        table = torch.zeros(len(kinds), len(kinds), dtype=torch.int64)
+        table.index_put_((guess, label), torch.ones(rows, dtype=torch.int64), accumulate=True)
+        mine = -1e-3 * torch.eye(len(kinds))  # keep what need not move
+        one, other = linear_sum_assignment(mine.numpy() - table.numpy())
+        return int(table[one, other].sum())
+
+    exchanged = best(label)
+    moved = exchanged - hits
+    if moved <= 4 * math.sqrt(max(exchanged - min(hits, exchanged), 1)) or exchanged < 0.5 * rows:
+        return found
+    generator = torch.Generator().manual_seed(0)
+    by_luck = torch.tensor(
+        [best(label[torch.randperm(rows, generator=generator)]) for _ in range(20)]
+    ).double()
+    if exchanged <= by_luck.max() + 4 * by_luck.std().clamp_min(1.0):
+        return found
+    return _Agreement(hits, rows, chance, found.sigmas, exchanged)
 
 
 def _check_optimiser(setup: Setup) -> Check:
@@ -386,21 +465,33 @@ def _check_evaluation(setup: Setup) -> Check:
     if setup.predict is None:
         return Check(name, UNKNOWN, "how the student is tested was not handed over (predict=)")
     generator = torch.Generator().manual_seed(5)
-    rows = max(setup.B, 8)
-    z = torch.randn(rows, setup.C, generator=generator, dtype=torch.float64) * 1.5
+    layout = setup.layout
+    positions = (max(setup.B, 8), *layout.positions[1:])
+    z = torch.randn(math.prod(positions), setup.C, generator=generator, dtype=torch.float64) * 1.5
     z = z.float().to(setup.z.device)
+    given = layout.from_rows(z, positions)
     try:
         with torch.no_grad():
-            made = setup.predict(z)
+            made = setup.predict(given)
     except Exception as problem:
         return Check(name, UNKNOWN, f"predict fails on made-up logits: {type(problem).__name__}")
-    if not isinstance(made, Tensor) or made.shape != z.shape or not made.is_floating_point():
+    if not isinstance(made, Tensor) or made.shape != given.shape or not made.is_floating_point():
         return Check(name, UNKNOWN, "predict returns no probabilities, so no temperature is seen")
+    eps = torch.finfo(made.dtype).eps
+    if layout.axis is None:
+        p = made.flatten()
+        z = layout.to_rows(given)
+        if bool(((p >= 0) & (p <= 1)).all()):
+            made = torch.stack([1 - p, p], -1).clamp_min(1e-300)
+        else:
+            made = layout.to_rows(made)
+    else:
+        made = layout.to_rows(made)
 
     def centred(x: Tensor) -> Tensor:
         return x - x.mean(-1, keepdim=True)
 
-    slack = max(1e-3, 8 * torch.finfo(made.dtype).eps)
+    slack = max(1e-3, 8 * eps)
     is_p, made = _is_probabilities(made), made.double()
     log_p = centred(made.clamp_min(1e-300).log() if is_p else made)
     x = centred(z.double())

@@ -18,11 +18,14 @@ CHECKS = {
     "T squared": "The teacher's part carries the factor T^2.",
     "reduction": "Both parts are means over the batch, and not over classes too.",
     "alpha": "Alpha weighs the teacher's part, and 1 - alpha the labels'.",
+    "members": "Every member of an ensemble is heard.",
+    "rows": "Both parts count the same rows, and none that is padding.",
     "extremes": "The loss stays finite where a probability underflows.",
     "order": "Each row of the teacher's output belongs to the same row of the inputs.",
     "student output": "The student returns logits.",
     "student mode": "The student is in train mode.",
     "teacher output": "The teacher returns what the loss takes.",
+    "teacher quality": "The teacher agrees with the labels more often than by chance.",
     "teacher mode": "The teacher answers as in eval mode.",
     "teacher gradient": "No gradient goes into the teacher.",
     "optimiser": "The optimiser moves the student's parameters and none of the teacher's.",
@@ -39,6 +42,10 @@ BUGS = {
     "declare the other value.",
     "sum instead of a mean": "Take both parts as means over the batch.",
     "batch divided out twice": 'Divide by the batch once; "batchmean" has done it already.',
+    "batchmean over positions": 'Divide by all rows (tokens, pixels): "batchmean" divides by the '
+    "first axis only. Flatten the logits to (rows, classes) first.",
+    "mean over left-out rows": "Divide by the rows that count: sum(loss * mask) / sum(mask).",
+    "sum over a fixed number": "Divide by the rows of the batch at hand, not by a fixed number.",
     "a weight left out": "Weigh the teacher's part with alpha and the labels' with 1 - alpha, or "
     "declare the alpha that the weights come to.",
     "another alpha": "Mend the weights, or declare the alpha that they come to.",
@@ -67,6 +74,11 @@ BUGS = {
     "no logarithm before nll_loss": "Use cross_entropy on logits, or nll_loss on log_softmax.",
     "binary cross-entropy": "Use cross_entropy: classes exclude each other.",
     "another loss": "Declare the loss that is meant by its KL form, or leave this check aside.",
+    "padding counted": "Leave padding out of both parts: select the rows that count, by the mask, "
+    "before the loss.",
+    "a member is not heard": "Take the mean over all members before the loss.",
+    "labels not shifted": "Compare the logits of each token with the next token: logits[:, :-1] and "
+    "labels[:, 1:].",
     "graph cut": "Do not copy, detach or convert the student's logits on the way to the loss.",
     "not finite": "Look for a logarithm of a negative number or of 0.",
     "NaN on underflow": "Use log_softmax and kl_div; neither takes the logarithm of a probability "
@@ -79,6 +91,10 @@ BUGS = {
     "outputs of another teacher": "Compute the cached outputs again: with this teacher, in eval "
     "mode, on these very inputs, without shuffling. Hand over all rows to see whether they are "
     "out of step.",
+    "teacher's classes in another order": "Bring the teacher's logits into the student's order of "
+    "classes: teacher_logits[:, order].",
+    "teacher's output is constant": "Look at the teacher's weights and at how its inputs are "
+    "prepared: it gives every row the same answer.",
     "teacher not detached": "Call the teacher under torch.no_grad().",
     "teacher in the optimiser": "Give the optimiser student.parameters() alone.",
     "student not in the optimiser": "Give the optimiser student.parameters().",
