@@ -88,8 +88,10 @@ def layout_of(shape: tuple[int, ...], labels: Tensor | None) -> Layout | None:
         left = _without(shape, axis)
         if shape[axis] > 1 and (
             tuple(labels.shape) == left
-            or ((labels.ndim <= 2 and 1 in (labels.ndim, *labels.shape[1:]))
-            and labels.numel() == math.prod(left))
+            or (
+                (labels.ndim <= 2 and 1 in (labels.ndim, *labels.shape[1:]))
+                and labels.numel() == math.prod(left)
+            )
         ):
             return Layout(left, shape[axis], axis, "numbers")
     return None

@@ -93,6 +93,15 @@ def _check_student_mode(setup: Setup) -> Check:
 
 
 def _check_teacher(setup: Setup) -> list[Check]:
+    if setup.is_self_taught:
+        assert setup.v is not None
+        words = "one network is asked in two roles, as student and as teacher"
+        return [
+            _check_teacher_quality(setup),
+            _output_check("teacher output", "teacher", setup, setup.v),
+            Check("teacher gradient", PASSED, "the gradient reaches one of its two answers alone"),
+            *(Check(name, UNKNOWN, words) for name in ("order", "teacher mode")),
+        ]
     checks = [_check_order(setup), _check_teacher_quality(setup)]
     if setup.v is None and setup.cached is None:
         words = setup.deaf or "no teacher was handed over that could be asked"
@@ -356,6 +365,8 @@ def _check_teacher_quality(setup: Setup) -> Check:
     if outputs is None:
         return Check(name, UNKNOWN, setup.deaf or "no teacher was handed over")
     mean = outputs.double().mean(0)
+    if setup.order is not None:
+        mean = mean[:, setup.order.to(mean.device)]
     if setup.P > 1 and float((mean - mean[:1]).abs().max()) <= 1e-6 * float(mean.abs().max()):
         words = f"all of {setup.P} rows have one and the same answer"
         return Check(name, FAILED, words, "teacher's output is constant")

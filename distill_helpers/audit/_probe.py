@@ -26,6 +26,8 @@ LIMIT = 400_000
 """Entries of a batch that the loss is asked with at most."""
 FEW = 5
 """Rows of the small probe, by which forms are tried."""
+MANY = 2000
+"""Classes from which on forms are tried by one row, and compared at some of the classes."""
 
 
 @dataclass(frozen=True)
@@ -89,8 +91,14 @@ class Probe:
         self.finite = bool(all(torch.isfinite(block).all() for block in blocks))
         self.blocks = blocks
         self.source = torch.arange(self.rows, device=self.device)
+        self.order: Tensor | None = None
         self.weights = [Weights(torch.ones(self.rows), torch.ones(self.rows))] * 2
         self.pick = torch.arange(self.rows, device=self.device)
+        self.compared = torch.arange(self.C, device=self.device)
+        if self.C > MANY:
+            some = torch.linspace(0, self.C - 1, MANY // 4, device=self.device).long()
+            named = torch.cat([self.y[:50], self.other[:50]]).clamp_min(0)
+            self.compared = torch.cat([some, named]).unique()
         self.target = self._flatten(blocks)
 
     def draw(self, classes: int, rows: int | None = None) -> Tensor:
@@ -165,8 +173,9 @@ class Probe:
         ]
         # Forms are tried by a few rows, those that count most.
         rank = self.weights[0].soft.abs() + self.weights[0].hard.abs()
-        if self.rows > FEW + 3:
-            self.pick = rank.argsort(descending=True, stable=True)[: FEW + 3].sort().values
+        most = 1 if self.C > MANY else FEW + 3
+        if self.rows > most:
+            self.pick = rank.argsort(descending=True, stable=True)[:most].sort().values
         self.pick = self.pick.to(self.device)
         self.target = self._flatten(self.blocks)
 
@@ -304,6 +313,39 @@ class Probe:
                 return "teacher's outputs out of step"
         return ""
 
+    def class_order(self) -> Tensor | None:
+        """Return the teacher's class that each class answers to; None where it is its own.
+
+        A loop may bring the classes of its teacher into the order of the student's.
+        """
+        rounds = math.ceil(self.Ct / self.rows)
+        if self.shared < 3 or rounds > 8 or self.precision in HALF:
+            return None
+        zeros = torch.zeros(self.rows, self.C, dtype=self.dtype, device=self.device)
+        still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)
+        base = self.gradient(zeros, still, self.y)
+        answers = torch.full((self.Ct,), -1)
+        for start in range(0, self.Ct, self.rows):
+            turn = (torch.arange(self.rows) + start) % self.Ct
+            raised = still.clone()
+            raised[torch.arange(self.rows), turn] = 2 * self.T
+            change = (base - self.gradient(zeros, raised, self.y)).cpu()
+            top = change.topk(2).values
+            clear = top[:, 0] > 1.01 * top[:, 1].abs().clamp_min(1e-12)
+            answers[turn[clear]] = change.argmax(1)[clear]
+        heard = answers >= 0
+        if int(heard.sum()) < self.shared or len(answers[heard].unique()) < int(heard.sum()):
+            return None
+        order = torch.empty(self.shared, dtype=torch.int64)
+        if int(answers.max()) >= self.shared or int(heard.sum()) > self.shared:
+            return None
+        order[answers[heard]] = heard.nonzero().flatten()
+        return None if bool((order == torch.arange(self.shared)).all()) else order
+
+    def taught(self, v: Tensor) -> Tensor:
+        """Return the teacher's logits of the classes that both have, in the student's order."""
+        return v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
+
     def mixes_labels(self) -> bool:
         """Tell whether a row is drawn to more than one label of the batch."""
         size, made = self.pull(self.y)
@@ -322,8 +364,8 @@ class Probe:
         u, w = (x.soft.to(self.device).unsqueeze(1) for x in self.weights)
         blocks = []
         for z, v, v2 in self.points:
-            slope = self._slope(form, z, v[:, : self.shared], pick)
-            changed = self._slope(form, z, v2[:, : self.shared], pick)
+            slope = self._slope(form, z, self.taught(v), pick)
+            changed = self._slope(form, z, self.taught(v2), pick)
             blocks += [u[pick] * slope, (u - w)[pick] * slope, u[pick] * (slope - changed)]
         return self._flatten(blocks, whole=False)
 
@@ -356,6 +398,7 @@ class Probe:
 
     def _flatten(self, blocks: list[Tensor], whole: bool = True) -> Tensor:
         kept = [b[self.pick] for b in blocks] if whole else blocks
+        kept = [b[:, self.compared] for b in kept] if len(self.compared) < self.C else kept
         return torch.cat([b.flatten() * w for b, w in zip(kept, self.scales, strict=True)])
 
     def of_all_rows(self) -> None:
@@ -395,7 +438,7 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
         small = cut(layout, first[:2], 2 if len(layout.positions) > 2 else 4, C)
     else:
         small = cut(layout, first[:FEW], None, C)
-    if C > 2000:
+    if C > MANY:
         classes = 500
         small_few = Cut(small.rows, small.inner, classes)
     else:
@@ -456,7 +499,7 @@ def part_of(setup: Setup, probe: Probe, rows: int, classes: int) -> Probe:
     chosen = torch.arange(rows) % setup.B
     made = Probe(setup, Cut(chosen, probe.cut.inner, classes), probe.dtype)
     made.measure()
-    made.source = made.source.clone()
+    made.order = probe.order if classes == probe.C else None
     shifted = made._next_token()
     if shifted is not None and bool((probe.source < 0).any()):
         made.source = shifted.to(made.device)
@@ -475,7 +518,7 @@ def compare_slope(probe: Probe) -> float | None:
         given = probe.given(probe.y)
         one_hot = nn.functional.one_hot(given.clamp_min(0), z.shape[1]) * (given >= 0)[:, None]
         soft = torch.zeros_like(z)
-        soft[:, :n] = softmax(z[:, :n], probe.T) - softmax(v[:, :n], probe.T)
+        soft[:, :n] = softmax(z[:, :n], probe.T) - softmax(probe.taught(v), probe.T)
         ways = (soft, softmax(z, 1) - one_hot)
         for way in ways:
             way = way / way.norm().clamp_min(1e-300)

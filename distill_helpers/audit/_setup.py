@@ -115,6 +115,7 @@ class Setup:
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
+        self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
 
     def find_modules(self) -> list[nn.Module]:
         """Return every module that is in reach, those of closures too."""
@@ -402,6 +403,8 @@ class Setup:
         student = layout.from_rows(z, at_cut).clone()
         members = v if v.ndim == 3 else v.expand(self.M, *v.shape)
         labels = self.labels_of(y, cut)
+        if labels is not None and labels.is_floating_point():
+            labels = labels.to(z.dtype)  # as the loop has both in one precision
         taught = layout.from_rows(
             self.as_teacher_output(v.unsqueeze(0) if v.ndim == 2 and self.M == 1 else members),
             at_cut,

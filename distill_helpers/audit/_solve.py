@@ -75,7 +75,8 @@ def _identify_temperatures(probe: Probe) -> Fit | None:
         # The slope of -sum(softmax(v / target) * log_softmax(z / student)), in closed form.
         blocks = []
         for point in probe.points:
-            z, v, v2 = (x[probe.pick][:, : probe.shared].double() for x in point)
+            z = point[0][probe.pick][:, : probe.shared].double()
+            v, v2 = (probe.taught(x)[probe.pick].double() for x in point[1:])
             q = softmax(z, student)
             slope, changed = ((q - softmax(x, target)) / student / probe.rows for x in (v, v2))
             pad = (0, probe.C - probe.shared)
