@@ -7,7 +7,7 @@ INSTALL ?= $(PY) -m pip install -qq --disable-pip-version-check
 PYTEST  ?= $(PY) -m pytest
 
 PINS      := requirements.txt constraints.txt pyproject.toml
-PACKAGE   := $(wildcard distill_helpers/*.py)
+PACKAGE   := $(shell find distill_helpers -name '*.py')
 STUDIES   := $(shell find studies -type f -not -name '.*' -not -name '*.part' 2>/dev/null)
 PAGES     := $(shell find book -type f -not -path '*/__pycache__/*' 2>/dev/null)
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)

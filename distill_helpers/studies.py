@@ -207,7 +207,7 @@ class Writer:
 def code_digest(*scripts: str | Path) -> str:
     """Digest of the code that a trained number comes from; words about the code do not count."""
     digest = hashlib.sha256()
-    for path in (*(Path(__file__).parent / f"{name}.py" for name in _CODE), *scripts):
+    for path in (*(path for name in _CODE for path in _sources(name)), *scripts):
         tree = ast.parse(Path(path).read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
@@ -216,6 +216,12 @@ def code_digest(*scripts: str | Path) -> str:
                 node.body = node.body[1:]
         digest.update(ast.dump(tree).encode())
     return digest.hexdigest()[:16]
+
+
+def _sources(name: str) -> list[Path]:
+    """Return a module's file, or the files of its folder."""
+    here = Path(__file__).parent / name
+    return sorted(here.rglob("*.py")) if here.is_dir() else [here.with_suffix(".py")]
 
 
 def _save(path: Path, about: dict[str, str], rows: Sequence[Row]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import threading
 import warnings
 from collections.abc import Callable
@@ -144,13 +145,12 @@ def test_another_pin_is_another_key(folder: Path, monkeypatch: pytest.MonkeyPatc
     assert compute.calls == 2
 
 
+@pytest.mark.parametrize("source", ["training.py", "audit/__init__.py"])
 def test_other_sources_are_another_key(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    source: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     package = tmp_path / "package"
-    package.mkdir()
-    for path in Path(cache.__file__).parent.glob("*.py"):
-        (package / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(Path(cache.__file__).parent, package)
     before = cache.sources_digest()
     monkeypatch.setattr(cache, "__file__", str(package / "cache.py"))
     try:
@@ -158,7 +158,7 @@ def test_other_sources_are_another_key(
         assert cache.sources_digest() == before
         compute = Compute()
         cache.load_or_compute("demo", {}, compute)
-        with (package / "training.py").open("a") as file:
+        with (package / source).open("a") as file:
             file.write("\n")
         # The code that runs is the one that was loaded: its key stays until the next process.
         cache.load_or_compute("demo", {}, compute)

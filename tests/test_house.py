@@ -26,9 +26,8 @@ FLOORS = {
         "transfer",
         "scaling",
         "libraries",
-        "_loss_forms",
     ],
-    2: ["soft_targets", "gradients", "conventions", "costs", "_probes"],
+    2: ["soft_targets", "gradients", "conventions", "costs"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum"],
@@ -38,8 +37,17 @@ FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 DRAWING = {"matplotlib", "altair", "vl_convert", "IPython", "ipywidgets", "plotly"}
 RUNNING = {"papermill", "nbclient", "nbconvert", "nbval"}
 
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
+FOLDERS = sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
+MODULES = sorted([p.stem for p in PACKAGE.glob("*.py") if p.stem != "__init__"] + FOLDERS)
 PUBLIC = [name for name in MODULES if not name.startswith("_")]
+
+
+def sources(name: str) -> list[Path]:
+    """Return a module's file, or the files of its folder."""
+    folder = PACKAGE / name
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
+
+
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -64,7 +72,11 @@ def faults_of_module(name: str, source: str) -> list[str]:
     for target, node in imports(tree):
         top, _, rest = target.partition(".")
         if top == "distill_helpers":
-            below = rest.split(".")[0]
+            below, *inner = rest.split(".")
+            if below == name and name in FOLDERS:
+                continue
+            if below in FOLDERS and inner and inner[0].startswith("_"):
+                faults.append(f"{name} imports {rest}, behind the door of {below}")
             if below in FLOOR and FLOOR[below] >= floor:
                 faults.append(f"{name} (floor {floor}) imports {below} (floor {FLOOR[below]})")
         if top in DRAWING and floor < 5:
@@ -125,8 +137,15 @@ def faults_of_notebook(code: str) -> list[str]:
 @pytest.mark.parametrize("name", MODULES)
 def test_module_has_a_floor_and_imports_only_from_below(name):
     assert name in FLOOR, f"{name} is on no floor; give it one in tests/test_house.py"
-    faults = faults_of_module(name, (PACKAGE / f"{name}.py").read_text(encoding="utf-8"))
+    faults = [f for p in sources(name) for f in faults_of_module(name, p.read_text("utf-8"))]
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("name", FOLDERS)
+def test_folder_has_one_public_door(name):
+    inner = [path.stem for path in sources(name) if path.stem != "__init__"]
+    assert all(stem.startswith("_") for stem in inner), "files behind the door begin with _"
+    assert all(path.read_text("utf-8").count("\n") < 900 for path in sources(name))
 
 
 def test_package_exports_its_version_alone():
@@ -185,6 +204,8 @@ def test_notebook_reaches_for_public_names_only(path):
         ("figures", "class A:\n    import altair"),
         ("results", "def f():\n    import papermill"),
         ("losses", "from torch import *"),
+        ("audit", "from distill_helpers.capacity import gap"),
+        ("results", "from distill_helpers.audit._report import Check"),
     ],
 )
 def test_rule_bites_on_a_module(name, source):
@@ -196,6 +217,8 @@ def test_rule_bites_on_a_module(name, source):
     [
         ("losses", "from distill_helpers import _checks"),
         ("figures", "def f():\n    import matplotlib.pyplot as plt"),
+        ("audit", "from distill_helpers.audit._report import Check"),
+        ("results", "from distill_helpers.audit import Check"),
         ("runs", "import papermill"),
     ],
 )

@@ -275,6 +275,16 @@ def test_code_counts(copy: Path, name: str, old: str, new: str) -> None:
     assert studies.code_digest() != before
 
 
+def test_code_in_a_folder_counts(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(studies, "_CODE", ("losses", "folder"))
+    (copy / "folder").mkdir()
+    (copy / "folder" / "__init__.py").write_text("a = 1")
+    (copy / "folder" / "_inner.py").write_text("b = 1")
+    before = studies.code_digest()
+    (copy / "folder" / "_inner.py").write_text("b = 2")
+    assert studies.code_digest() != before
+
+
 # The command
 
 

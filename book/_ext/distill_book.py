@@ -97,7 +97,8 @@ def list_modules(app: Sphinx, docname: str, content: list[str]) -> None:
     found = importlib.util.find_spec("distill_helpers")
     assert found is not None and found.submodule_search_locations
     folder = Path(found.submodule_search_locations[0])
-    names = sorted(path.stem for path in folder.glob("[!_]*.py"))
+    modules = [*folder.glob("[!_]*.py"), *(p.parent for p in folder.glob("[!_]*/__init__.py"))]
+    names = sorted(path.stem for path in modules)
     sections = [
         f"## {name}\n\n```{{eval-rst}}\n.. automodule:: distill_helpers.{name}\n   :members:\n```\n"
         for name in names

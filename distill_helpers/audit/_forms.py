@@ -25,6 +25,7 @@ class Form:
     bug: str
     value: Callable[[Tensor, Tensor, float], Tensor]
     weighs: bool = True  # whether a factor before it can be compared with T^2 KL's
+    coupled: bool = False  # whether a row's gradient depends on other rows
 
 
 def softmax(z: Tensor, T: float) -> Tensor:
@@ -138,7 +139,8 @@ def _soft_forms() -> list[Form]:
             bug, check = "another temperature", "temperature"
         weighs = bug in ("", "T on one side only", "another temperature", "softmax twice")
         words = f"-sum({right} * {left})"
-        form = Form(words, check, bug, cross(student, target), weighs)
+        coupled = "softmax over the batch" in (bug_left, bug_right)
+        form = Form(words, check, bug, cross(student, target), weighs, coupled)
         forms.append((bool(bug_left) + bool(bug_right), form))
     swapped: list[tuple[str, Callable[[Tensor, Tensor, float], Tensor]]] = [
         ("KL(student || teacher)", lambda z, v, T: _reversed_kl(z, v, T, T)),
@@ -239,6 +241,7 @@ HARD: list[Form] = [
         "softmax over the batch",
         lambda z, y, T: _nll(torch.log_softmax(z, 0), y),
         False,
+        True,
     ),
 ]
 

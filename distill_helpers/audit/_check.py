@@ -1,0 +1,134 @@
+"""The audit of a loop, from its arguments to a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from distill_helpers import _checks
+from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss
+from distill_helpers.audit._modules import untouched
+from distill_helpers.audit._network_checks import (
+    _check_evaluation,
+    _check_optimiser,
+    _check_student,
+    _check_teacher,
+)
+from distill_helpers.audit._report import CHECKS, Check, Report
+from distill_helpers.audit._setup import Setup
+
+
+def check_distillation_setup(
+    student: Callable[..., Any],
+    teacher: Callable[..., Any] | Sequence[Callable[..., Any]] | None,
+    batch: Sequence[Any],
+    loss_fn: Callable[[Any, Any, Tensor], Tensor] | None = None,
+    *,
+    temperature: float,
+    alpha: float,
+    teacher_output: str = "logits",
+    step: Callable[[Any, Any, Any], Tensor] | None = None,
+    optimiser: torch.optim.Optimizer | None = None,
+    predict: Callable[[Tensor], Tensor] | None = None,
+) -> Report:
+    r"""Look for known mistakes in a distillation loop, by what it does.
+
+    Hand over what the loop has at the moment when it computes a loss, with the networks in the
+    modes that they have there. The loss is `loss_fn`, or the loop's own `step`, which shows more:
+    how the teacher is called.
+
+    Parameters
+    ----------
+    student
+        A module, or any function, from inputs to logits ``(B, C)``. An output with an attribute
+        or a key ``logits`` will do; so will inputs that are a mapping of keyword arguments.
+    teacher
+        The same, returning logits; a list of them for an ensemble; None where all that is left of
+        it is cached.
+    batch
+        ``(inputs, labels)``, or ``(inputs, labels, cached)`` with the teacher's outputs for these
+        inputs as the loop reads them. Labels are class numbers ``(B,)``.
+    loss_fn
+        ``loss_fn(student_logits, teacher_output, labels)`` returns the loss, one number.
+    temperature, alpha
+        What the loss is meant to be: :math:`\alpha T^2 \mathrm{KL} + (1 - \alpha) \mathrm{CE}`, up
+        to a positive factor. `conventions.to_canonical` turns the settings of another library
+        into these two.
+    teacher_output
+        What `loss_fn` takes and `batch` holds: ``"logits"`` ``(B, C)`` (an ensemble's are
+        averaged), ``"member logits"`` ``(M, B, C)``, ``"soft targets"`` (probabilities at the
+        temperature) or ``"log soft targets"``.
+    step
+        In the place of `loss_fn`: ``step(student, teacher, batch)`` calls both and returns the
+        loss, before any ``backward``. It is also called with stand-ins for both that return
+        made-up logits.
+    optimiser
+        The loop's, to see whose parameters it moves.
+    predict
+        How the student is tested: from its logits ``(B, C)`` to probabilities, or to whatever
+        logits or log-probabilities are scored.
+
+    Returns
+    -------
+    Report
+        One `Check` for each of `CHECKS`, ``report["alpha"].outcome``; ``report.ok``;
+        ``report.bugs``; the loss as measured, ``report.effective``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as described; before anything is probed.
+
+    Notes
+    -----
+    Parameters, buffers, gradients, modes and random streams of all that is handed over are as
+    before when it returns; nothing that `step` or `loss_fn` does elsewhere is undone.
+
+    A loss that equals the declared one up to a positive factor passes, whatever it is called: a
+    soft cross-entropy has the same gradient. The factor is reported. Where the setting hides a
+    mistake (:math:`T^2` at ``temperature=1``) the outcome is "could not tell".
+
+    Used in chapter 03.
+
+    Examples
+    --------
+    >>> import torch.nn.functional as F
+    >>> def loss_fn(student_logits, teacher_logits, labels):
+    ...     soft = F.kl_div(
+    ...         F.log_softmax(student_logits / 3, -1),
+    ...         F.softmax(teacher_logits / 3, -1),
+    ...         reduction="batchmean",
+    ...     )
+    ...     return 0.7 * soft + 0.3 * F.cross_entropy(student_logits, labels)
+    >>> student, teacher = nn.Linear(4, 5), nn.Linear(4, 5).eval()
+    >>> batch = torch.randn(8, 4), torch.randint(5, (8,))
+    >>> report = check_distillation_setup(
+    ...     student, teacher, batch, loss_fn, temperature=3.0, alpha=0.7
+    ... )
+    >>> report.ok, report.bugs
+    (False, ['T^2 missing'])
+    >>> print(report["T squared"].reason)
+    the teacher's part weighs 0.07778 in units of T^2 KL; effective alpha is 0.2059, declared 0.7
+    """
+    T = float(_checks.temperature(temperature))
+    alpha = float(_checks.alpha(alpha))
+    setup = Setup(
+        student, teacher, batch, loss_fn, T, alpha, teacher_output, step, optimiser, predict
+    )
+    with torch.inference_mode(False), untouched(setup.find_modules(), setup.optimisers()):
+        setup.look()
+        checks: dict[str, Check] = {}
+        with untouched(setup.find_modules(), setup.optimisers()):
+            effective = _check_loss(setup, checks)
+            _add(checks, _check_extremes(setup))
+        for check in (
+            *_check_student(setup),
+            *_check_teacher(setup),
+            _check_optimiser(setup),
+            _check_evaluation(setup),
+        ):
+            _add(checks, check)
+    return Report([checks[name] for name in CHECKS], effective)

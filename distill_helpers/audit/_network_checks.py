@@ -1,0 +1,520 @@
+"""Judge the networks, the optimiser and the way of testing."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from distill_helpers.audit._layout import cut as layout_cut
+from distill_helpers.audit._modules import modules_in
+from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, Check
+from distill_helpers.audit._setup import HALF, Setup
+
+
+def _is_probabilities(x: Tensor) -> bool:
+    """Tell whether every row is >= 0 and sums to 1, to the precision of the dtype."""
+    total = x.double().sum(-1)
+    slack = max(1e-5, 4 * torch.finfo(x.dtype).eps)
+    return bool((x >= 0).all() and ((total - 1).abs() < slack).all() and x.frac().any())
+
+
+def _output_check(name: str, who: str, setup: Setup, x: Tensor) -> Check:
+    if not bool(torch.isfinite(x).all()):
+        return Check(name, FAILED, f"the {who}'s outputs are not finite", "not finite")
+    if setup.layout.axis is None:
+        between = bool(((x[..., 1] > 0) & (x[..., 1] < 1)).all())
+        if between and x[..., 1].numel() >= 16:
+            words = f"every output of the {who} is between 0 and 1: it ends in a sigmoid, and the "
+            return Check(name, FAILED, words + "loss takes another", "softmax twice")
+        return Check(name, PASSED, "one logit per label, on both sides of 0 or beyond 1")
+    if _is_probabilities(x):
+        return Check(
+            name,
+            FAILED,
+            f"every row of the {who}'s outputs is >= 0 and sums to 1: the network ends in a "
+            f"softmax, and the loss takes another",
+            "softmax twice",
+        )
+    if bool((x.double().logsumexp(-1).abs() < max(1e-5, 4 * torch.finfo(x.dtype).eps)).all()):
+        return Check(name, PASSED, "log-probabilities, which are logits too")
+    return Check(name, PASSED, "no row looks like probabilities")
+
+
+def _differ(x: Tensor, y: Tensor) -> bool:
+    """Tell whether two answers differ by more than rounding."""
+    x, y = x.double(), y.double()
+    spread = max(float(y.std()) if y.numel() > 1 else 1.0, 1e-6)
+    return float((x - y).abs().max()) > spread * 1e-3
+
+
+def _near(x: Tensor, y: Tensor, slack: float) -> Tensor:
+    """Tell for each row whether both are the same up to a share of the spread."""
+    spread = max(float(y.double().std()) if y.numel() > 1 else 1.0, 1e-9)
+    return (x.double() - y.double()).abs().amax(-1) <= slack * spread
+
+
+def _check_student(setup: Setup) -> list[Check]:
+    checks = [
+        _output_check("student output", "student", setup, setup.z_rows),
+        _check_student_mode(setup),
+    ]
+    # A function may have been made for the audit alone.
+    made_to_train = setup.student.parameters() if isinstance(setup.student, nn.Module) else []
+    if setup.cut and any(p.requires_grad for p in made_to_train):
+        words = "no gradient goes from the student's logits to its parameters"
+        checks.append(Check("graph", FAILED, words, "graph cut"))
+    return checks
+
+
+def _check_student_mode(setup: Setup) -> Check:
+    name = "student mode"
+    if any(setup.student is member for member in setup.members):
+        return Check(name, UNKNOWN, "student and teacher are one and the same")
+    modules = modules_in(setup.student)
+    if not modules:
+        return Check(name, UNKNOWN, "the student is no module")
+    if all(module.training for module in modules):
+        return Check(name, PASSED, "it is in train mode")
+    with torch.no_grad():
+        for module in modules:
+            module.train()
+        torch.manual_seed(0)
+        try:
+            one = setup.student_again()
+        except Exception:  # batch norm of one sample
+            one = torch.full_like(setup.z_rows, math.inf)
+    if _differ(one, setup.z_rows):
+        words = "it is in eval mode, where dropout and batch norm do not train; if the loop does "
+        return Check(name, UNKNOWN, words + "not call student.train(), it should")
+    return Check(name, PASSED, "it is in eval mode, which changes nothing here")
+
+
+def _check_teacher(setup: Setup) -> list[Check]:
+    if setup.is_self_taught:
+        assert setup.v is not None
+        words = "one network is asked in two roles, as student and as teacher"
+        return [
+            _check_teacher_quality(setup),
+            _output_check("teacher output", "teacher", setup, setup.v),
+            Check("teacher gradient", PASSED, "the gradient reaches one of its two answers alone"),
+            *(Check(name, UNKNOWN, words) for name in ("order", "teacher mode")),
+        ]
+    checks = [_check_order(setup), _check_teacher_quality(setup)]
+    if setup.v is None and setup.cached is None:
+        words = setup.deaf or "no teacher was handed over that could be asked"
+        names = ("teacher output", "teacher mode", "teacher gradient")
+        return [*checks, *(Check(name, UNKNOWN, words) for name in names)]
+    if setup.v is None:
+        none = "there is no teacher, only cached outputs"
+        checks.append(_check_cached_output(setup))
+        checks.append(Check("teacher mode", UNKNOWN, none))
+        checks.append(Check("teacher gradient", PASSED, none))
+        return checks
+    checks.append(_output_check("teacher output", "teacher", setup, setup.v))
+    if setup.cached is not None:
+        kind = _check_cached_output(setup)
+        if kind.outcome == FAILED:
+            checks.append(kind)
+    checks.append(_check_teacher_mode(setup))
+    checks.append(_check_teacher_gradient(setup))
+    return checks
+
+
+def _check_cached_output(setup: Setup) -> Check:
+    """Compare the kind of the cached outputs with the one declared."""
+    name, kind, x = "teacher output", setup.kind, setup.cached_rows
+    if not bool(torch.isfinite(x).all()):
+        return Check(name, FAILED, "the cached outputs are not finite", "not finite")
+    if kind in ("logits", "member logits"):
+        return _output_check(name, "teacher", setup, x)
+    slack = max(1e-4, 4 * torch.finfo(x.dtype).eps)
+    if kind == "soft targets":
+        total = x.double().sum(-1)
+        if bool((x < 0).any()):
+            log = bool((x.double().logsumexp(-1).abs() < slack).all())
+            bug = "log-probabilities" if log else "logits"
+            words = f"declared as soft targets, the cached outputs are {bug}"
+            return Check(name, FAILED, words, f"{bug} where probabilities belong")
+        if not bool(((total - 1).abs() < slack).all()):
+            words = "declared as soft targets, the cached rows do not sum to 1"
+            return Check(name, FAILED, words, "logits where probabilities belong")
+        return Check(name, PASSED, "rows are >= 0 and sum to 1")
+    if not bool((x.double().logsumexp(-1).abs() < slack).all()):
+        words = "declared as log soft targets, the cached outputs are no log-probabilities"
+        return Check(name, FAILED, words, "logits where log-probabilities belong")
+    return Check(name, PASSED, "rows are log-probabilities")
+
+
+def _check_teacher_mode(setup: Setup) -> Check:
+    """Compare the teacher's answers with those in eval mode, and with each other."""
+    name = "teacher mode"
+    assert setup.v is not None
+    if any(setup.student is member for member in setup.members):
+        modules: list[nn.Module] = []
+        words = "student and teacher are one and the same"
+        if setup.step is None:
+            return Check(name, UNKNOWN, words)
+    else:
+        modules = modules_in(setup.members)
+    if setup.cached is not None and setup.step is None:
+        return Check(name, UNKNOWN, "the loss reads cached outputs; how they were made is past")
+    torch.manual_seed(1)
+    eval_one = setup.ask_teacher(as_in_eval=True)
+    torch.manual_seed(2)
+    eval_two = setup.ask_teacher(as_in_eval=True)
+    assert eval_one is not None and eval_two is not None
+    if setup.step is not None:
+        # The step may set the mode itself, and then that is what counts.
+        if setup.problem is not None:
+            return Check(name, UNKNOWN, f"the step fails: {type(setup.problem).__name__}")
+        for part, mode in setup.modes:
+            part.training = mode
+    training = any(part.training for module in modules for part in module.modules())
+    torch.manual_seed(3)
+    try:
+        one = setup.ask_teacher()
+        torch.manual_seed(4)
+        two = setup.ask_teacher()
+    except Exception:
+        words = "it is in train mode, and fails on this batch in it"
+        return Check(name, FAILED, words, "teacher in train mode")
+    assert one is not None and two is not None
+    if _differ(eval_one, eval_two):
+        if modules:
+            words = "two calls on the same inputs differ, in eval mode too"
+        else:
+            words = "two calls on the same inputs differ"
+        return Check(name, FAILED, words, "teacher is random")
+    if _differ(one, two):
+        words = "it is in train mode: two calls on the same inputs differ"
+        return Check(name, FAILED, words, "teacher in train mode")
+    if _differ(one, eval_one):
+        words = "it is in train mode: its answers are not those of eval mode"
+        return Check(name, FAILED, words, "teacher in train mode")
+    if not modules:
+        if setup.B > 1:
+            few = setup.ask_teacher(torch.arange((setup.B + 1) // 2))
+            if few is not None and _differ(few, one[:, : few.shape[1]]):
+                words = "an answer depends on the other rows of the batch, as batch norm does in "
+                return Check(name, FAILED, words + "train mode", "teacher in train mode")
+        return Check(name, PASSED, "two calls agree")
+    random_parts = [part for module in modules for part in module.modules() if _may_drop(part)]
+    if random_parts:
+        words = f"two calls agree, but {type(random_parts[0]).__name__} is in train mode: call "
+        return Check(name, UNKNOWN, words + "teacher.eval()")
+    if training:
+        return Check(name, PASSED, "it is in train mode, which changes nothing here")
+    return Check(name, PASSED, "it is in eval mode, and two calls agree")
+
+
+def _may_drop(part: nn.Module) -> bool:
+    """Tell whether a part is dropout that is switched on, however seldom it drops."""
+    p = getattr(part, "p", 0.0)
+    return part.training and "Dropout" in type(part).__name__ and isinstance(p, float) and p > 0
+
+
+def _check_teacher_gradient(setup: Setup) -> Check:
+    name = "teacher gradient"
+    parameters = {id(p): p for m in modules_in(setup.members) for p in m.parameters()}
+    own = {id(p) for m in modules_in(setup.student) for p in m.parameters()}
+    shared = bool(own & set(parameters))
+    moving = [p for key, p in parameters.items() if p.requires_grad and key not in own]
+    if setup.step is None and setup.cached is not None:
+        return Check(name, PASSED, "the loss reads cached outputs")
+    if not moving and not shared:
+        if parameters:
+            return Check(name, PASSED, "none of its parameters asks for a gradient")
+        return Check(name, UNKNOWN, "the teacher is no module")
+    if setup.step is not None:
+        if shared:
+            return Check(name, UNKNOWN, "student and teacher share parameters")
+        if setup.problem is not None or setup.reached is None:
+            return Check(name, UNKNOWN, "the step fails with the networks themselves")
+        if setup.reached:
+            words = "the loss's gradient reaches its parameters"
+            return Check(name, FAILED, words, "teacher not detached")
+        return Check(name, PASSED, "no gradient reaches it")
+    z = setup.z_rows.float().detach().requires_grad_()
+    v = setup.v.mean(0).float().detach().requires_grad_()  # type: ignore[union-attr]
+    try:
+        with torch.enable_grad():
+            whole = layout_cut(setup.layout, torch.arange(setup.B), None, setup.C)
+            loss = setup.loss(z, v, setup.y, whole)
+            reached = torch.autograd.grad(loss, v, allow_unused=True)[0] is not None
+    except Exception:
+        reached = True
+    if not reached:
+        return Check(name, PASSED, "the loss lets no gradient through to it")
+    words = "the loss lets a gradient through to it: call it under torch.no_grad(); hand over "
+    return Check(name, UNKNOWN, words + "step= to have that seen")
+
+
+def _check_order(setup: Setup) -> Check:
+    """Compare cached outputs with the teacher's own, or a live teacher with itself."""
+    name = "order"
+    if setup.v is None and setup.cached is None:
+        return Check(name, UNKNOWN, setup.deaf or "no teacher was handed over")
+    if setup.cached is None:
+        return _check_live_order(setup)
+    cached = setup.cached_rows
+    if setup.v is None:
+        return _check_order_by_labels(setup)
+    half = setup.v.dtype in HALF or cached.dtype in HALF
+    slack = 5e-2 if half else 2e-3
+    v, T = setup.v.double(), setup.T
+
+    def arithmetic(t: float) -> Tensor:
+        return torch.softmax(v / t, -1).mean(0)
+
+    def logits(x: Tensor) -> Tensor:
+        return x - x.mean(-1, keepdim=True)
+
+    mean = v.mean(0)
+    known: list[tuple[str, Tensor, Tensor]] = []  # kind in words, as cached, as recomputed
+    c = cached.double()
+    if setup.kind == "member logits":
+        known = [("", logits(c).movedim(0, 1).flatten(1), logits(v).movedim(0, 1).flatten(1))]
+    elif setup.kind == "logits":
+        known = [("", logits(c), logits(mean)), ("", logits(c), logits(arithmetic(1).log()))]
+        known.append(("divided by T already", logits(c), logits(mean / T)))
+    else:
+        p = c.exp() if setup.kind == "log soft targets" else c
+        known = [("", p, torch.softmax(mean / T, -1)), ("", p, arithmetic(T))]
+        known += [("at temperature 1", p, torch.softmax(mean, -1)), ("at 1", p, arithmetic(1))]
+    for words, x, y in known:
+        same = _near(x, y, slack)
+        if bool(same.all()):
+            if words and abs(math.log(T)) > 1e-3:
+                return Check(
+                    name,
+                    FAILED,
+                    f"the cached outputs are this teacher's in this order, but {words}",
+                    "T on one side only" if setup.kind != "logits" else "another temperature",
+                )
+            return Check(name, PASSED, "the cached outputs are the teacher's on these inputs")
+    for _, x, y in known:
+        spread = max(float(y.std()) if y.numel() > 1 else 1.0, 1e-9)
+        rows = min(len(x), 2000)
+        distance = torch.cdist(x[:rows], y[:rows], p=math.inf)
+        nearest, _ = distance.min(1)
+        matched = float((nearest <= slack * spread).double().mean())
+        own = float((distance.diagonal() <= slack * spread).double().mean())
+        if rows > 1 and matched > 0.5 and own < matched:
+            return Check(
+                name,
+                FAILED,
+                f"{round(matched * rows)} of {rows} cached rows are the teacher's for "
+                f"some row, and {round(own * rows)} for their own",
+                "teacher's outputs out of step",
+            )
+    words = "the cached outputs are not what the teacher says of these inputs, in any order: they "
+    words += "are another teacher's, or of rows that are not in this batch"
+    return Check(name, FAILED, words, "outputs of another teacher")
+
+
+def _check_order_by_labels(setup: Setup) -> Check:
+    """Compare cached outputs with the labels, where there is no teacher to ask."""
+    assert setup.cached is not None
+    outputs = setup.cached_rows.double()
+    guess = (outputs.mean(0) if outputs.ndim == 3 else outputs).argmax(-1)
+    hits, rows = int((guess == setup.y).sum()), setup.P
+    counts = [
+        torch.bincount(x.cpu().clamp_min(0), minlength=setup.C).double() / rows
+        for x in (guess, setup.y)
+    ]
+    chance = float((counts[0] * counts[1]).sum())
+    spread = math.sqrt(rows * chance * (1 - chance))
+    words = f"the cached outputs agree with {hits} of {rows} labels"
+    if spread > 0 and hits - rows * chance > 4 * spread:
+        return Check("order", PASSED, f"{words}, far more than by chance ({rows * chance:.1f})")
+    words += f", and by chance it would be {rows * chance:.1f}; hand over the teacher to be sure"
+    return Check("order", UNKNOWN, words)
+
+
+def _check_live_order(setup: Setup) -> Check:
+    """See whether a teacher gives each row the same answer wherever the row stands."""
+    name = "order"
+    if setup.B < 2:
+        return Check(name, UNKNOWN, "a batch of one has no order")
+    turned = torch.arange(setup.B, device=setup.z.device).flip(0)
+    try:
+        answer = setup.ask_teacher(turned, as_in_eval=True)
+    except Exception:
+        return Check(name, UNKNOWN, "the inputs can not be put in another order here")
+    again = setup.ask_teacher(as_in_eval=True)
+    assert answer is not None and again is not None and setup.v is not None
+    if _differ(again, setup.v):
+        return Check(name, UNKNOWN, "the teacher is random")
+    back = answer.unflatten(1, (setup.B, -1)).flip(1).flatten(1, 2)
+    if _differ(back, setup.v):
+        words = "the teacher's answers do not move with its inputs"
+        return Check(name, FAILED, words, "teacher's outputs out of step")
+    return Check(name, PASSED, "the teacher's answers move with its inputs")
+
+
+def _check_teacher_quality(setup: Setup) -> Check:
+    """Compare the teacher's answers with the labels, as they are and with the classes exchanged."""
+    name = "teacher quality"
+    outputs = setup.v if setup.v is not None else None
+    if outputs is None and setup.cached is not None:
+        outputs = setup.cached_rows
+        outputs = outputs if outputs.ndim == 3 else outputs.unsqueeze(0)
+    if outputs is None:
+        return Check(name, UNKNOWN, setup.deaf or "no teacher was handed over")
+    mean = outputs.double().mean(0)
+    if setup.order is not None:
+        mean = mean[:, setup.order.to(mean.device)]
+    if setup.P > 1 and float((mean - mean[:1]).abs().max()) <= 1e-6 * float(mean.abs().max()):
+        words = f"all of {setup.P} rows have one and the same answer"
+        return Check(name, FAILED, words, "teacher's output is constant")
+    if setup.labels is None:
+        return Check(name, UNKNOWN, "there are no labels to compare the teacher with")
+    labels, positions = setup.y, setup.layout.positions
+    pairs = [(mean, labels)]
+    if len(positions) == 2 and setup.layout.axis is not None and positions[1] > 1:
+        ahead = mean.reshape(*positions, -1)[:, :-1].flatten(0, 1)
+        pairs.append((ahead, labels.reshape(positions)[:, 1:].flatten()))
+    told = [_agreement(*pair) for pair in pairs]
+    best = max(told, key=lambda found: found.sigmas)
+    if best.rows == 0:
+        return Check(name, UNKNOWN, "no row has a label to compare the teacher with")
+    words = f"the teacher agrees with {best.hits} of {best.rows} labels; by chance it would be "
+    words += f"{best.chance:.1f}"
+    for found in told:
+        if (found.exchanged and best.sigmas < 4) or (found is best and found.exchanged):
+            words += f", and with its classes in another order {found.exchanged}"
+            return Check(name, FAILED, words, "teacher's classes in another order")
+    return Check(name, PASSED if best.sigmas > 4 else UNKNOWN, words)
+
+
+@dataclass(frozen=True)
+class _Agreement:
+    hits: int
+    rows: int
+    chance: float
+    sigmas: float  # how far the hits are above chance
+    exchanged: int = 0  # hits with the classes exchanged, where that explains the teacher
+
+
+def _agreement(outputs: Tensor, labels: Tensor) -> _Agreement:
+    """Count where the largest output is the label, and see whether exchanged classes explain more.
+
+    The best exchange of classes always gains something. It counts where the gain is four times its
+    spread, and is beyond what the best exchange gains on shuffled labels.
+    """
+    kept = labels >= 0
+    guess, label = outputs.argmax(-1)[kept].cpu()[:5000], labels[kept].cpu()[:5000]
+    rows = len(label)
+    if rows == 0:
+        return _Agreement(0, 0, 0.0, 0.0)
+    classes = int(max(guess.max(), label.max())) + 1
+    hits = int((guess == label).sum())
+    shares = [torch.bincount(x, minlength=classes).double() / rows for x in (guess, label)]
+    chance = rows * float((shares[0] * shares[1]).sum())
+    spread = math.sqrt(max(chance * (1 - chance / rows), 1e-12))
+    found = _Agreement(hits, rows, chance, (hits - chance) / max(spread, 0.5))
+    kinds, place = torch.cat([guess, label]).unique(return_inverse=True)
+    if hits == rows or len(kinds) > 300 or rows < 2 * len(kinds):
+        return found
+    guess, label = place[:rows], place[rows:]
+
+    def best(label: Tensor) -> int:
+        from scipy.optimize import linear_sum_assignment
+
+        table = torch.zeros(len(kinds), len(kinds), dtype=torch.int64)
+        table.index_put_((guess, label), torch.ones(rows, dtype=torch.int64), accumulate=True)
+        mine = -1e-3 * torch.eye(len(kinds))  # keep what need not move
+        one, other = linear_sum_assignment(mine.numpy() - table.numpy())
+        return int(table[one, other].sum())
+
+    exchanged = best(label)
+    moved = exchanged - hits
+    if moved <= 4 * math.sqrt(max(exchanged - min(hits, exchanged), 1)) or exchanged < 0.5 * rows:
+        return found
+    generator = torch.Generator().manual_seed(0)
+    by_luck = torch.tensor(
+        [best(label[torch.randperm(rows, generator=generator)]) for _ in range(20)]
+    ).double()
+    if exchanged <= by_luck.max() + 4 * by_luck.std().clamp_min(1.0):
+        return found
+    return _Agreement(hits, rows, chance, found.sigmas, exchanged)
+
+
+def _check_optimiser(setup: Setup) -> Check:
+    name = "optimiser"
+    if setup.optimiser is None:
+        return Check(name, UNKNOWN, "no optimiser was handed over")
+    moved = {id(p) for p in setup.optimisers()}
+    own = {id(p): p for m in modules_in(setup.student) for p in m.parameters()}
+    teachers = {id(p) for m in modules_in(setup.members) for p in m.parameters()}
+    if moved & (teachers - set(own)):
+        count = len(moved & (teachers - set(own)))
+        words = f"it holds {count} of the teacher's parameter tensors"
+        return Check(name, FAILED, words, "teacher in the optimiser")
+    free = [key for key, p in own.items() if p.requires_grad]
+    held = [key for key in free if key in moved]
+    both = len(teachers.intersection(held))
+    if own and not held:
+        words = "it holds none of the student's parameters"
+        return Check(name, FAILED, words, "student not in the optimiser")
+    if len(held) < len(free):
+        words = f"it holds {len(held)} of the student's {len(free)} parameter tensors that ask for "
+        return Check(name, UNKNOWN, words + "a gradient; fine where the others are meant to rest")
+    if not own:
+        return Check(name, UNKNOWN, "the student is no module")
+    if both:
+        words = f"{both} of the parameter tensors that it moves are the teacher's as well as the "
+        return Check(name, UNKNOWN, words + "student's; fine where the teacher is to move too")
+    return Check(name, PASSED, "it holds the student's parameters and none of the teacher's")
+
+
+def _check_evaluation(setup: Setup) -> Check:
+    name, T = "evaluation", setup.T
+    if setup.predict is None:
+        return Check(name, UNKNOWN, "how the student is tested was not handed over (predict=)")
+    generator = torch.Generator().manual_seed(5)
+    layout = setup.layout
+    positions = (max(setup.B, 8), *layout.positions[1:])
+    z = torch.randn(math.prod(positions), setup.C, generator=generator, dtype=torch.float64) * 1.5
+    z = z.float().to(setup.z.device)
+    given = layout.from_rows(z, positions)
+    try:
+        with torch.no_grad():
+            made = setup.predict(given)
+    except Exception as problem:
+        return Check(name, UNKNOWN, f"predict fails on made-up logits: {type(problem).__name__}")
+    if not isinstance(made, Tensor) or made.shape != given.shape or not made.is_floating_point():
+        return Check(name, UNKNOWN, "predict returns no probabilities, so no temperature is seen")
+    eps = torch.finfo(made.dtype).eps
+    if layout.axis is None:
+        p = made.flatten()
+        z = layout.to_rows(given)
+        if bool(((p >= 0) & (p <= 1)).all()):
+            made = torch.stack([1 - p, p], -1).clamp_min(1e-300)
+        else:
+            made = layout.to_rows(made)
+    else:
+        made = layout.to_rows(made)
+
+    def centred(x: Tensor) -> Tensor:
+        return x - x.mean(-1, keepdim=True)
+
+    slack = max(1e-3, 8 * eps)
+    is_p, made = _is_probabilities(made), made.double()
+    log_p = centred(made.clamp_min(1e-300).log() if is_p else made)
+    x = centred(z.double())
+    slope = float((log_p * x).sum() / (x * x).sum())
+    left = float((log_p - slope * x).norm() / log_p.norm().clamp_min(1e-300))
+    if left > slack or slope <= 0:
+        words = "the probabilities are no softmax of the logits"
+        return Check(name, FAILED, words, "softmax twice")
+    seen = 1 / slope
+    if abs(math.log(seen)) < slack:
+        if abs(math.log(T)) < slack:
+            return Check(name, UNKNOWN, "at temperature 1 a temperature in the test is not seen")
+        return Check(name, PASSED, "the student is tested at temperature 1")
+    words = f"the student is tested at temperature {seen:.4g}"
+    return Check(name, FAILED, words, "student evaluated at T")

@@ -1,0 +1,581 @@
+"""What the loss says at made-up logits: whether it repeats, which rows count, and its gradient.
+
+The rows of a loss are found before its form is known. With the same logits in every row the
+gradient's change with the teacher is the same in every row, up to the row's weight in the teacher's
+part, whatever that part is. With logits of zero on both sides what is left is the labels' part,
+and it points from each row to the label that the row is given.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from distill_helpers.audit._forms import Form, softmax
+from distill_helpers.audit._layout import Cut, cut
+from distill_helpers.audit._modules import first_line
+from distill_helpers.audit._setup import HALF, NotFollowed, Setup
+
+TOLERANCE = 3e-4
+LIMIT = 400_000
+"""Entries of a batch that the loss is asked with at most."""
+FEW = 5
+"""Rows of the small probe, by which forms are tried."""
+MANY = 2000
+"""Classes from which on forms are tried by one row, and compared at some of the classes."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What each row weighs in both parts, in units of their mean; ones where all are alike."""
+
+    soft: Tensor
+    hard: Tensor
+
+
+class Probe:
+    """The loss at made-up logits of one part of the batch.
+
+    Two sets of logits, one as wide as softmax at 1 can tell apart and one for softmax at T. For
+    each the gradient, what changes in it with the labels, and what changes with the teacher.
+    """
+
+    def __init__(self, setup: Setup, part: Cut, dtype: torch.dtype) -> None:
+        self.T, self.setup, self.dtype, self.cut = setup.T, setup, dtype, part
+        self.rows = math.prod(part.positions)
+        self.C = part.classes
+        self.Ct = self.C + setup.teacher_classes - setup.C
+        self.shared = min(self.C, self.Ct)
+        self.device = setup.z.device
+        self._generator = torch.Generator().manual_seed(self.rows * 1_000_003 + self.C)
+        wide = 1.5 * min(self.T, 20.0)
+        self.points = [
+            (self.draw(self.C) * w, self.draw(self.Ct) * w, self.draw(self.Ct) * w)
+            for w in (1.5, wide)
+        ]
+        self.y = self._labels()
+        self.other = torch.where(self.y >= 0, (self.y + 1) % self.shared, self.y)
+        self.connected, self.changes = False, False
+        self.values: list[Tensor] = []
+        self.precision = dtype
+        z, v, _ = self.points[0]
+        first = self.gradient(z, v, self.y)
+        second = self.gradient(z, v, self.y)
+        slack = 1e-2 if self.precision in HALF else 1e-6
+        both = bool(torch.isfinite(first).all() and torch.isfinite(second).all())
+        if both and float((first - second).norm()) > slack * float(first.norm()):
+            self.changes = True
+        one, two = self.values[:2]
+        self.changes |= both and float((one - two).abs()) > slack * (1e-6 + float(one.abs()))
+
+    def measure(self) -> None:
+        """Ask for all gradients, and for the rows' weights."""
+        blocks = []
+        for z, v, v2 in self.points:
+            base = self.gradient(z, v, self.y)
+            blocks += [
+                base,
+                base - self.gradient(z, v, self.other),
+                base - self.gradient(z, v2, self.y),
+            ]
+        norms = [float(block.norm()) for block in blocks]
+        largest = [max(norms[i - i % 3], 1e-300) for i in range(len(norms))]
+        # What is left of a difference by rounding is not to be magnified.
+        floor = 0.1 if self.precision in HALF else 1e-4
+        self.scales = [1 / max(n, floor * m) for n, m in zip(norms, largest, strict=True)]
+        self.finite = bool(all(torch.isfinite(block).all() for block in blocks))
+        self.blocks = blocks
+        self.source = torch.arange(self.rows, device=self.device)
+        self.order: Tensor | None = None
+        self.weights = [Weights(torch.ones(self.rows), torch.ones(self.rows))] * 2
+        self.pick = torch.arange(self.rows, device=self.device)
+        self.compared = torch.arange(self.C, device=self.device)
+        if self.C > MANY:
+            some = torch.linspace(0, self.C - 1, MANY // 4, device=self.device).long()
+            named = torch.cat([self.y[:50], self.other[:50]]).clamp_min(0)
+            self.compared = torch.cat([some, named]).unique()
+        self.target = self._flatten(blocks)
+
+    def draw(self, classes: int, rows: int | None = None) -> Tensor:
+        """Draw logits, always the same ones."""
+        shape = (self.rows if rows is None else rows, classes)
+        made = torch.randn(shape, generator=self._generator, dtype=torch.float64)
+        return made.to(self.dtype).to(self.device)
+
+    def _labels(self) -> Tensor:
+        """Return the batch's own labels of these rows; such as other classes have are drawn."""
+        own = self.setup.y.reshape(self.setup.layout.positions)
+        y: Tensor = self.cut.take(own, self.setup.layout).flatten()
+        if self.setup.labels is None:
+            return y
+        return torch.where(y >= self.shared, y % self.shared, y)
+
+    @property
+    def tolerance(self) -> float:
+        """How near is near enough, relative."""
+        if self.precision not in HALF:
+            return TOLERANCE
+        return max(1e-2, 8 * torch.finfo(self.precision).eps)
+
+    @property
+    def grain(self) -> float:
+        """What counts as nothing beside the largest."""
+        if self.precision in HALF:
+            return 0.1
+        fine = self.dtype == torch.float64 and self.values[0].dtype == torch.float64
+        return 1e-6 if fine else 2e-3
+
+    def loss(self, z: Tensor, v: Tensor, y: Tensor, seed: int = 0) -> Tensor:
+        """Return the loss, always with the same random numbers."""
+        torch.manual_seed(seed)
+        random.seed(seed)
+        np.random.seed(seed)
+        with torch.enable_grad():
+            return self.setup.loss(z, v, y, self.cut)
+
+    def gradient(self, z: Tensor, v: Tensor, y: Tensor, seed: int = 0) -> Tensor:
+        """Return the loss's gradient for `z`, zero where there is no way to it."""
+        z = z.detach().clone().requires_grad_()
+        loss = self.loss(z, v, y, seed)
+        self.values.append(loss.detach())
+        if loss.dtype in HALF:
+            self.precision = loss.dtype
+        made = None
+        if loss.requires_grad:
+            (made,) = torch.autograd.grad(loss, z, allow_unused=True)
+        self.connected |= made is not None
+        return torch.zeros_like(z, dtype=torch.float64) if made is None else made.double()
+
+    # -- which rows count ------------------------------------------------------------------------
+
+    def weigh(self) -> None:
+        """Find the weight of each row in both parts, for both labellings."""
+        T = min(self.T, 20.0)
+        z = self.draw(self.C, 1).expand(self.rows, -1) * 1.5 * T
+        v, v2 = (self.draw(self.Ct, 1).expand(self.rows, -1) * 1.5 * T for _ in range(2))
+        found = []
+        soft_size = hard_size = 0.0
+        for y in (self.y, self.other):
+            change = self.gradient(z, v, y) - self.gradient(z, v2, y)
+            soft = self._along(change)
+            hard, _ = self.pull(y)
+            if not found:
+                soft_size, hard_size = float(soft.mean()), float(hard.mean())
+            found.append((soft, hard))
+        self.weights = [
+            Weights(self._even(soft, soft_size), self._even(hard, hard_size))
+            for soft, hard in found
+        ]
+        # Forms are tried by a few rows, those that count most.
+        rank = self.weights[0].soft.abs() + self.weights[0].hard.abs()
+        most = 1 if self.C > MANY else FEW + 3
+        if self.rows > most:
+            self.pick = rank.argsort(descending=True, stable=True)[:most].sort().values
+        self.pick = self.pick.to(self.device)
+        self.target = self._flatten(self.blocks)
+
+    def _along(self, change: Tensor) -> Tensor:
+        """Measure rows that all point one way; ones where they do not."""
+        size = change.norm(dim=1)
+        if not bool(torch.isfinite(size).all()) or float(size.max()) == 0:
+            return torch.ones(self.rows)
+        way = change[size.argmax()] / size.max()
+        along = change @ way
+        off = (change - along.unsqueeze(1) * way).norm(dim=1)
+        if float(off.max()) > max(1e-4, self.grain) * float(size.max()):
+            return torch.ones(self.rows)
+        return along.cpu()
+
+    def pull(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """Return how strongly each row is drawn to its label where all logits are 0, and whither.
+
+        Ones where the labels have no pull.
+        """
+        zeros = torch.zeros(self.rows, self.C, dtype=self.dtype, device=self.device)
+        still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)
+        made = -self.gradient(zeros, still, y)
+        made = made - made.mean(1, keepdim=True)
+        rows = torch.arange(self.rows, device=self.device)
+        given = self.given(y)
+        size = made[rows, given.clamp_min(0)] * (given >= 0) / (1 - 1 / self.C)
+        largest = float(made.abs().max())
+        ordinary = float(self.blocks[0].abs().max())
+        least = {True: 3e-2, False: 1e-3 * self.grain}[self.precision in HALF]
+        if not math.isfinite(largest) or largest < least * ordinary:
+            return torch.ones(self.rows), made * 0
+        return size.cpu(), made
+
+    def given(self, y: Tensor) -> Tensor:
+        """Return the label that each row is given: its own, or that of the next token."""
+        moved = y[self.source.clamp_min(0)]
+        return torch.where(self.source >= 0, moved, torch.full_like(moved, -1))
+
+    def _even(self, x: Tensor, size: float) -> Tensor:
+        """Bring weights to a mean of one, and take those for alike that nearly are."""
+        if abs(size) < 1e-3 * float(x.abs().mean()) or size == 0:
+            return torch.ones_like(x)
+        x = x / size
+        near = max(self.grain, 1e-6)
+        if float((x - 1).abs().max()) < near:
+            return torch.ones_like(x)
+        return x.where(x.abs() > near * float(x.abs().max()), torch.zeros_like(x))
+
+    # -- which row belongs to which --------------------------------------------------------------
+
+    def label_rows(self) -> str:
+        """Find the row whose label each row is given; return what is wrong, or nothing.
+
+        In every round each row has a label drawn for it. The labels that a row is drawn to over the
+        rounds are those of one row alone.
+        """
+        if self.setup.labels is None or self.rows < 2:
+            return ""
+        rounds = 3 + math.ceil(math.log(self.rows) / math.log(self.shared))
+        codes, seen, heard = [], [], []
+        for _ in range(rounds):
+            drawn = torch.randint(self.shared, (self.rows,), generator=self._generator)
+            y = torch.where(self.y >= 0, drawn.to(self.device), self.y)
+            size, made = self.pull(y)
+            if not bool(made.any()):
+                return ""
+            strength = made.abs().amax(1)
+            codes.append(y)
+            seen.append(made)
+            heard.append(strength > 1e-3 * strength.max())
+        code, listens = torch.stack(codes), torch.stack(heard)
+        best = ""
+        for sign in (1, -1):
+            drawn_to = torch.stack([(sign * made).argmax(1) for made in seen])
+            if self._told(drawn_to, code, listens, torch.arange(self.rows)):
+                return ""
+            shifted = self._next_token()
+            if shifted is not None and self._told(drawn_to, code, listens, shifted):
+                self.source = shifted.to(self.device)
+                return ""
+            ours = ((drawn_to == code) | ~listens).all(0)
+            # Where another row's labels explain all rounds, and its own do not.
+            others = ~ours & listens.all(0)
+            for i in others.nonzero().flatten().tolist()[:50]:
+                fits = (code == drawn_to[:, i : i + 1]).all(0)
+                if bool(fits.any()):
+                    best = "labels out of step"
+            if sign == 1 and not bool(others.any()):
+                return ""
+        return best
+
+    def _told(self, drawn_to: Tensor, code: Tensor, listens: Tensor, source: Tensor) -> bool:
+        source = source.to(self.device)
+        labelled = (source >= 0) & (code[0][source.clamp_min(0)] >= 0)
+        own = code[:, source.clamp_min(0)]
+        return bool(((drawn_to == own) | ~listens | ~labelled).all())
+
+    def _next_token(self) -> Tensor | None:
+        """Return the next token's row for each row, -1 at the end; None where there is no text."""
+        positions = self.cut.positions
+        if len(positions) != 2 or positions[1] < 2:
+            return None
+        rows = torch.arange(self.rows).reshape(positions)
+        return torch.cat([rows[:, 1:], torch.full((positions[0], 1), -1)], 1).flatten()
+
+    def teacher_rows(self) -> str:
+        """See whether each row answers to its own row of the teacher; return what is wrong.
+
+        In every round half of the rows get another teacher. The rounds in which a row moves are its
+        code.
+        """
+        if self.rows < 2:
+            return ""
+        z, v, v2 = self.points[0]
+        rounds = 3 + math.ceil(math.log2(self.rows))
+        base = self.gradient(z, v, self.y)
+        turned = torch.rand(rounds, self.rows, generator=self._generator) < 0.5
+        turned = turned.to(self.device)
+        moves = torch.stack(
+            [
+                (self.gradient(z, torch.where(k[:, None], v2, v), self.y) - base).abs().sum(1)
+                for k in turned
+            ]
+        )
+        if not bool(torch.isfinite(moves).all()) or float(moves.max()) < 1e-9:
+            return ""
+        floor = 0.1 if self.precision in HALF else 1e-3
+        large = moves > floor * moves.max(0).values.clamp_min(floor * moves.max())
+        strange = (large != turned).any(0) & large.any(0)
+        for i in strange.nonzero().flatten().tolist()[:50]:
+            fits = (turned == large[:, i : i + 1]).all(0)
+            fits[i] = False
+            if bool(fits.any()):
+                return "teacher's outputs out of step"
+        return ""
+
+    def class_order(self) -> Tensor | None:
+        """Return the teacher's class that each class answers to; None where it is its own.
+
+        A loop may bring the classes of its teacher into the order of the student's.
+        """
+        rounds = math.ceil(self.Ct / self.rows)
+        if self.shared < 3 or rounds > 8 or self.precision in HALF:
+            return None
+        zeros = torch.zeros(self.rows, self.C, dtype=self.dtype, device=self.device)
+        still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)
+        base = self.gradient(zeros, still, self.y)
+        answers = torch.full((self.Ct,), -1)
+        for start in range(0, self.Ct, self.rows):
+            turn = (torch.arange(self.rows) + start) % self.Ct
+            raised = still.clone()
+            raised[torch.arange(self.rows), turn] = 2 * self.T
+            change = (base - self.gradient(zeros, raised, self.y)).cpu()
+            top = change.topk(2).values
+            clear = top[:, 0] > 1.01 * top[:, 1].abs().clamp_min(1e-12)
+            answers[turn[clear]] = change.argmax(1)[clear]
+        heard = answers >= 0
+        if int(heard.sum()) < self.shared or len(answers[heard].unique()) < int(heard.sum()):
+            return None
+        order = torch.empty(self.shared, dtype=torch.int64)
+        if int(answers.max()) >= self.shared or int(heard.sum()) > self.shared:
+            return None
+        order[answers[heard]] = heard.nonzero().flatten()
+        return None if bool((order == torch.arange(self.shared)).all()) else order
+
+    def taught(self, v: Tensor) -> Tensor:
+        """Return the teacher's logits of the classes that both have, in the student's order."""
+        return v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
+
+    def mixes_labels(self) -> bool:
+        """Tell whether a row is drawn to more than one label of the batch."""
+        size, made = self.pull(self.y)
+        given = self.given(self.y)
+        rows = torch.arange(self.rows, device=self.device)
+        ideal = torch.full_like(made, -1 / self.C)
+        ideal[rows, given.clamp_min(0)] += 1
+        off = (made - (size.to(self.device) * (given >= 0)).unsqueeze(1) * ideal).norm(dim=1)
+        return bool((off > 1e-2 * made.norm(dim=1).max()).any())
+
+    # -- forms -----------------------------------------------------------------------------------
+
+    def soft(self, form: Form, pick: Tensor | None = None) -> Tensor:
+        """Return the column of a teacher's part."""
+        pick = self.pick if pick is None else pick
+        u, w = (x.soft.to(self.device).unsqueeze(1) for x in self.weights)
+        blocks = []
+        for z, v, v2 in self.points:
+            slope = self._slope(form, z, self.taught(v), pick)
+            changed = self._slope(form, z, self.taught(v2), pick)
+            blocks += [u[pick] * slope, (u - w)[pick] * slope, u[pick] * (slope - changed)]
+        return self._flatten(blocks, whole=False)
+
+    def hard(self, form: Form, pick: Tensor | None = None) -> Tensor:
+        """Return the column of a labels' part."""
+        pick = self.pick if pick is None else pick
+        u, w = (x.hard.to(self.device).unsqueeze(1) for x in self.weights)
+        given = [self.given(y).clamp_min(0) for y in (self.y, self.other)]
+        blocks = []
+        for z, _, _ in self.points:
+            slope, changed = (self._slope(form, z, y, pick) for y in given)
+            blocks += [u[pick] * slope, u[pick] * slope - w[pick] * changed, slope * 0]
+        return self._flatten(blocks, whole=False)
+
+    def _slope(self, form: Form, z: Tensor, other: Tensor, pick: Tensor) -> Tensor:
+        z = z.double().detach()
+        if not form.coupled:
+            z, other = z[pick], other[pick]
+        rows = len(z)
+        z = z.requires_grad_()
+        if other.is_floating_point():
+            other = other.double()
+            used = z[:, : self.shared]
+        else:
+            used = z
+        with torch.enable_grad():
+            (made,) = torch.autograd.grad(form.value(used, other, self.T), z)
+        # A form is a mean over the rows that it is given.
+        return made[pick] if form.coupled else made * (rows / self.rows)
+
+    def _flatten(self, blocks: list[Tensor], whole: bool = True) -> Tensor:
+        kept = [b[self.pick] for b in blocks] if whole else blocks
+        kept = [b[:, self.compared] for b in kept] if len(self.compared) < self.C else kept
+        return torch.cat([b.flatten() * w for b, w in zip(kept, self.scales, strict=True)])
+
+    def of_all_rows(self) -> None:
+        """Compare all rows from now on."""
+        self.pick = torch.arange(self.rows, device=self.device)
+        self.target = self._flatten(self.blocks)
+
+    def solve(self, columns: Tensor) -> tuple[Tensor, float]:
+        """Fit columns ``(k, n)`` to what was seen; return the weights and what is left over."""
+        norms = columns.norm(dim=1, keepdim=True).clamp_min(1e-300)
+        unit = columns / norms
+        system = unit @ unit.T + 1e-13 * torch.eye(len(unit), dtype=unit.dtype, device=unit.device)
+        weights = torch.linalg.solve(system, unit @ self.target)
+        left = self.target - weights @ unit
+        scale = max(float(self.target.norm()), 1e-300)
+        return weights / norms.squeeze(1), float(left.norm()) / scale
+
+
+def make_probes(setup: Setup) -> tuple[Probe, Probe]:
+    """Ask the loss about a small part of the batch, and about as much of it as may be."""
+    layout, P, C = setup.layout, setup.P, setup.C
+    at_most = max(1, LIMIT // C)
+    every = torch.arange(setup.B)
+    inside = P // setup.B
+    whole = None
+    if inside > at_most // min(setup.B, 2):
+        per_axis = max(1, at_most // min(setup.B, 2))
+        whole = max(2, int(per_axis ** (1 / max(1, len(layout.positions) - 1))))
+    kept = cut(layout, every[:1], whole, C)
+    most = max(1, at_most // math.prod(kept.positions[1:]))
+    large = cut(layout, every[:most], whole, C)
+    labelled = (setup.y.reshape(setup.B, -1) >= 0).sum(1)
+    first = labelled.argsort(descending=True, stable=True).cpu()
+    if setup.step is None:
+        first = first.repeat(math.ceil(FEW / setup.B))
+    if len(layout.positions) > 1 and layout.axis is not None:
+        small = cut(layout, first[:2], 2 if len(layout.positions) > 2 else 4, C)
+    else:
+        small = cut(layout, first[:FEW], None, C)
+    if C > MANY:
+        classes = 500
+        small_few = Cut(small.rows, small.inner, classes)
+    else:
+        small_few = small
+    problems: list[Exception] = []
+    for dtype in (torch.float64, torch.float32, setup.z.dtype):
+        own = None
+        for part in (large, cut(layout, every, None, C)):
+            try:
+                own = Probe(setup, part, dtype)
+                own.measure()
+                break
+            except NotFollowed:
+                raise
+            except ValueError as problem:
+                if "it must be a tensor of one number" in str(problem):
+                    raise
+                own, _ = None, problems.append(problem)
+            except Exception as problem:
+                own, _ = None, problems.append(problem)
+        if own is None:
+            continue
+        for part in (small_few, small):
+            try:
+                few = Probe(setup, part, dtype)
+                few.measure()
+                return few, own
+            except Exception:  # the loss is made for this batch, or these classes, alone
+                continue
+        return own, own
+    first_problem = problems[0]
+    if setup.problem is not None:
+        first_problem = setup.problem
+    if "backward through the graph" in str(first_problem):
+        raise ValueError(
+            "step calls backward; it must return the loss and no more. Leave backward and the "
+            "optimiser's step to the loop."
+        ) from first_problem
+    if setup.teacher_classes != C:
+        raise ValueError(
+            f"the teacher returned shape (..., {setup.teacher_classes}) and the student (..., {C}) "
+            f"classes, and the loss does not bring them together: {first_line(first_problem)}. "
+            f"Give both the same classes: teacher=lambda x: teacher(x)[..., :{C}]."
+        ) from first_problem
+    if setup.problem is not None:
+        raise ValueError(
+            f"the step fails on this batch: {first_line(first_problem)}. Hand over what the loop "
+            f"hands to it, or what is made of the logits as loss_fn."
+        ) from first_problem
+    raise ValueError(
+        f"the loss fails on made-up logits of this batch's shape: {first_line(first_problem)}. "
+        f"Hand over the loss as the loop calls it, and name what it takes with teacher_output."
+    ) from first_problem
+
+
+def part_of(setup: Setup, probe: Probe, rows: int, classes: int) -> Probe:
+    """Ask the loss about another number of rows, or of classes."""
+    chosen = torch.arange(rows) % setup.B
+    made = Probe(setup, Cut(chosen, probe.cut.inner, classes), probe.dtype)
+    made.measure()
+    made.order = probe.order if classes == probe.C else None
+    shifted = made._next_token()
+    if shifted is not None and bool((probe.source < 0).any()):
+        made.source = shifted.to(made.device)
+    made.weigh()
+    return made
+
+
+def compare_slope(probe: Probe) -> float | None:
+    """Return how far autograd is from finite differences, relative; None in half precision."""
+    if probe.precision in HALF:
+        return None
+    fine = probe.dtype == torch.float64 and probe.values[0].dtype == torch.float64
+    worst, n = 0.0, probe.shared
+    for z, v, _ in probe.points:
+        gradient = probe.gradient(z, v, probe.y)
+        given = probe.given(probe.y)
+        one_hot = nn.functional.one_hot(given.clamp_min(0), z.shape[1]) * (given >= 0)[:, None]
+        soft = torch.zeros_like(z)
+        soft[:, :n] = softmax(z[:, :n], probe.T) - softmax(probe.taught(v), probe.T)
+        ways = (soft, softmax(z, 1) - one_hot)
+        for way in ways:
+            way = way / way.norm().clamp_min(1e-300)
+            wide = float(z.norm()) / math.sqrt(z.numel())
+            step = (1e-5 if fine else 3e-2) * min(wide, probe.T)
+            ahead, behind = (probe.loss(z + s * way, v, probe.y) for s in (step, -step))
+            rise = float(ahead.detach().double() - behind.detach().double()) / (2 * step)
+            if not math.isfinite(rise):
+                return None
+            # In float32 T^2 magnifies what rounding leaves of p log p.
+            size = abs(float(ahead.detach())) + probe.T**2 * math.log(z.shape[1])
+            noise = 0.0 if fine else 3e-7 * size / step
+            slope = float((gradient * way).sum())
+            off = abs(rise - slope) - noise
+            worst = max(
+                worst, off / max(abs(slope), abs(rise), 1e-3 * float(gradient.norm()), 1e-12)
+            )
+    return worst
+
+
+def labels_weigh_teacher(probe: Probe) -> bool:
+    """Tell whether the labels move the loss, and do so by the teacher's logits alone."""
+    (z, v, v2), (z2, _, _) = probe.points
+    with torch.no_grad():
+
+        def gap(z: Tensor, v: Tensor) -> float:
+            one, two = (probe.loss(z, v, y).detach().double() for y in (probe.y, probe.other))
+            return float(one - two)
+
+        first = gap(z, v)
+        return (
+            abs(first) > 1e-5
+            and abs(gap(z2, v) - first) < 1e-3 * abs(first)
+            and abs(gap(z, v2) - first) > 1e-3 * abs(first)
+        )
+
+
+def unheard_members(probe: Probe) -> list[int]:
+    """Return the members of an ensemble whose logits never change the gradient."""
+    setup = probe.setup
+    if setup.M < 2 or (setup.kind != "member logits" and setup.step is None):
+        return []
+    z, v, v2 = probe.points[0]
+    members = torch.stack([probe.draw(probe.Ct) * 1.5 for _ in range(setup.M)])
+    unheard = []
+    for m in range(setup.M):
+        moved = members.clone()
+        moved[m] = v2
+        # A step may draw a member; a few draws hear all of few members.
+        if not any(
+            float(
+                (
+                    probe.gradient(z, moved, probe.y, s) - probe.gradient(z, members, probe.y, s)
+                ).norm()
+            )
+            > 1e-9
+            for s in range(4 * setup.M)
+        ):
+            unheard.append(m)
+    return unheard

@@ -1,0 +1,160 @@
+"""Find the two forms that explain what was seen, and what each is multiplied by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from distill_helpers.audit._forms import HARD, SOFT, UNIFORM, Form, cross, log_softmax, softmax
+from distill_helpers.audit._probe import Probe, part_of
+from distill_helpers.audit._setup import Setup
+
+COUPLED_LIMIT = 60_000
+"""Entries up to which forms that couple rows are tried."""
+
+
+@dataclass
+class Fit:
+    """The loss as measured: the two forms, and what each weighs, over all rows together."""
+
+    soft: Form
+    hard: Form
+    a: float
+    b: float
+    smoothing: float = 0.0
+
+
+def identify(probe: Probe) -> Fit | None:
+    """Find the two forms that the loss is made of, the right ones first."""
+    right, labels = SOFT[0], HARD[0]
+    soft, hard = probe.soft(right), probe.hard(labels)
+    weights, left = probe.solve(torch.stack([soft, hard]))
+    if left < probe.tolerance:
+        return Fit(right, labels, float(weights[0]), float(weights[1]))
+    usual = left
+    weights, left = probe.solve(torch.stack([soft, hard, probe.hard(UNIFORM)]))
+    total = float(weights[1] + weights[2])
+    if left < probe.tolerance and total > 0 and weights[2] > 0:
+        return Fit(right, labels, float(weights[0]), total, float(weights[2]) / total)
+    best: tuple[int, float, Fit] | None = None
+    coupled = probe.rows * probe.C <= COUPLED_LIMIT
+    forms = [form for form in SOFT if coupled or not form.coupled]
+    rivals = [form for form in HARD if coupled or not form.coupled]
+    hards = [probe.hard(form) for form in rivals]
+    for form in forms:
+        column = probe.soft(form)
+        if not torch.isfinite(column).all():
+            continue
+        for hard_form, hard_column in zip(rivals, hards, strict=True):
+            weights, left = probe.solve(torch.stack([column, hard_column]))
+            if left < min(probe.tolerance, usual / 2):
+                a, b = float(weights[0]), float(weights[1])
+                # Fewer deviations first, and no sign turned.
+                cost = bool(form.bug) + bool(hard_form.bug) + 2 * (min(a, b) < -1e-6)
+                if best is None or (cost, left) < (best[0], best[1] * 1e-3):
+                    best = (cost, left, Fit(form, hard_form, a, b))
+                if cost <= 1 and left < 1e-9:
+                    return best[2]
+    if best is not None:
+        return best[2]
+    return _identify_temperatures(probe)
+
+
+def _identify_temperatures(probe: Probe) -> Fit | None:
+    """Look for the right forms at any two temperatures."""
+    from scipy.optimize import minimize
+
+    u, w = (x.soft.to(probe.device)[probe.pick].unsqueeze(1) for x in probe.weights)
+
+    def column(student: float, target: float) -> Tensor:
+        # The slope of -sum(softmax(v / target) * log_softmax(z / student)), in closed form.
+        blocks = []
+        for point in probe.points:
+            z = point[0][probe.pick][:, : probe.shared].double()
+            v, v2 = (probe.taught(x)[probe.pick].double() for x in point[1:])
+            q = softmax(z, student)
+            slope, changed = ((q - softmax(x, target)) / student / probe.rows for x in (v, v2))
+            pad = (0, probe.C - probe.shared)
+            slope, changed = (torch.nn.functional.pad(x, pad) for x in (slope, changed))
+            blocks += [u * slope, (u - w) * slope, u * (slope - changed)]
+        return probe._flatten(blocks, whole=False)
+
+    hard = probe.hard(HARD[0])
+
+    def left(x: Sequence[float]) -> float:
+        made = column(math.exp(float(x[0])), math.exp(float(x[1])))
+        return probe.solve(torch.stack([made, hard]))[1]
+
+    grid = [math.log(probe.T) + step for step in np.linspace(-3, 3, 13)]
+    start = min(((s, t) for s in grid for t in grid), key=left)
+    found = minimize(left, start, method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-9})
+    if found.fun > probe.tolerance or max(abs(x) for x in found.x) > 12:
+        return None
+    student, target = (math.exp(float(x)) for x in found.x)
+    equal = abs(math.log(student / target)) < 1e-3
+    own = min(abs(math.log(t / probe.T)) for t in (student, target)) < 1e-3
+    made = Form(
+        f"-sum(softmax(v / {target:.4g}) * log_softmax(z / {student:.4g}))",
+        "temperature",
+        "T on one side only" if not equal and own else "another temperature",
+        cross(lambda z, T: log_softmax(z, student), lambda v, T: softmax(v, target)),
+    )
+    weights, _ = probe.solve(torch.stack([column(student, target), hard]))
+    return Fit(made, HARD[0], float(weights[0]), float(weights[1]))
+
+
+def follows_logits(probe: Probe) -> bool:
+    """Tell whether each row has the right forms, with weights that follow the logits.
+
+    A teacher's confidence may weigh the rows. With three classes or fewer any gradient would do.
+    """
+    if probe.C < 5 or probe.shared < probe.C:
+        return False
+    pick = probe.pick
+    given = probe.given(probe.y)
+    for z, v, v2 in probe.points:
+        for taught in (v, v2):
+            seen = probe.gradient(z, taught, probe.y)[pick]
+            q, p = softmax(z[pick].double(), probe.T), softmax(taught[pick].double(), probe.T)
+            one_hot = torch.nn.functional.one_hot(given[pick].clamp_min(0), probe.C)
+            forms = torch.stack([q - p, softmax(z[pick].double(), 1) - one_hot], 2)
+            weights = torch.linalg.lstsq(forms, seen.unsqueeze(2)).solution
+            left = (seen - (forms @ weights).squeeze(2)).norm(dim=1)
+            if not bool((left < probe.tolerance * seen.norm(dim=1).max()).all()):
+                return False
+    return True
+
+
+def _ratio(setup: Setup, probe: Probe, fit: Fit, rows: int, classes: int) -> float | None:
+    """Return the ratio of both weights for another batch, or None where the loss takes none."""
+    try:
+        other = part_of(setup, probe, rows, classes)
+    except Exception:  # a loss may be made for its own classes
+        return None
+    weights, left = other.solve(torch.stack([other.soft(fit.soft), other.hard(fit.hard)]))
+    if left > other.tolerance or min(weights) <= 0:
+        return None
+    return float(weights[0] / weights[1])
+
+
+def grows_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
+    """Tell whether the teacher's weight falls as the number of classes grows."""
+    if setup.layout.axis is None:
+        return False
+    rows, C = len(probe.cut.rows), probe.C
+    one, two = (_ratio(setup, probe, fit, rows, classes) for classes in (C, 2 * C))
+    return None if one is None or two is None else two < 0.75 * one
+
+
+def grows_with_batch(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
+    """Tell whether the proportion of both parts changes with the batch."""
+    rows = min(setup.B, 6) if setup.step is not None else 6
+    if rows < 2:
+        return None
+    one, two = (_ratio(setup, probe, fit, count, probe.C) for count in (rows // 2, rows))
+    return None if one is None or two is None else not 0.75 < two / one < 1.33
