@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ from distill_helpers.audit._standins import Call, answering, numbered, own_loss,
 from distill_helpers.audit._structure import at, logits_in, rebuilt, tensors_in
 
 TEACHER_OUTPUTS = ("logits", "member logits", "soft targets", "log soft targets")
+LABELS = ("labels", "label", "targets", "target", "y")
+"""Names under which a batch that is a mapping may hold its labels."""
 HALF = (torch.float16, torch.bfloat16)
 
 
@@ -56,10 +59,13 @@ class Setup:
                 f"teacher is {type(teacher).__name__} {str(teacher)[:40]!r}; it must be a module "
                 f"or a function, a list of them, or None. Put cached outputs into the batch."
             )
-        if not isinstance(batch, list | tuple) or len(batch) not in (1, 2, 3):
+        if not isinstance(batch, Mapping) and not (
+            isinstance(batch, list | tuple) and len(batch) in (1, 2, 3)
+        ):
             raise TypeError(
                 f"batch is a {type(batch).__name__}; it must be (inputs, labels), or (inputs, "
-                f"labels, cached teacher outputs). Pack the loop's own into a tuple."
+                f"labels, cached teacher outputs), or a mapping with the labels under one of "
+                f"{', '.join(LABELS)}. Pack the loop's own into a tuple."
             )
         if (loss_fn is None) == (step is None):
             raise TypeError(
@@ -81,10 +87,16 @@ class Setup:
                 f"teacher_output is {teacher_output!r}; it must be one of "
                 f"{', '.join(map(repr, TEACHER_OUTPUTS))}. Name what the loss takes."
             )
-        self.batch = tuple(batch)
-        self.inputs = batch[0]
-        self.labels = batch[1] if len(batch) > 1 else None
-        self.cached = batch[2] if len(batch) == 3 else None
+        self.batch, self.label_key = batch, None
+        if isinstance(batch, Mapping):
+            self.label_key = next((key for key in LABELS if key in batch), None)
+            self.inputs: Any = {k: v for k, v in batch.items() if k != self.label_key}
+            self.labels = None if self.label_key is None else batch[self.label_key]
+            self.cached = None
+        else:
+            self.inputs = batch[0]
+            self.labels = batch[1] if len(batch) > 1 else None
+            self.cached = batch[2] if len(batch) == 3 else None
         if self.labels is None and alpha < 1:
             raise ValueError(
                 f"the batch holds no labels and alpha is {alpha:g}; only at alpha 1 has the loss "
@@ -144,11 +156,7 @@ class Setup:
             with untouched(self.find_modules(), self.optimisers()):
                 self._record()
         own = [call for call in self.calls if call.network == 0]
-        if own:
-            made: Any = own[0].made
-        else:
-            with torch.enable_grad(), eval_mode(modules_in(self.student)):
-                made = ask(self.student, self.inputs, "student")
+        made = self._student_answer(own)
         self.made_by_student = made
         others: set[tuple[int, ...]] = set()
         answers = self._member_answers()
@@ -174,6 +182,18 @@ class Setup:
             except TypeError:
                 call.logits = []
         self._hear()
+
+    def _student_answer(self, own: list[Call]) -> Any:
+        """Return what the student made of the whole batch, with the way to its parameters."""
+        if own and (len(own) == 1 or self.is_self_taught):
+            return next((call for call in own if call.taught), own[0]).made
+        try:  # micro-batches and views are parts of it
+            with torch.enable_grad(), eval_mode(modules_in(self.student)):
+                return ask(self.student, self.inputs, "student")
+        except ValueError:
+            if not own:
+                raise
+            return own[0].made
 
     @property
     def is_self_taught(self) -> bool:
@@ -206,7 +226,7 @@ class Setup:
         ]
         try:
             with torch.enable_grad(), answering(self.networks, answer) as given:
-                made = self.step(given[0], self._as_teacher(given[1:]), self.batch)
+                made = self.step(given[0], self._as_teacher(given[1:]), copy.copy(self.batch))
                 loss = one_number(made, of_step=True)
                 self._follow(loss, moving)
         except Exception as problem:
@@ -220,6 +240,7 @@ class Setup:
         made = [(c, t) for c in self.calls for _, t in tensors_in(c.made) if t.requires_grad]
         self.reached = False
         if not loss.requires_grad:
+            self.reached = any(p.grad is not None for p in moving)  # by the step's own backward
             return
         targets = [t for _, t in made] + moving
         if not targets:
@@ -421,9 +442,12 @@ class Setup:
             return one_number(self.loss_fn(student, taught, labels))
         assert self.step is not None
         own_labels = None if self.labels is None else cut.take(self.labels, layout)
-        inputs = numbered(cut.take(self.inputs, layout), own_labels, labels)
+        inputs = numbered(cut.take(self.inputs, layout), own_labels, labels, self._unseen())
         answer = self._speaker(student, layout.from_rows(members, at_cut), inputs, labels, cut)
-        batch: tuple[Any, ...] = (inputs, labels, taught)[: len(self.batch)]
+        batch: Any = (inputs, labels, taught)[: len(self.batch)]
+        if isinstance(self.batch, Mapping):
+            batch = copy.copy(self.batch)
+            batch.update(inputs if labels is None else {**inputs, self.label_key: labels})
         self.poisoned = False
         with answering(self.networks, answer) as given:
             found = self.step(given[0], self._as_teacher(given[1:]), batch)
@@ -434,6 +458,14 @@ class Setup:
                 "loss as loss_fn"
             )
         return loss
+
+    def _unseen(self) -> set[Any]:
+        """Return the inputs by name that no network is given: weights of rows, and the like."""
+        if not isinstance(self.inputs, Mapping):
+            return set()
+        given = {id(x) for c in self.calls for _, x in tensors_in([*c.args, *c.kwargs.values()])}
+        unseen = {key for key, x in self.inputs.items() if id(x) not in given}
+        return unseen if len(unseen) < len(self.inputs) else set()
 
     def labels_of(self, y: Tensor, cut: Cut) -> Tensor | None:
         """Turn class numbers of rows into labels as the loop has them."""

@@ -7,7 +7,7 @@ it is asked with made-up logits: each network answers in its own structure, wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,13 +76,19 @@ def answering(networks: Sequence[Any], answer: Answer) -> Iterator[list[Any]]:
                 module.forward = forward  # type: ignore[method-assign]
 
 
-def numbered(inputs: Any, labels: Tensor | None, made_up: Tensor | None) -> Any:
+def numbered(
+    inputs: Any, labels: Tensor | None, made_up: Tensor | None, kept: Collection[Any] = ()
+) -> Any:
     """Write a number of its own into each row of floats, and put in the made-up labels.
 
-    Whole numbers are left: they may be token ids or masks, by which a loop tells padding.
+    Whole numbers are left: they may be token ids or masks, by which a loop tells padding. So are
+    the entries of a mapping that are `kept`.
     """
     if isinstance(inputs, Mapping):
-        return {key: numbered(value, labels, made_up) for key, value in inputs.items()}
+        return {
+            key: value if key in kept else numbered(value, labels, made_up)
+            for key, value in inputs.items()
+        }
     if not isinstance(inputs, Tensor) or inputs.ndim == 0:
         return inputs
     if _is_same(inputs, labels) and made_up is not None:
