@@ -118,6 +118,7 @@ def hall(t: float, bend: float) -> float:
 
 
 def hall_inverse(h: float, bend: float) -> float:
+    """Return the t statistic that `hall` turns into `h`."""
     if abs(bend) < 1e-9:
         return h
     return float(np.cbrt(1 + 3 * bend * (h - bend / 2)) - 1) / bend

@@ -762,7 +762,8 @@ _REMARKS = {
 def _report(d: Diagnosis) -> Iterator[str]:
     remark = " and ".join(_STANDS_FOR[f] for f in d.causes) or _REMARKS[d.verdict]
     yield f"{d.verdict}: {remark}"
-    yield f"gap {d.whole}, {d.whole.n} replicates, margin {d.margin:g}"
+    whole = replace(d.whole, caution="")
+    yield f"gap {whole}, {d.whole.n} replicates, margin {d.margin:g}"
     rows = [("", "left alone", "mended alone", "average", "answer")]
     for f in d.factors:
         cells = (_plain(e) for e in (d.left[f], d.alone[f], d.main[f]))
@@ -788,7 +789,8 @@ def _report(d: Diagnosis) -> Iterator[str]:
 
 
 def _plain(estimate: Estimate) -> str:
-    return str(replace(estimate, unit=""))
+    """Write it for a row of a table, where there is no room for more."""
+    return str(replace(estimate, unit="", caution=""))
 
 
 # Checks ---------------------------------------------------------------------------------------

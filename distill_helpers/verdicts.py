@@ -134,6 +134,7 @@ def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
     An ``"equal"`` claim can be wrong on two sides, so each side is tested at `a` / 2. The sum over
     claims is :math:`\alpha / 2`, and the two halves make :math:`\alpha`, for every mix of truths
     and margins and any dependence between claims, as far as each one-sided test keeps its level.
+    (With strongly skewed clusters it does not: *Rules of evidence* has the figures.)
     *Wrong* asserts that the truth lies beyond the margin or on it: at exactly `-m` it is right.
 
     Parameters

@@ -254,6 +254,13 @@ def test_three_factors_that_act_together_are_no_sum() -> None:
     assert "no additive split" in str(d)
 
 
+def test_the_report_keeps_the_cautions_of_its_estimates_to_itself() -> None:
+    lone = np.array([1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 6.0])
+    d = cp.diagnose({frozenset(): lone, frozenset({"wider"}): 0 * lone}, margin=0.1)
+    assert "skewed" in d.whole.caution and "skewed" in d.left["wider"].caution
+    assert "skewed" not in str(d)
+
+
 def test_the_report_of_one_factor_and_of_a_sum() -> None:
     (d,) = answers_of([0.1, 0.05, 0.0, 0.0], 1e-3, 1, seed=0)
     lines = str(d).splitlines()

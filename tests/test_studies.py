@@ -474,3 +474,14 @@ def test_the_command_itself(path: Path) -> None:
     found = studies.read(path)
     assert len(found.arms()) == 17
     assert all(0.9 < row["accuracy"] < 1 for row in found.rows)
+
+
+def test_a_gain_has_halls_interval_where_its_replicates_are_skewed() -> None:
+    nothing = dict.fromkeys(range(8), 0.0)
+    skewed = dict(enumerate([1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 6.0]))
+    even = dict(enumerate([1.0, 1.2, 0.9, 1.1, 1.3, 1.0, 0.8, 1.1]))
+    for arm, interval in ((skewed, "hall"), (even, "t")):
+        values = list(arm.values())
+        expected = paired_gain(values, [0.0] * 8, interval=interval)  # type: ignore[arg-type]
+        assert studies.gain(arm, nothing) == expected
+    assert studies.gain(skewed, nothing).caution == ""
