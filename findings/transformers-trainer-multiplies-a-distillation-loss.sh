@@ -9,7 +9,7 @@
 #   **kwargs, as BERT's and Llama's do, it leaves the division by the number of
 #   accumulation steps to compute_loss. One that does not divide itself gets a
 #   gradient and a logged loss 4 times too large. No warning.
-# Why it matters: nearly every distillation tutorial overrides compute_loss so.
+# Why it matters: distillation with Trainer is usually written just so.
 #   Clipping at 1 then cuts where it should not, SGD takes 4 times the step, and
 #   runs with different accumulation are not comparable. Adam hides it.
 # Instead: set `trainer.model_accepts_loss_kwargs = False` after construction
