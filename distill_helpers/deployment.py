@@ -286,8 +286,8 @@ def quantize(
     a layer of a member, signed. Activations get theirs
 
     - from the range that `calibration` shows (**static**, signed): then a sample's answer does not
-      depend on its batch, and what lies outside is cut off. NaN becomes a number too. Logits stay
-      float32, for 256 steps would make exact ties, which all go to the first class;
+      depend on its batch, and what lies outside is cut off. NaN becomes a number too. The logits
+      lie on 256 steps, so that two classes tie now and then, and a tie goes to the first;
     - from the batch at hand, where `calibration` is left out (**dynamic**, unsigned): then a
       sample's answer depends on the other samples of its batch.
 
@@ -325,15 +325,13 @@ def quantize(
     Warns
     -----
     RuntimeWarning
-        If int8 decides otherwise on two calibration rows or more, and on more than one in a
-        hundred. The file is written all the same.
+        If int8 decides otherwise, or ties, on two calibration rows or more, and on more than one in
+        a hundred. The file is written all the same.
 
     Notes
     -----
     The quantiser's settings are ONNX Runtime's defaults: one scale a tensor, minimum and maximum;
-    static gives QuantizeLinear and DequantizeLinear nodes, dynamic MatMulInteger's kind. One is
-    not: what a layer returns is stored in eight bits only where another layer takes it, so logits
-    stay float32 (``OpTypesToExcludeOutputQuantization``). The file is smaller so, and no slower.
+    static gives QuantizeLinear and DequantizeLinear nodes, dynamic MatMulInteger's kind.
     The session's settings are defaults too, but for one: on x86 without VNNI the default kernels
     add two products in 16 bits and saturate, so that answers would depend on the processor. Where a
     product shows that, sessions are told to use exact kernels, which are slower
@@ -360,7 +358,8 @@ def quantize(
         found = _against_float32(made(calibration), network(calibration))
         _describe(model, about | {_COMPARED: found})
         changed = sum(rows for *_, rows in found["changed"])
-        if changed > max(1, (1 - ENOUGH) * len(calibration)):
+        tied = round(found["ties"] * len(calibration))
+        if max(changed, tied) > max(1, (1 - ENOUGH) * len(calibration)):
             warnings.warn(_disagreement(path, found, calibration), RuntimeWarning, stacklevel=2)
     content = model.SerializeToString()
     made = OnnxNetwork(path, content, threads=1)
@@ -676,9 +675,9 @@ def _disagreement(path: Path, found: Mapping[str, Any], calibration: Tensor) -> 
         f"{path.name} decides otherwise than float32 on {1 - found['agreement']:.1%} of the "
         f"{found['rows']:,} calibration rows ("
         + ", ".join(f"{rows:,} from class {old} to {new}" for old, new, rows in most)
-        + f"). The widest value sets the step of all: row {row} reaches {size[row].max():.3g}, and "
-        f"99 % of the values lie within {common:.3g}. Leave out or clip rows that lie far out, put "
-        "the features on one scale, or stay with float32"
+        + f"), and ties on {found['ties']:.1%}. The widest value sets the step of all: row {row} "
+        f"reaches {size[row].max():.3g}, and 99 % of the values lie within {common:.3g}. Leave out "
+        "or clip rows that lie far out, put the features on one scale, or stay with float32"
     )
 
 
@@ -709,9 +708,7 @@ def _quantized(content: bytes, calibration: Tensor | None) -> onnx.ModelProto:
         if calibration is None:
             quantize_dynamic(source, target, weight_type=QuantType.QInt8)
         else:
-            # Without this, the logits too would lie on 256 steps.
-            only_inputs = {"OpTypesToExcludeOutputQuantization": ["Gemm"]}
-            quantize_static(source, target, Once(calibration), extra_options=only_inputs)
+            quantize_static(source, target, Once(calibration))
         return onnx.load(target)
 
 

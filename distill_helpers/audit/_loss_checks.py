@@ -28,6 +28,7 @@ from distill_helpers.audit._solve import (
     grows_with_batch,
     grows_with_classes,
     identify,
+    weighs_classes,
 )
 from distill_helpers.conventions import Canonical
 
@@ -103,6 +104,11 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         if shifted is not None:
             probe.source = shifted.to(probe.device)
     setup.order = own.order = own.class_order()
+    extra = own.Ct - own.C
+    last = torch.arange(own.C) + extra
+    if own.order is not None and extra > 0 and bool((own.order == last).all()):
+        words = f"each class answers to the teacher's class {extra} further on: the last are kept"
+        say("order", FAILED, words, "the wrong end of the vocabulary")
     own.weigh()
     if probe is not own:
         probe.order = own.order if probe.C == own.C else None
@@ -163,6 +169,9 @@ def _say_unnamed(setup: Setup, probe: Probe, cut: str, say: Callable[..., None])
     elif setup.alpha > 0 and not moved_by_teacher and not cut:
         what = "the teacher's outputs have no influence on the gradient"
         say("soft part", FAILED, what, "a part is missing")
+    elif weighs_classes(probe):
+        what = "each class weighs otherwise inside the teacher's sum: class weights?"
+        say("soft part", FAILED, what, "class weights inside KL")
     elif probe.mixes_labels():
         what = "the labels of several rows meet in one: mixed inputs can not be followed"
         say("soft part", UNKNOWN, what)
@@ -210,8 +219,10 @@ def _check_rows(setup: Setup, probe: Probe, fit: Fit, say: Callable[..., None]) 
             return
     shifted = probe.source < 0
     more, less = soft & ~hard & ~shifted.cpu(), hard & ~soft
-    names = (("the teacher's part", soft, more, "the labels'"),)
-    names += (("the labels' part", hard, less, "the teacher's"),)
+    names = (
+        ("the teacher's part", soft, more, "the labels'"),
+        ("the labels' part", hard, less, "the teacher's"),
+    )
     for who, counted, extra, other in names:
         if bool(extra.any()):
             words = (

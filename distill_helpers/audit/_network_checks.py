@@ -365,6 +365,9 @@ def _check_teacher_quality(setup: Setup) -> Check:
     if outputs is None:
         return Check(name, UNKNOWN, setup.deaf or "no teacher was handed over")
     mean = outputs.double().mean(0)
+    if _is_student(setup, mean):
+        words = "it answers as the student does, from the parameters that the student trains"
+        return Check(name, FAILED, words, "the student teaches itself")
     if setup.order is not None:
         mean = mean[:, setup.order.to(mean.device)]
     if setup.P > 1 and float((mean - mean[:1]).abs().max()) <= 1e-6 * float(mean.abs().max()):
@@ -388,6 +391,15 @@ def _check_teacher_quality(setup: Setup) -> Check:
             words += f", and with its classes in another order {found.exchanged}"
             return Check(name, FAILED, words, "teacher's classes in another order")
     return Check(name, PASSED if best.sigmas > 4 else UNKNOWN, words)
+
+
+def _is_student(setup: Setup, mean: Tensor) -> bool:
+    """Tell whether the teacher is the student: what trains the one moves the other.
+
+    An adapter that has not learnt, or an average that has not begun to move, answers alike too.
+    """
+    moves = any(call.moves for call in setup.calls if call.network > 0)
+    return moves and mean.shape == setup.z_rows.shape and not _differ(mean, setup.z_rows)
 
 
 @dataclass(frozen=True)

@@ -147,10 +147,9 @@ class Probe:
         self.values.append(loss.detach())
         if loss.dtype in HALF:
             self.precision = loss.dtype
-        if loss.requires_grad:
+        made = z.grad  # of a step that calls backward itself
+        if made is None and loss.requires_grad:
             (made,) = torch.autograd.grad(loss, z, allow_unused=True)
-        else:
-            made = z.grad  # of a step that calls backward itself
         self.connected |= made is not None
         return torch.zeros_like(z, dtype=torch.float64) if made is None else made.double()
 
@@ -161,7 +160,7 @@ class Probe:
         T = min(self.T, 20.0)
         z = self.draw(self.C, 1).expand(self.rows, -1) * 1.5 * T
         v, v2 = (self.draw(self.Ct, 1).expand(self.rows, -1) * 1.5 * T for _ in range(2))
-        found = []
+        found: list[tuple[Tensor, Tensor]] = []
         soft_size = hard_size = 0.0
         for y in (self.y, self.other):
             change = self.gradient(z, v, y) - self.gradient(z, v2, y)
@@ -243,7 +242,7 @@ class Probe:
         for _ in range(rounds):
             drawn = torch.randint(self.shared, (self.rows,), generator=self._generator)
             y = torch.where(self.y >= 0, drawn.to(self.device), self.y)
-            size, made = self.pull(y)
+            _, made = self.pull(y)
             if not bool(made.any()):
                 return ""
             strength = made.abs().amax(1)
@@ -321,18 +320,20 @@ class Probe:
 
         A loop may bring the classes of its teacher into the order of the student's.
         """
-        rounds = math.ceil(self.Ct / self.rows)
+        moved = sum(self.blocks[i].norm(dim=1) for i in (2, 5))
+        live = (moved > 1e-6 * moved.max()).nonzero().flatten().cpu()  # others are left out
+        rounds = math.ceil(self.Ct / max(1, len(live)))
         if self.shared < 3 or rounds > 8 or self.precision in HALF:
             return None
         zeros = torch.zeros(self.rows, self.C, dtype=self.dtype, device=self.device)
         still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)
         base = self.gradient(zeros, still, self.y)
         answers = torch.full((self.Ct,), -1)
-        for start in range(0, self.Ct, self.rows):
-            turn = (torch.arange(self.rows) + start) % self.Ct
+        for start in range(0, self.Ct, len(live)):
+            turn = (torch.arange(len(live)) + start) % self.Ct
             raised = still.clone()
-            raised[torch.arange(self.rows), turn] = 2 * self.T
-            change = (base - self.gradient(zeros, raised, self.y)).cpu()
+            raised[live, turn] = 2 * self.T
+            change = (base - self.gradient(zeros, raised, self.y)).cpu()[live]
             top = change.topk(2).values
             clear = top[:, 0] > 1.01 * top[:, 1].abs().clamp_min(1e-12)
             answers[turn[clear]] = change.argmax(1)[clear]
@@ -459,9 +460,11 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
             except ValueError as problem:
                 if "it must be a tensor of one number" in str(problem):
                     raise
-                own, _ = None, problems.append(problem)
+                own = None
+                problems.append(problem)
             except Exception as problem:
-                own, _ = None, problems.append(problem)
+                own = None
+                problems.append(problem)
         if own is None:
             continue
         for part in (small_few, small):
@@ -566,7 +569,7 @@ def unheard_members(probe: Probe) -> list[int]:
     setup = probe.setup
     if setup.M < 2 or (setup.kind != "member logits" and setup.step is None):
         return []
-    z, v, v2 = probe.points[0]
+    z, _, v2 = probe.points[0]
     members = torch.stack([probe.draw(probe.Ct) * 1.5 for _ in range(setup.M)])
     unheard = []
     for m in range(setup.M):

@@ -76,8 +76,13 @@ BUGS = {
     "another loss": "Declare the loss that is meant by its KL form, or leave this check aside.",
     "padding counted": "Leave padding out of both parts: select the rows that count, by the mask, "
     "before the loss.",
+    "class weights inside KL": "Give a row one weight, after the sum over its classes.",
+    "the wrong end of the vocabulary": "Keep the classes that both know: "
+    "teacher_logits[..., :student_logits.shape[-1]].",
+    "the student teaches itself": "Switch the adapter off for the teacher's pass, or hand over a "
+    "frozen copy.",
     "a member is not heard": "Take the mean over all members before the loss.",
-    "labels not shifted": "Compare the logits of each token with the next token: logits[:, :-1] and "
+    "labels not shifted": "Compare each token's logits with the next token: logits[:, :-1] and "
     "labels[:, 1:].",
     "graph cut": "Do not copy, detach or convert the student's logits on the way to the loss.",
     "not finite": "Look for a logarithm of a negative number or of 0.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -213,6 +213,9 @@ class Setup:
         def answer(number: int, original: Any, args: Any, kwargs: Any) -> Any:
             made = original(*args, **kwargs)
             self.calls.append(Call(number, args, kwargs, made))
+            if number > 0:
+                with torch.inference_mode(False), torch.enable_grad():
+                    self.calls[-1].moves = self._moved_by_student(original, args, kwargs)
             return made
 
         parts = {id(p): p for module in modules_in(self.members) for p in module.modules()}
@@ -224,6 +227,8 @@ class Setup:
             for p in m.parameters()
             if p.requires_grad and id(p) not in own
         ]
+        for module in self.find_modules():
+            module.zero_grad(set_to_none=True)
         try:
             with torch.enable_grad(), answering(self.networks, answer) as given:
                 made = self.step(given[0], self._as_teacher(given[1:]), copy.copy(self.batch))
@@ -235,14 +240,28 @@ class Setup:
             for handle in handles:
                 handle.remove()
 
-    def _follow(self, loss: Tensor, moving: list[Tensor]) -> None:
+    def _moved_by_student(self, network: Any, args: Any, kwargs: Any) -> bool:
+        """Tell whether the parameters that the student trains move what a teacher answers now."""
+        trained = [p for m in modules_in(self.student) for p in m.parameters() if p.requires_grad]
+        held = {id(p) for m in modules_in(self.members) for p in m.parameters()}
+        shared = [p for p in trained if id(p) in held]
+        if not shared:
+            return False
+        answers = [x for _, x in tensors_in(network(*args, **kwargs)) if x.requires_grad]
+        if not answers:
+            return False
+        total = torch.stack([x.double().sum() for x in answers]).sum()
+        return any(g is not None for g in torch.autograd.grad(total, shared, allow_unused=True))
+
+    def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
         """See which answers, and whether the teacher's parameters, the gradient reaches."""
         made = [(c, t) for c in self.calls for _, t in tensors_in(c.made) if t.requires_grad]
         self.reached = False
-        if not loss.requires_grad:
+        parameters = [p for m in self.find_modules() for p in m.parameters()]
+        if not loss.requires_grad or any(p.grad is not None for p in parameters):
             self.reached = any(p.grad is not None for p in moving)  # by the step's own backward
             return
-        targets = [t for _, t in made] + moving
+        targets = [*(t for _, t in made), *moving]
         if not targets:
             return
         grads = torch.autograd.grad(loss, targets, allow_unused=True)
@@ -263,9 +282,10 @@ class Setup:
         by_parts = "its parts, or a copy, may be called instead; hand over the loss as loss_fn"
         if 0 not in asked:
             self.deaf = f"the step did not call the student that it was handed: {by_parts}"
-        elif self.members and not asked - {0} and self.cached is None and not self.is_self_taught:
-            if self.modes or not modules_in(self.members):
-                self.deaf = f"the step did not call the teacher that it was handed: {by_parts}"
+            return
+        silent = bool(self.members) and not asked - {0} and self.cached is None
+        if silent and not self.is_self_taught and (self.modes or not modules_in(self.members)):
+            self.deaf = f"the step did not call the teacher that it was handed: {by_parts}"
 
     def _member_answers(self) -> list[Any]:
         """Return what the members made in the step, or make of the inputs."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from distill_helpers.audit._forms import HARD, SOFT, UNIFORM, Form, cross, log_softmax, softmax
-from distill_helpers.audit._probe import Probe, part_of
-from distill_helpers.audit._setup import Setup
+from distill_helpers.audit._probe import MANY, Probe, part_of
+from distill_helpers.audit._setup import HALF, Setup
 
 COUPLED_LIMIT = 60_000
 """Entries up to which forms that couple rows are tried."""
@@ -120,7 +120,8 @@ def follows_logits(probe: Probe) -> bool:
     for z, v, v2 in probe.points:
         for taught in (v, v2):
             seen = probe.gradient(z, taught, probe.y)[pick]
-            q, p = softmax(z[pick].double(), probe.T), softmax(taught[pick].double(), probe.T)
+            q = softmax(z[pick].double(), probe.T)
+            p = softmax(probe.taught(taught)[pick].double(), probe.T)
             one_hot = torch.nn.functional.one_hot(given[pick].clamp_min(0), probe.C)
             forms = torch.stack([q - p, softmax(z[pick].double(), 1) - one_hot], 2)
             weights = torch.linalg.lstsq(forms, seen.unsqueeze(2)).solution
@@ -128,6 +129,31 @@ def follows_logits(probe: Probe) -> bool:
             if not bool((left < probe.tolerance * seen.norm(dim=1).max()).all()):
                 return False
     return True
+
+
+def weighs_classes(probe: Probe) -> bool:
+    r"""Tell whether the teacher's part is KL with a weight for each class inside the sum.
+
+    With :math:`\sum_c w_c p_c \log(p_c / q_c)` a change d of p changes the gradient by
+    :math:`q \sum_c w_c d_c - w d`, up to a factor: linear in the weights.
+    """
+    if probe.C < 3 or probe.C > MANY or probe.shared < probe.C or probe.precision in HALF:
+        return False
+    left, seen = [], []
+    for i, (z, v, v2) in enumerate(probe.points):
+        q = softmax(z.double(), probe.T)
+        d = softmax(probe.taught(v).double(), probe.T) - softmax(probe.taught(v2).double(), probe.T)
+        left.append(q.unsqueeze(2) * d.unsqueeze(1) - torch.diag_embed(d))
+        seen.append(probe.blocks[3 * i + 2])
+    columns, values = torch.cat(left), torch.cat(seen).unsqueeze(2)
+    alive = values.flatten(1).norm(dim=1) > 1e-3 * values.flatten(1).norm(dim=1).max()
+    columns, values = columns[alive], values[alive]
+    weights = torch.linalg.lstsq(columns.flatten(0, 1), values.flatten(0, 1)).solution
+    off = values - columns @ weights
+    spread = float(weights.max() - weights.min())
+    return bool(off.norm() < probe.tolerance * values.norm()) and spread > 1e-2 * float(
+        weights.abs().max()
+    )
 
 
 def _ratio(setup: Setup, probe: Probe, fit: Fit, rows: int, classes: int) -> float | None:

@@ -30,6 +30,7 @@ class Call:
     made: Any
     logits: list[Path] = field(default_factory=list)
     taught: bool = False  # whether the loss's gradient reaches what was returned
+    moves: bool = False  # whether the student's parameters move it, by whatever is switched off now
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def answering(networks: Sequence[Any], answer: Answer) -> Iterator[list[Any]]:
             part: Any = network
             while isinstance(part, nn.Module) and all(part is not m for m, _ in restore):
                 restore.append((part, vars(part).get("forward")))
-                part.forward = speaker(number, part.forward)  # type: ignore[method-assign]
+                part.forward = speaker(number, part.forward)
                 part = getattr(part, "module", None)
         yield given
     finally:
@@ -73,7 +74,7 @@ def answering(networks: Sequence[Any], answer: Answer) -> Iterator[list[Any]]:
             if forward is None:
                 del module.forward
             else:
-                module.forward = forward  # type: ignore[method-assign]
+                module.forward = forward
 
 
 def numbered(
