@@ -240,7 +240,7 @@ class Probe:
         for _ in range(rounds):
             drawn = torch.randint(self.shared, (self.rows,), generator=self._generator)
             y = torch.where(self.y >= 0, drawn.to(self.device), self.y)
-            size, made = self.pull(y)
+            _, made = self.pull(y)
             if not bool(made.any()):
                 return ""
             strength = made.abs().amax(1)
@@ -561,7 +561,7 @@ def unheard_members(probe: Probe) -> list[int]:
     setup = probe.setup
     if setup.M < 2 or (setup.kind != "member logits" and setup.step is None):
         return []
-    z, v, v2 = probe.points[0]
+    z, _, v2 = probe.points[0]
     members = torch.stack([probe.draw(probe.Ct) * 1.5 for _ in range(setup.M)])
     unheard = []
     for m in range(setup.M):

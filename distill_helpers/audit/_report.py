@@ -77,7 +77,7 @@ BUGS = {
     "padding counted": "Leave padding out of both parts: select the rows that count, by the mask, "
     "before the loss.",
     "a member is not heard": "Take the mean over all members before the loss.",
-    "labels not shifted": "Compare the logits of each token with the next token: logits[:, :-1] and "
+    "labels not shifted": "Compare each token's logits with the next token: logits[:, :-1] and "
     "labels[:, 1:].",
     "graph cut": "Do not copy, detach or convert the student's logits on the way to the loss.",
     "not finite": "Look for a logarithm of a negative number or of 0.",

@@ -242,9 +242,10 @@ class Setup:
         by_parts = "its parts, or a copy, may be called instead; hand over the loss as loss_fn"
         if 0 not in asked:
             self.deaf = f"the step did not call the student that it was handed: {by_parts}"
-        elif self.members and not asked - {0} and self.cached is None and not self.is_self_taught:
-            if self.modes or not modules_in(self.members):
-                self.deaf = f"the step did not call the teacher that it was handed: {by_parts}"
+            return
+        silent = bool(self.members) and not asked - {0} and self.cached is None
+        if silent and not self.is_self_taught and (self.modes or not modules_in(self.members)):
+            self.deaf = f"the step did not call the teacher that it was handed: {by_parts}"
 
     def _member_answers(self) -> list[Any]:
         """Return what the members made in the step, or make of the inputs."""
