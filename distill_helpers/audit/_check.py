@@ -43,14 +43,17 @@ def check_distillation_setup(
     Parameters
     ----------
     student
-        A module, or any function, from inputs to logits ``(B, C)``. An output with an attribute
-        or a key ``logits`` will do; so will inputs that are a mapping of keyword arguments.
+        A module, or any function, from inputs to logits: ``(B, C)``, tokens ``(B, L, C)``, pixels
+        ``(B, C, H, W)``, or one sigmoid output per label, ``(B,)``, ``(B, 1)`` or ``(B, C)``. They
+        may stand in a tuple, a mapping or an object; inputs may be a mapping of keyword arguments.
     teacher
         The same, returning logits; a list of them for an ensemble; None where all that is left of
-        it is cached.
+        it is cached, or where the step asks one network in both roles (adapters on and off).
     batch
         ``(inputs, labels)``, or ``(inputs, labels, cached)`` with the teacher's outputs for these
-        inputs as the loop reads them. Labels are class numbers ``(B,)``.
+        inputs as the loop reads them. Labels are class numbers, one per row of logits, rows of
+        probabilities, or 0 or 1 for each sigmoid output; one number that is no class (-100, 255)
+        marks rows without a label. At ``alpha=1`` they may be left out.
     loss_fn
         ``loss_fn(student_logits, teacher_output, labels)`` returns the loss, one number.
     temperature, alpha
@@ -63,8 +66,9 @@ def check_distillation_setup(
         temperature) or ``"log soft targets"``.
     step
         In the place of `loss_fn`: ``step(student, teacher, batch)`` calls both and returns the
-        loss, before any ``backward``. It is also called with stand-ins for both that return
-        made-up logits.
+        loss, before any ``backward``. It is run once with the networks themselves, and then with
+        networks that answer with made-up logits in the structure of their own outputs, wherever
+        the step calls them.
     optimiser
         The loop's, to see whose parameters it moves.
     predict
@@ -84,6 +88,11 @@ def check_distillation_setup(
 
     Notes
     -----
+    Every row of logits (a sample, a token, a pixel, a sigmoid output) may have a weight of its own
+    in either part, so that masks, padding, class weights and sample weights are seen as what they
+    are. What cannot be seen is "could not tell", with the reason: a loss that changes from call to
+    call, a network that the step calls by its parts.
+
     Parameters, buffers, gradients, modes and random streams of all that is handed over are as
     before when it returns; nothing that `step` or `loss_fn` does elsewhere is undone.
 

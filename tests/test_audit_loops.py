@@ -1,0 +1,733 @@
+"""The audit on loops as people write them: tokens, pixels, adapters, masks, weights, structures.
+
+Each loop stands twice where it can: right, and with a mistake that has to be named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import random
+import time
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from distill_helpers.audit import Report, check_distillation_setup
+
+pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+
+T, ALPHA, C = 4.0, 0.7, 5
+UNKNOWN = "could not tell"
+Loss = Callable[..., Tensor]
+
+
+def kd(z: Tensor, v: Tensor, reduction: str = "batchmean", power: int = 2) -> Tensor:
+    soft = F.kl_div(F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction=reduction)
+    return T**power * soft
+
+
+def both(soft: Tensor, hard: Tensor, alpha: float = ALPHA) -> Tensor:
+    return alpha * soft + (1 - alpha) * hard
+
+
+def right(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    return both(kd(z, v), F.cross_entropy(z, y))
+
+
+def net(classes: int = C, seed: int = 0) -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, classes))
+
+
+def tokens(classes: int = 11, seed: int = 0) -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Embedding(20, 8), nn.Linear(8, classes))
+
+
+def draw(*shape: int, high: int | None = None, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    if high is None:
+        return torch.randn(shape, generator=generator)
+    return torch.randint(high, shape, generator=generator)
+
+
+BATCH = draw(32, 6), draw(32, high=C)
+
+
+def audit(
+    loss_fn: Loss | None = None,
+    student: Any = None,
+    teacher: Any = "net",
+    batch: Any = BATCH,
+    alpha: float = ALPHA,
+    **more: Any,
+) -> Report:
+    student = net() if student is None else student
+    teacher = net(seed=1).eval() if teacher == "net" else teacher
+    return check_distillation_setup(
+        student, teacher, batch, loss_fn, temperature=T, alpha=alpha, **more
+    )
+
+
+def alpha_of(report: Report) -> float:
+    assert report.effective is not None, report
+    return report.effective.alpha
+
+
+# -- weights of rows ------------------------------------------------------------------------------
+
+WEIGHED: dict[str, tuple[list[str], Callable[[Tensor, Tensor], Tensor], float]] = {
+    "right": ([], kd, ALPHA),
+    "no T^2": (["T^2 missing"], lambda z, v: kd(z, v, power=0), ALPHA),
+    "mean": (["mean instead of batchmean"], lambda z, v: kd(z, v, "mean"), ALPHA),
+    "alpha": (["alpha on the wrong term"], kd, 1 - ALPHA),
+    "swapped": (["arguments swapped"], lambda z, v: kd(v, z), ALPHA),
+}
+CLASS_WEIGHTS = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+SAMPLE_WEIGHTS = torch.linspace(0.5, 2.0, 32)
+
+
+def by_class(z: Tensor, y: Tensor) -> Tensor:
+    return F.cross_entropy(z, y, weight=CLASS_WEIGHTS.to(z.dtype))
+
+
+def by_sample(z: Tensor, y: Tensor) -> Tensor:
+    w = SAMPLE_WEIGHTS.to(z.dtype)[: len(z)]
+    return (w * F.cross_entropy(z, y, reduction="none")).sum() / w.sum()
+
+
+@pytest.mark.parametrize("hard", [by_class, by_sample])
+@pytest.mark.parametrize("name", WEIGHED)
+def test_weights_of_the_labels_hide_no_mistake(name: str, hard: Loss) -> None:
+    bugs, soft, alpha = WEIGHED[name]
+    report = audit(lambda z, v, y: both(soft(z, v), hard(z, y), alpha))
+    assert report.bugs == bugs, report
+    if not bugs:
+        assert alpha_of(report) == pytest.approx(ALPHA, rel=1e-6)
+        assert report["alpha"].outcome == "passed"
+        assert "rows weigh unequally in the labels' part" in report["rows"].reason
+
+
+def test_weights_without_a_mean_of_one_leave_the_labels_factor_open() -> None:
+    w = SAMPLE_WEIGHTS.double()
+
+    def loss(z: Tensor, v: Tensor, y: Tensor, power: int = 2) -> Tensor:
+        hard = (w[: len(z)] * F.cross_entropy(z, y, reduction="none")).mean()
+        return both(kd(z, v, power=power), hard)
+
+    report = audit(loss)
+    assert report.ok and report["alpha"].outcome == UNKNOWN, report
+    assert audit(lambda z, v, y: loss(z, v, y, 0)).bugs == ["T^2 missing"]
+
+
+def test_weights_of_both_parts_alike() -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft = T**2 * F.kl_div(
+            F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none"
+        ).sum(-1)
+        return (SAMPLE_WEIGHTS * both(soft, F.cross_entropy(z, y, reduction="none"))).mean()
+
+    report = audit(loss)
+    assert report.ok and alpha_of(report) == pytest.approx(ALPHA, rel=1e-4), report
+
+
+def test_weights_that_follow_the_teachers_confidence_are_not_accused() -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft = T**2 * F.kl_div(
+            F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none"
+        ).sum(-1)
+        return both((v.softmax(-1).amax(-1) * soft).mean(), F.cross_entropy(z, y))
+
+    report = audit(loss)
+    assert report.ok and "follow the logits" in report["soft part"].reason, report
+
+
+def test_rows_that_one_part_leaves_out_are_said() -> None:
+    def half(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return both(kd(z, v), F.cross_entropy(z, y, ignore_index=0))
+
+    def masked(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        kept = y != 0
+        return right(z[kept], v[kept], y[kept])
+
+    one, other = audit(half), audit(masked)
+    assert one["rows"].outcome == UNKNOWN and "do not count in the labels'" in one["rows"].reason
+    assert one.ok and other.ok
+    counted = int((BATCH[1] != 0).sum())
+    assert f"the same {counted} of 32 rows" in other["rows"].reason
+    assert alpha_of(other) == pytest.approx(ALPHA, rel=1e-6)
+
+
+def test_rows_without_a_label() -> None:
+    x, y = BATCH[0], BATCH[1].clone()
+    y[20:] = -1
+
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return both(kd(z, v), F.cross_entropy(z[y >= 0], y[y >= 0]))
+
+    report = audit(loss, batch=(x, y))
+    assert report.ok and "12 of them do not count" in report["rows"].reason, report
+
+
+def test_a_fixed_number_for_the_batch_is_named() -> None:
+    # 32 / 128 is 1 / T: by its size alone it would be T instead of T^2.
+    report = audit(lambda z, v, y: both(kd(z, v, "sum") / 128, F.cross_entropy(z, y)))
+    assert report.bugs == ["sum over a fixed number"], report
+
+
+# -- tokens and pixels ----------------------------------------------------------------------------
+
+
+def flat(loss: Loss) -> Loss:
+    return lambda z, v, y: loss(z.flatten(0, 1), v.flatten(0, 1), y.flatten())
+
+
+def masked_tokens(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    kept = y != -100
+    return right(z[kept], v[kept], y[kept])
+
+
+def mean_over_all(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    soft = F.kl_div(F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none").sum(-1)
+    return both(T**2 * (soft * (y != -100)).mean(), F.cross_entropy(z.flatten(0, 1), y.flatten()))
+
+
+def closure_mask(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    kept = draw(8, 6, high=3) > 0
+    return right(z[kept], v[kept], y[kept])
+
+
+TOKENS: dict[str, tuple[list[str], Loss]] = {
+    "flattened": ([], flat(right)),
+    "masked": ([], masked_tokens),
+    "mask of its own": ([], closure_mask),
+    "batchmean": (
+        ["batchmean over positions"],
+        lambda z, v, y: both(kd(z, v), F.cross_entropy(z.flatten(0, 1), y.flatten())),
+    ),
+    "mean": (
+        ["mean instead of batchmean"],
+        lambda z, v, y: both(kd(z, v, "mean"), F.cross_entropy(z.transpose(1, 2), y)),
+    ),
+    "mean over all": (["mean over left-out rows"], mean_over_all),
+}
+
+
+@pytest.mark.parametrize("name", TOKENS)
+def test_tokens(name: str) -> None:
+    bugs, loss = TOKENS[name]
+    ids, y = draw(8, 6, high=20), draw(8, 6, high=11, seed=1)
+    if name in ("masked", "mean over all"):
+        y[:, 4:] = -100
+    report = audit(loss, tokens(), tokens(seed=1).eval(), (ids, y))
+    assert report.bugs == bugs, report
+    if not bugs:
+        assert alpha_of(report) == pytest.approx(ALPHA, rel=1e-6)
+
+
+class Language(nn.Module):
+    """In the way of a language model: keyword arguments, and an object with its own loss."""
+
+    def __init__(self, seed: int = 0, mapping: bool = False, power: int = 1) -> None:
+        super().__init__()
+        self.body, self.mapping, self.power = tokens(seed=seed), mapping, power
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+    ) -> Any:
+        z, loss = self.body(input_ids), None
+        if labels is not None:
+            loss = F.cross_entropy(z[:, :-1].flatten(0, 1), labels[:, 1:].flatten()) ** self.power
+        made = {"loss": loss, "logits": z, "past": None}
+        return made if self.mapping else SimpleNamespace(**made)
+
+
+def text(pad: str = "right") -> tuple[dict[str, Tensor], Tensor]:
+    ids, mask = draw(6, 10, high=10) + 1, torch.ones(6, 10, dtype=torch.int64)
+    for row in range(6):
+        gone = slice(10 - row % 4, 10) if pad == "right" else slice(0, row % 4)
+        ids[row, gone] = 0
+        mask[row, gone] = 0
+    y = ids.where(mask == 1, torch.tensor(-100))
+    return {"input_ids": ids, "attention_mask": mask, "labels": y}, y
+
+
+def compute_loss(student: Any, teacher: Any, batch: Any, pads: bool = False, power: int = 2) -> Any:
+    inputs, _ = batch
+    made = student(**inputs)
+    with torch.no_grad():
+        taught = teacher(**inputs)
+    if not isinstance(made, dict):
+        made, taught = vars(made), vars(taught)
+    kept = inputs["attention_mask"][:, 1:].bool()
+    if pads:
+        kept = torch.ones_like(kept)
+    z, v = (x["logits"][:, :-1][kept] for x in (made, taught))
+    return both(kd(z, v, power=power), made["loss"])
+
+
+@pytest.mark.parametrize("mapping", [False, True])
+@pytest.mark.parametrize("pad", ["right", "left"])
+def test_a_language_model_that_computes_its_own_loss(mapping: bool, pad: str) -> None:
+    networks = Language(mapping=mapping), Language(1, mapping).eval()
+
+    def look(**more: Any) -> Report:
+        return audit(None, *networks, text(pad), step=lambda s, t, b: compute_loss(s, t, b, **more))
+
+    report = look()
+    assert report.ok and alpha_of(report) == pytest.approx(ALPHA, rel=1e-6), report
+    assert look(power=0).bugs == ["T^2 missing"]
+    assert look(pads=True).bugs == ["padding counted"]
+
+
+def test_a_loss_of_the_networks_own_that_cannot_be_followed() -> None:
+    networks = Language(power=2), Language(1, power=2).eval()
+    report = audit(None, *networks, text(), step=compute_loss)
+    assert report.ok and "a loss of its own" in report["soft part"].reason, report
+
+
+def test_labels_that_are_the_inputs_have_to_be_shifted() -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        inputs, y = batch
+        kept = y != -100
+        z = student(inputs["input_ids"]).logits[kept]
+        return right(z, teacher(inputs["input_ids"]).logits.detach()[kept], y[kept])
+
+    report = audit(None, Language(), Language(1).eval(), text(), step=step)
+    assert report.bugs == ["labels not shifted"], report
+
+
+def test_a_teacher_that_is_one_token_ahead() -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        ids, y = batch
+        z, v = student(ids)[:, :-1], teacher(ids).detach()[:, 1:]
+        return right(z.flatten(0, 1), v.flatten(0, 1), y[:, 1:].flatten())
+
+    ids = draw(6, 10, high=11)
+    report = audit(None, tokens(), tokens(seed=1).eval(), (ids, ids), step=step)
+    assert report.bugs == ["teacher's outputs out of step"], report
+
+
+def per_pixel(power: int = 2, reduction: str = "none") -> Loss:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft = F.kl_div(F.log_softmax(z / T, 1), F.softmax(v / T, 1), reduction=reduction)
+        if reduction == "none":
+            kept = y != 255
+            soft = (soft.sum(1) * kept).sum() / kept.sum()
+        return both(T**power * soft, F.cross_entropy(z, y, ignore_index=255))
+
+    return loss
+
+
+PIXELS = {
+    "right": ([], per_pixel()),
+    "no T^2": (["T^2 missing"], per_pixel(power=0)),
+    "mean": (["mean instead of batchmean"], per_pixel(reduction="mean")),
+    "batchmean": (["batchmean over positions"], per_pixel(reduction="batchmean")),
+}
+
+
+@pytest.mark.parametrize("name", PIXELS)
+@pytest.mark.parametrize("mapping", [False, True])
+def test_pixels(name: str, mapping: bool) -> None:
+    bugs, loss = PIXELS[name]
+    x, y = draw(3, 3, 8, 8), draw(3, 8, 8, high=C)
+    if name in ("right", "no T^2"):
+        y[:, :2] = 255
+
+    class Segmenter(nn.Sequential):
+        def forward(self, x: Tensor) -> Any:
+            z = super().forward(x)
+            return OrderedDict(out=z, aux=z + 1) if mapping else z
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        with torch.no_grad():
+            v = teacher(batch[0])
+        z = student(batch[0])
+        return loss(z["out"], v["out"], batch[1]) if mapping else loss(z, v, batch[1])
+
+    networks = Segmenter(nn.Conv2d(3, C, 3, padding=1)), Segmenter(nn.Conv2d(3, C, 1)).eval()
+    assert audit(None, *networks, (x, y), step=step).bugs == bugs
+    if not mapping:
+        assert audit(loss, *networks, (x, y)).bugs == bugs
+
+
+# -- sigmoid outputs ------------------------------------------------------------------------------
+
+
+def sigmoids(power: int = 2, alpha: float = ALPHA, weight: Tensor | None = None) -> Loss:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        bce, y = F.binary_cross_entropy_with_logits, y.reshape(z.shape).to(z.dtype)
+        soft = T**power * bce(z / T, torch.sigmoid(v / T))
+        w = None if weight is None else weight.to(z.dtype)
+        return both(soft, bce(z, y, pos_weight=w), alpha)
+
+    return loss
+
+
+@pytest.mark.parametrize("shape", [(32,), (32, 1), (32, 5)])
+@pytest.mark.parametrize(
+    ("power", "alpha", "bugs"),
+    [(2, ALPHA, []), (0, ALPHA, ["T^2 missing"]), (2, 1 - ALPHA, ["alpha on the wrong term"])],
+)
+def test_one_sigmoid_output_and_several_labels_per_row(
+    shape: tuple[int, ...], power: int, alpha: float, bugs: list[str]
+) -> None:
+    y = draw(*shape, high=2, seed=5).float()
+    width = shape[1] if len(shape) > 1 else 1
+    networks = [nn.Linear(6, width), nn.Linear(6, width).eval()]
+    if len(shape) == 1:
+        networks = [nn.Sequential(n, nn.Flatten(0)).train(n.training) for n in networks]
+    report = audit(sigmoids(power, alpha), *networks, (BATCH[0], y))
+    assert report.bugs == bugs, report
+    if width == 1:
+        assert audit(sigmoids(power, alpha), *networks, (BATCH[0], y.long())).bugs == bugs
+
+
+def test_weights_of_positive_labels() -> None:
+    y = draw(32, 5, high=2, seed=5).float()
+    for power, bugs in ((2, []), (0, ["T^2 missing"])):
+        report = audit(sigmoids(power, weight=CLASS_WEIGHTS), batch=(BATCH[0], y))
+        assert report.bugs == bugs, report
+
+
+def test_a_sigmoid_network_that_ends_in_its_sigmoid() -> None:
+    student = nn.Sequential(nn.Linear(6, 1), nn.Sigmoid())
+    batch = BATCH[0], draw(32, 1, high=2).float()
+    report = audit(sigmoids(), student, nn.Linear(6, 1).eval(), batch)
+    assert report.bugs == ["softmax twice"]
+    tested = audit(
+        sigmoids(),
+        nn.Linear(6, 1),
+        nn.Linear(6, 1).eval(),
+        batch,
+        predict=lambda z: (z / T).sigmoid(),
+    )
+    assert tested.bugs == ["student evaluated at T"]
+
+
+def test_rows_of_probabilities_as_labels() -> None:
+    report = audit(right, batch=(BATCH[0], F.one_hot(BATCH[1], C).float()))
+    assert report.ok and alpha_of(report) == pytest.approx(ALPHA, rel=1e-6), report
+
+
+@pytest.mark.parametrize("batch", [(BATCH[0],), (BATCH[0], None)])
+def test_without_labels_at_alpha_1(batch: Any) -> None:
+    report = audit(lambda z, v, y: kd(z, v), batch=batch, alpha=1.0)
+    assert report.ok and report["soft part"].outcome == "passed", report
+    swapped = audit(lambda z, v, y: kd(v, z), batch=batch, alpha=1.0)
+    assert swapped.bugs == ["arguments swapped"]
+    with pytest.raises(ValueError, match=r"no labels and alpha is 0\.7; .* declare alpha=1\."):
+        audit(right, batch=batch)
+
+
+# -- networks and how a step calls them -----------------------------------------------------------
+
+
+class Parts(nn.Module):
+    def __init__(self, width: int = 8, make: Callable[..., Any] = lambda f, z: z) -> None:
+        super().__init__()
+        self.body, self.head, self.make = nn.Linear(6, width), nn.Linear(width, C), make
+
+    def forward(self, x: Tensor) -> Any:
+        features = self.body(x).relu()
+        return self.make(features, self.head(features))
+
+
+Pair = namedtuple("Pair", ["features", "scores"])
+STRUCTURES: dict[str, tuple[Callable[..., Any], Callable[[Any], Tensor]]] = {
+    "features first": (lambda f, z: (f, z), lambda made: made[1]),
+    "features last": (lambda f, z: [z, f], lambda made: made[0]),
+    "named": (Pair, lambda made: made.scores),
+    "mapping": (lambda f, z: {"features": f, "scores": z}, lambda made: made["scores"]),
+    "object": (lambda f, z: SimpleNamespace(logits=z, hidden=(f,)), lambda made: made.logits),
+}
+
+
+@pytest.mark.parametrize("name", STRUCTURES)
+def test_a_stand_in_answers_in_the_networks_own_structure(name: str) -> None:
+    make, take = STRUCTURES[name]
+    for power, bugs in ((2, []), (0, ["T^2 missing"])):
+
+        def step(student: Any, teacher: Any, batch: Any, power: int = power) -> Tensor:
+            v = take(teacher(batch[0])).detach()
+            z = take(student(batch[0]))
+            return both(kd(z, v, power=power), F.cross_entropy(z, batch[1]))
+
+        report = audit(None, Parts(8, make), Parts(12, make).eval(), step=step)
+        assert report.bugs == bugs, report
+
+
+def test_two_heads_one_for_the_labels_and_one_for_the_teacher() -> None:
+    class Heads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.two = nn.Linear(6, C), nn.Linear(6, C)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return self.one(x), self.two(x)
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        z, distilled = student(batch[0])
+        return both(kd(distilled, teacher(batch[0]).detach()), F.cross_entropy(z, batch[1]))
+
+    report = audit(None, Heads(), step=step)
+    assert report.ok and alpha_of(report) == pytest.approx(ALPHA, rel=1e-6), report
+
+
+PARTS: dict[str, Loss] = {
+    "student": lambda s, t, b: right(s.head(s.body(b[0]).relu()), t(b[0]).detach(), b[1]),
+    "teacher": lambda s, t, b: right(s(b[0]), t.head(t.body(b[0]).relu()).detach(), b[1]),
+}
+
+
+@pytest.mark.parametrize("who", PARTS)
+def test_a_network_that_is_called_by_its_parts_cannot_be_followed(who: str) -> None:
+    report = audit(None, Parts(), Parts().eval(), step=PARTS[who])
+    assert report.ok, report
+    for name in ("soft part", "labels", "alpha", "graph"):
+        assert report[name].outcome == UNKNOWN
+        assert f"did not call the {who} that it was handed" in report[name].reason
+
+
+def test_a_teacher_that_is_never_called_is_missing() -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        return F.cross_entropy(student(batch[0]), batch[1])
+
+    assert audit(None, step=step).bugs == ["a part is missing"]
+
+
+def test_a_step_finds_its_networks_by_itself() -> None:
+    student, teacher = net(), net(seed=1).eval()
+
+    def training_step(batch: Any) -> dict[str, Tensor]:
+        x, y = batch
+        with torch.no_grad():
+            v = teacher(x)
+        return {"loss": both(kd(student(x), v, power=0), F.cross_entropy(student(x), y))}
+
+    report = audit(None, student, teacher, step=lambda s, t, b: training_step(b))
+    assert report.bugs == ["T^2 missing"]
+
+
+def test_a_step_may_unwrap() -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        return both(
+            kd(student.module(batch[0]), teacher(batch[0]).detach(), power=0),
+            F.cross_entropy(student.module(batch[0]), batch[1]),
+        )
+
+    assert audit(None, nn.DataParallel(net()), step=step).bugs == ["T^2 missing"]
+
+
+def test_the_networks_are_themselves_again() -> None:
+    student, teacher = net(), net(seed=1).eval()
+    audit(None, student, teacher, step=lambda s, t, b: right(s(b[0]), t(b[0]).detach(), b[1]))
+    assert "forward" not in vars(student) and "forward" not in vars(teacher)
+
+
+class Adapted(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.base, self.adapter, self.on = net().requires_grad_(False), nn.Linear(6, C), True
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + self.adapter(x) if self.on else self.base(x)
+
+    @contextlib.contextmanager
+    def disable_adapter(self) -> Iterator[None]:
+        self.on = False
+        try:
+            yield
+        finally:
+            self.on = True
+
+
+@pytest.mark.parametrize("handed", ["the same", "a function", "none"])
+@pytest.mark.parametrize(("power", "bugs"), [(2, []), (0, ["T^2 missing"])])
+def test_adapters_on_and_off(handed: str, power: int, bugs: list[str]) -> None:
+    model = Adapted()
+
+    def plain(x: Tensor) -> Tensor:
+        with model.disable_adapter():
+            return model(x)
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        z = student(batch[0])
+        with torch.no_grad(), student.disable_adapter():
+            v = student(batch[0])
+        return both(kd(z, v, power=power), F.cross_entropy(z, batch[1]))
+
+    teacher = {"the same": model, "a function": plain, "none": None}[handed]
+    report = audit(None, model, teacher, step=step)
+    assert report.bugs == bugs, report
+    assert model.on
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+def test_a_moving_average_of_the_student_is_not_in_train_mode(averaged: bool) -> None:
+    student = net()
+    teacher = torch.optim.swa_utils.AveragedModel(student) if averaged else net(seed=1)
+    teacher.eval()
+    before = [p.detach().clone() for p in teacher.parameters()]
+
+    def step(s: Any, t: Any, batch: Any) -> Tensor:
+        z = s(batch[0])
+        with torch.no_grad():
+            v = t(batch[0])
+            for mine, his in zip(t.parameters(), s.parameters(), strict=True):
+                mine.mul_(0.9).add_(his, alpha=0.1)
+        return right(z, v, batch[1])
+
+    report = audit(None, student, teacher, step=step)
+    assert report.ok and report["teacher mode"].outcome == "passed", report
+    assert all(torch.equal(a, b) for a, b in zip(before, teacher.parameters(), strict=True))
+
+
+def changing(kind: str) -> Loss:
+    count, own = itertools.count(1), torch.Generator()
+
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        if kind == "warm-up":
+            return both(kd(z, v), F.cross_entropy(z, y), ALPHA * min(1, next(count) / 100))
+        return right(z + 0.1 * torch.randn(z.shape, generator=own), v, y)
+
+    return loss
+
+
+@pytest.mark.parametrize("kind", ["warm-up", "noise"])
+def test_a_loss_that_changes_from_call_to_call_is_said(kind: str) -> None:
+    report = audit(changing(kind))
+    assert report.ok, report
+    for name in ("graph", "alpha", "soft part"):
+        assert report[name].outcome == UNKNOWN and "from call to call" in report[name].reason
+
+
+@pytest.mark.parametrize(
+    ("reduction", "bugs"), [("batchmean", []), ("mean", ["mean instead of batchmean"])]
+)
+@pytest.mark.parametrize("where", ["step", "loss"])
+def test_a_vocabulary_that_is_cut_in_the_loop(reduction: str, bugs: list[str], where: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return both(kd(z, v[:, : z.shape[1]], reduction), F.cross_entropy(z, y))
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        return loss(student(batch[0]), teacher(batch[0]).detach(), batch[1])
+
+    networks = nn.Linear(6, 8), nn.Linear(6, 10).eval()
+    batch = BATCH[0], draw(32, high=8)
+    report = (
+        audit(None, *networks, batch, step=step)
+        if where == "step"
+        else audit(loss, *networks, batch)
+    )
+    assert report.bugs == bugs, report
+
+
+def test_the_way_out_of_other_classes_is_one() -> None:
+    student, teacher, batch = nn.Linear(6, 8), nn.Linear(6, 10).eval(), (BATCH[0], draw(32, high=8))
+    with pytest.raises(ValueError, match=r"teacher=lambda x: teacher\(x\)\[\.\.\., :8\]\.$"):
+        audit(right, student, teacher, batch)
+    assert audit(right, student, lambda x: teacher(x)[..., :8], batch).ok
+
+
+# -- the teacher ----------------------------------------------------------------------------------
+
+
+def good_teacher(order: list[int]) -> tuple[nn.Linear, tuple[Tensor, Tensor]]:
+    centres, y = 4 * draw(C, 6, seed=3), draw(256, high=C, seed=4)
+    x = centres[y] + 0.5 * draw(256, 6, seed=5)
+    teacher = nn.Linear(6, C).eval()
+    with torch.no_grad():
+        teacher.weight.copy_(centres[order])
+        teacher.bias.copy_(-centres[order].square().sum(1) / 2)
+    return teacher, (x, y)
+
+
+@pytest.mark.parametrize(
+    ("order", "fails"), [([0, 1, 2, 3, 4], False), ([1, 2, 3, 4, 0], True), ([0, 1, 2, 4, 3], True)]
+)
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_teacher_with_its_classes_in_another_order(
+    order: list[int], fails: bool, cached: bool
+) -> None:
+    teacher, (x, y) = good_teacher(order)
+    batch = (x, y, teacher(x).detach()) if cached else (x, y)
+    report = audit(right, teacher=None if cached else teacher, batch=batch)
+    assert report.bugs == (["teacher's classes in another order"] if fails else []), report
+    assert "of 256 labels" in report["teacher quality"].reason
+    # The advice: bring them into the student's order.
+    back = torch.tensor(order).argsort()
+    assert audit(lambda z, v, y: right(z, v[:, back], y), teacher=teacher, batch=(x, y)).ok
+    assert audit(right, teacher=lambda x: teacher(x)[:, back], batch=(x, y)).ok
+
+
+@pytest.mark.parametrize("rows", [4, 20, 100])
+@pytest.mark.parametrize("classes", [2, 10, 50])
+def test_a_teacher_that_guesses_is_not_accused(rows: int, classes: int) -> None:
+    for seed in range(3):
+        batch = draw(rows, 6, seed=seed), draw(rows, high=classes, seed=seed + 10)
+        report = audit(right, net(classes), net(classes, seed + 1).eval(), batch)
+        assert report.ok, report
+
+
+def test_a_teacher_that_says_one_thing() -> None:
+    teacher = nn.Linear(6, C).eval()
+    nn.init.zeros_(teacher.weight)
+    assert audit(right, teacher=teacher).bugs == ["teacher's output is constant"]
+
+
+MEMBERS: dict[str, tuple[list[str], Callable[[list[Any], Tensor], Tensor]]] = {
+    "the last": (["a member is not heard"], lambda t, x: [m(x) for m in t][-1]),
+    "the first two": (["a member is not heard"], lambda t, x: (t[0](x) + t[1](x)) / 2),
+    "the mean": ([], lambda t, x: torch.stack([m(x) for m in t]).mean(0)),
+    "weighed": ([], lambda t, x: 0.2 * t[0](x) + 0.3 * t[1](x) + 0.5 * t[2](x)),
+    "one at random": ([], lambda t, x: random.choice(t)(x)),
+}
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_each_member_is_asked_for_its_influence(name: str) -> None:
+    bugs, pool = MEMBERS[name]
+
+    def step(student: Any, teachers: Any, batch: Any) -> Tensor:
+        with torch.no_grad():
+            v = pool(list(teachers), batch[0])
+        return right(student(batch[0]), v, batch[1])
+
+    teachers = [net(seed=s).eval() for s in (1, 2, 3)]
+    assert audit(None, teacher=teachers, step=step).bugs == bugs
+
+
+# -- time -----------------------------------------------------------------------------------------
+
+LARGE: dict[str, tuple[list[str], Loss]] = {
+    "right": ([], right),
+    "unnamed": (["another loss"], lambda z, v, y: both((z**4 * v).mean(), F.cross_entropy(z, y))),
+    "its own classes": (
+        ["another loss"],
+        lambda z, v, y: both((z.view(-1, 32_000) ** 4 * v).mean(), F.cross_entropy(z, y)),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_32000_classes_take_seconds(name: str) -> None:
+    bugs, loss = LARGE[name]
+    networks = nn.Linear(6, 32_000), nn.Linear(6, 32_000).eval()
+    batch = draw(16, 6), draw(16, high=32_000)
+    start = time.process_time()
+    assert audit(loss, *networks, batch).bugs == bugs
+    assert time.process_time() - start < 10
