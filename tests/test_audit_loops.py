@@ -731,3 +731,157 @@ def test_32000_classes_take_seconds(name: str) -> None:
     start = time.process_time()
     assert audit(loss, *networks, batch).bugs == bugs
     assert time.process_time() - start < 10
+
+
+# -- batches that are mappings, steps that call backward, teachers that are the student -----------
+
+
+def mapped(step_batch: Any, *, pop: bool) -> Any:
+    return step_batch.pop("labels") if pop else step_batch["labels"]
+
+
+@pytest.mark.parametrize("pop", [False, True])
+@pytest.mark.parametrize(
+    ("power", "bugs"), [(2, []), (1, ["T instead of T^2"]), (0, ["T^2 missing"])]
+)
+def test_a_batch_may_be_a_mapping(power: int, bugs: list[str], pop: bool) -> None:
+    """With weights that no network is given; the loop may take the labels out of it."""
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        y, w = mapped(batch, pop=pop), batch["weight"]
+        z = student(batch["x"])
+        with torch.no_grad():
+            v = teacher(batch["x"])
+        kl = F.kl_div(F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none").sum(-1)
+        rows = both(T**power * kl, F.cross_entropy(z, y, reduction="none"))
+        return (w / w.sum() * rows).sum()
+
+    batch = {"x": BATCH[0], "labels": BATCH[1], "weight": draw(32).abs() + 0.1}
+    kept = dict(batch)
+    assert audit(None, batch=batch, step=step).bugs == bugs
+    assert batch == kept and all(batch[key] is kept[key] for key in kept)
+
+
+def test_a_mapping_without_labels_is_for_alpha_1() -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        with torch.no_grad():
+            v = teacher(batch["x"])
+        return kd(student(batch["x"]), v)
+
+    assert audit(None, batch={"x": BATCH[0]}, step=step, alpha=1.0).ok
+    with pytest.raises(ValueError, match=r"no labels and alpha is 0\.7"):
+        audit(None, batch={"x": BATCH[0]}, step=step)
+    with pytest.raises(TypeError, match="mapping with the labels under one of labels, label, "):
+        audit(None, batch=7, step=step)
+
+
+@pytest.mark.parametrize("chunks", [1, 4])
+@pytest.mark.parametrize("detached", [False, True])
+@pytest.mark.parametrize(("power", "bugs"), [(2, []), (0, ["T^2 missing"])])
+def test_a_step_may_call_backward_itself(
+    power: int, bugs: list[str], detached: bool, chunks: int
+) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        student.zero_grad()
+        total = torch.zeros(())
+        for x, y in zip(*(part.chunk(chunks) for part in batch), strict=True):
+            with torch.no_grad():
+                v = teacher(x)
+            z = student(x)
+            loss = both(kd(z, v, power=power), F.cross_entropy(z, y)) / chunks
+            loss.backward()
+            total = total + (loss.detach() if detached else loss)
+        return total
+
+    student = net()
+    assert audit(None, student, step=step).bugs == bugs
+    assert all(p.grad is None for p in student.parameters())
+
+
+class Switched(nn.Module):
+    """A network with an adapter that may be switched off; at first it adds nothing."""
+
+    def __init__(self, learnt: bool) -> None:
+        super().__init__()
+        self.base = net().requires_grad_(False)
+        self.adapter = nn.Linear(6, C)
+        self.on = True
+        if not learnt:
+            nn.init.zeros_(self.adapter.weight)
+            nn.init.zeros_(self.adapter.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.base(x) + self.adapter(x) * self.on
+
+
+@pytest.mark.parametrize("learnt", [False, True])
+@pytest.mark.parametrize(("off", "bugs"), [(True, []), (False, ["the student teaches itself"])])
+def test_a_teacher_that_is_the_student(off: bool, bugs: list[str], learnt: bool) -> None:
+    """Switched off it is a teacher, though it answers as the student does before the first step."""
+    model = Switched(learnt)
+
+    class Student(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.model(x)
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        model.on = not off
+        with torch.no_grad():
+            v = teacher(batch[0])
+        model.on = True
+        return right(student(batch[0]), v, batch[1])
+
+    assert audit(None, Student(), model, step=step).bugs == bugs
+
+
+@pytest.mark.parametrize("weight", [torch.ones(C), torch.tensor([0.2, 0.5, 1.0, 2.0, 4.0])])
+def test_class_weights_inside_the_kl(weight: Tensor) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        kl = F.kl_div(F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none")
+        soft = (kl * weight.to(z.dtype)).sum(-1).mean()
+        return both(T * T * soft, F.cross_entropy(z, y, weight=weight.to(z.dtype)))
+
+    expected = [] if (weight == 1).all() else ["class weights inside KL"]
+    assert audit(loss).bugs == expected
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("part", "bugs"), [(slice(8), []), (slice(3, 11), ["the wrong end of the vocabulary"])]
+)
+def test_a_vocabulary_is_cut_at_its_end(part: slice, bugs: list[str], masked: bool) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        keep = batch[1] >= 0
+        with torch.no_grad():
+            v = teacher(batch[0])[..., part]
+        return right(student(batch[0])[keep], v[keep], batch[1][keep])
+
+    y = draw(6, 7, high=8)
+    if masked:
+        y[:, 5:] = -100
+    batch = draw(6, 7, high=20), y
+    assert audit(None, tokens(8), tokens(11, seed=1).eval(), batch, step=step).bugs == bugs
+
+
+def test_float32_inside_a_loss_is_no_cut_graph() -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft = F.binary_cross_entropy_with_logits(z / T, torch.sigmoid(v.float() / T).to(z.dtype))
+        return both(T * T * soft, F.binary_cross_entropy_with_logits(z, y.to(z.dtype)))
+
+    batch = BATCH[0], (draw(32, C) > 0.3).float()
+    assert audit(loss, batch=batch).bugs == []
+
+
+def test_rows_that_a_wrapper_flattens_are_not_passed_in_silence() -> None:
+    def flat(network: nn.Module) -> Callable[[Tensor], Tensor]:
+        return lambda x: network(x).flatten(0, 1)
+
+    ids, y = draw(8, 4, high=20), draw(8, 4, high=11)
+    networks = flat(tokens()), flat(tokens(seed=1).eval())
+    found = audit(right, *networks, batch=(ids, y.flatten()))
+    assert found.ok and found["rows"].outcome == UNKNOWN
+    assert "32 rows for 8 inputs" in found["rows"].reason

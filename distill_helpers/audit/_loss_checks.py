@@ -30,6 +30,7 @@ from distill_helpers.audit._solve import (
     identify,
     weighs_classes,
 )
+from distill_helpers.audit._structure import tensors_in
 from distill_helpers.conventions import Canonical
 
 LOSS_CHECKS = (
@@ -203,6 +204,12 @@ def _check_members(probe: Probe, say: Callable[..., None]) -> None:
         say("members", PASSED, f"each of the {setup.M} members moves the gradient")
 
 
+def _rows_of_inputs(setup: Setup) -> int | None:
+    """Count the rows of the first tensor among the inputs."""
+    found = tensors_in(setup.inputs)
+    return len(found[0][1]) if found and found[0][1].ndim else None
+
+
 def _check_rows(setup: Setup, probe: Probe, fit: Fit, say: Callable[..., None]) -> None:
     """See whether both parts count the same rows, and whether padding counts."""
     soft, hard = probe.weights[0].soft != 0, probe.weights[0].hard != 0
@@ -239,6 +246,10 @@ def _check_rows(setup: Setup, probe: Probe, fit: Fit, say: Callable[..., None]) 
     if uneven:
         words = f"rows weigh unequally in the {' and the '.join(uneven)} part: class weights or "
         say("rows", PASSED, words + "sample weights?")
+    elif (asked := _rows_of_inputs(setup)) not in (None, setup.B):
+        words = f"the networks return {setup.B} rows for {asked} inputs; where a wrapper flattens "
+        words += "tokens or pixels, hand over what the loop's own loss is given"
+        say("rows", UNKNOWN, words)
     elif bool(soft.all()):
         say("rows", PASSED, f"each of {rows} rows counts alike in both parts")
     else:

@@ -251,7 +251,8 @@ class Setup:
         if not answers:
             return False
         total = torch.stack([x.double().sum() for x in answers]).sum()
-        return any(g is not None for g in torch.autograd.grad(total, shared, allow_unused=True))
+        found = torch.autograd.grad(total, shared, allow_unused=True)
+        return any(g is not None and bool(g.any()) for g in found)
 
     def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
         """See which answers, and whether the teacher's parameters, the gradient reaches."""
