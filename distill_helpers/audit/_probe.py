@@ -158,7 +158,7 @@ class Probe:
         T = min(self.T, 20.0)
         z = self.draw(self.C, 1).expand(self.rows, -1) * 1.5 * T
         v, v2 = (self.draw(self.Ct, 1).expand(self.rows, -1) * 1.5 * T for _ in range(2))
-        found = []
+        found: list[tuple[Tensor, Tensor]] = []
         soft_size = hard_size = 0.0
         for y in (self.y, self.other):
             change = self.gradient(z, v, y) - self.gradient(z, v2, y)
@@ -456,9 +456,11 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
             except ValueError as problem:
                 if "it must be a tensor of one number" in str(problem):
                     raise
-                own, _ = None, problems.append(problem)
+                own = None
+                problems.append(problem)
             except Exception as problem:
-                own, _ = None, problems.append(problem)
+                own = None
+                problems.append(problem)
         if own is None:
             continue
         for part in (small_few, small):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -115,6 +115,9 @@ class Setup:
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
+        self.shifted = False  # whether each token is compared with the next label
+        self.aligned = False  # whether it is known which label each row is given
+        self.repeated = False  # whether the labels are the inputs
         self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
 
     def find_modules(self) -> list[nn.Module]:
@@ -144,9 +147,8 @@ class Setup:
             with untouched(self.find_modules(), self.optimisers()):
                 self._record()
         own = [call for call in self.calls if call.network == 0]
-        if own:
-            made: Any = own[0].made
-        else:
+        made: Any = own[0].made if own else None
+        if not any(self._fits(x) for _, x in tensors_in(made)):  # never called, or in parts
             with torch.enable_grad(), eval_mode(modules_in(self.student)):
                 made = ask(self.student, self.inputs, "student")
         self.made_by_student = made
@@ -169,7 +171,7 @@ class Setup:
         self._check_cached()
         for call in self.calls:
             try:
-                fits = self._fits if call.network == 0 else self._fits_teacher
+                fits = self._fits_in_part if call.network == 0 else self._fits_teacher
                 call.logits = logits_in(call.made, "network", fits, {tuple(self.z.shape), *others})
             except TypeError:
                 call.logits = []
@@ -215,13 +217,13 @@ class Setup:
             for handle in handles:
                 handle.remove()
 
-    def _follow(self, loss: Tensor, moving: list[Tensor]) -> None:
+    def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
         """See which answers, and whether the teacher's parameters, the gradient reaches."""
         made = [(c, t) for c in self.calls for _, t in tensors_in(c.made) if t.requires_grad]
         self.reached = False
         if not loss.requires_grad:
             return
-        targets = [t for _, t in made] + moving
+        targets = [t for _, t in made] + list(moving)
         if not targets:
             return
         grads = torch.autograd.grad(loss, targets, allow_unused=True)
@@ -313,6 +315,9 @@ class Setup:
             return layout is not None
         known = self.labels[self.labels >= 0]
         return not len(known) or int(known.min()) < layout.classes
+
+    def _fits_in_part(self, x: Tensor) -> bool:
+        return self._fits(x) or x.shape[1:] == self.z.shape[1:]
 
     def _fits_teacher(self, x: Tensor) -> bool:
         return x.ndim >= self.z.ndim or x.ndim == self.z.ndim + 1

@@ -65,7 +65,7 @@ def answering(networks: Sequence[Any], answer: Answer) -> Iterator[list[Any]]:
             part: Any = network
             while isinstance(part, nn.Module) and all(part is not m for m, _ in restore):
                 restore.append((part, vars(part).get("forward")))
-                part.forward = speaker(number, part.forward)  # type: ignore[method-assign]
+                part.forward = speaker(number, part.forward)
                 part = getattr(part, "module", None)
         yield given
     finally:
@@ -73,7 +73,7 @@ def answering(networks: Sequence[Any], answer: Answer) -> Iterator[list[Any]]:
             if forward is None:
                 del module.forward
             else:
-                module.forward = forward  # type: ignore[method-assign]
+                module.forward = forward
 
 
 def numbered(inputs: Any, labels: Tensor | None, made_up: Tensor | None) -> Any:
