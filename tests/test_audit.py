@@ -1155,6 +1155,18 @@ def test_plain_loss_gives_each_member_its_own():
         PlainLoss([first], v, y)(z, rows)
 
 
+def test_plain_loss_takes_masks_and_questions_member_by_member():
+    z, v, y = torch.randn(3, 4, 2), torch.randn(6, 2), torch.tensor([0, 1, 0, 1, 0, 1])
+    rows = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]])
+
+    def loss(z, v, y):
+        kept = y == 1
+        return (z[kept] * v[kept]).sum() if float(z.sum()) < 1e9 else z.sum()
+
+    expected = torch.stack([loss(z[m], v[rows[m]], y[rows[m]]) for m in range(3)])
+    torch.testing.assert_close(PlainLoss(loss, v, y)(z, rows), expected)
+
+
 def test_declared_alpha_may_come_from_another_convention():
     from distill_helpers.conventions import to_canonical
 

@@ -77,4 +77,7 @@ def _every_member(loss_fn: Callable[..., Tensor], *stacked: Tensor) -> Tensor:
     with warnings.catch_warnings():
         # kl_div has no batched form and is looped over, which is all that the warning says.
         warnings.filterwarnings("ignore", "There is a performance drop")
-        return torch.func.vmap(loss_fn)(*stacked)
+        try:
+            return torch.func.vmap(loss_fn)(*stacked)
+        except RuntimeError:  # a mask, an `if`, .item() or dropout have no batched form
+            return torch.stack([loss_fn(*own) for own in zip(*stacked, strict=True)])
