@@ -91,6 +91,7 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         return None
     wrong = {"labels": own.label_rows(), "teacher's outputs": own.teacher_rows()}
     wrong = {what: bug for what, bug in wrong.items() if bug}
+    setup.aligned, setup.shifted = True, bool((own.source < 0).any())
     for what, bug in wrong.items():
         say("order", FAILED, f"row by row, the {what} of one row move another", bug)
     if wrong:
@@ -99,6 +100,7 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     if _repeats_inputs(own):
         words = "each token is compared with itself: the labels are the inputs"
         say("order", FAILED, words, "labels not shifted")
+        setup.repeated = True
     _check_members(own, say)
     if probe is not own and bool((own.source < 0).any()):
         shifted = probe._next_token()
@@ -110,13 +112,17 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     if own.order is not None and extra > 0 and bool((own.order == last).all()):
         words = f"each class answers to the teacher's class {extra} further on: the last are kept"
         say("order", FAILED, words, "the wrong end of the vocabulary")
-    own.weigh()
     if probe is not own:
         probe.order = own.order if probe.C == own.C else None
-        probe.weigh()
-        _quiet_parts(probe, own)
+    # Half precision is too coarse to weigh rows by, where equal weights explain what is seen.
+    fit = identify(probe) if probe.precision in HALF else None
+    if fit is None:
+        own.weigh()
+        if probe is not own:
+            probe.weigh()
+            _quiet_parts(probe, own)
+        fit = identify(probe)
     slope = compare_slope(probe)
-    fit = identify(probe)
     cut = ""
     if slope is None:
         say("graph", UNKNOWN, "the value is too coarse in half precision")
@@ -540,7 +546,7 @@ def _name_weights(
         unlikely = kind[1:] not in ((), ("T^2 missing",))
         candidates.append((wrong, len(names), not exact, unlikely, names))
     best = min(candidates) if candidates else None
-    if best is not None and (best[0] == 0 or by_batch is not True):
+    if best is not None and best[0] == 0:
         return best[-1]
     if by_batch:  # a sum, divided by a number that is not this batch's
         return ("reduction", "sum over a fixed number")
@@ -553,7 +559,7 @@ def _name_weights(
             if (kind or reduction) and near(A, alpha * factor * divided)
         ]
         return min(alone)[1] if alone and 0.1 < b / (1 - alpha) < 10 else None
-    return None
+    return best[-1] if best is not None else None
 
 
 def _uneven(weights: Tensor) -> bool:

@@ -127,6 +127,9 @@ class Setup:
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
+        self.shifted = False  # whether each token is compared with the next label
+        self.aligned = False  # whether it is known which label each row is given
+        self.repeated = False  # whether the labels are the inputs
         self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
 
     def find_modules(self) -> list[nn.Module]:
@@ -177,7 +180,7 @@ class Setup:
         self._check_cached()
         for call in self.calls:
             try:
-                fits = self._fits if call.network == 0 else self._fits_teacher
+                fits = self._fits_in_part if call.network == 0 else self._fits_teacher
                 call.logits = logits_in(call.made, "network", fits, {tuple(self.z.shape), *others})
             except TypeError:
                 call.logits = []
@@ -185,15 +188,17 @@ class Setup:
 
     def _student_answer(self, own: list[Call]) -> Any:
         """Return what the student made of the whole batch, with the way to its parameters."""
-        if own and (len(own) == 1 or self.is_self_taught):
-            return next((call for call in own if call.taught), own[0]).made
-        try:  # micro-batches and views are parts of it
+        call = next((call for call in own if call.taught), own[0] if own else None)
+        once = len(own) == 1 or self.is_self_taught
+        if call is not None and once and any(self._fits(x) for _, x in tensors_in(call.made)):
+            return call.made
+        try:  # never called, in micro-batches, or in views
             with torch.enable_grad(), eval_mode(modules_in(self.student)):
                 return ask(self.student, self.inputs, "student")
         except ValueError:
-            if not own:
+            if call is None:
                 raise
-            return own[0].made
+            return call.made
 
     @property
     def is_self_taught(self) -> bool:
@@ -354,6 +359,9 @@ class Setup:
             return layout is not None
         known = self.labels[self.labels >= 0]
         return not len(known) or int(known.min()) < layout.classes
+
+    def _fits_in_part(self, x: Tensor) -> bool:
+        return self._fits(x) or x.shape[1:] == self.z.shape[1:]
 
     def _fits_teacher(self, x: Tensor) -> bool:
         return x.ndim >= self.z.ndim or x.ndim == self.z.ndim + 1
