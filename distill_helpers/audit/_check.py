@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from distill_helpers.audit._setup import Setup
 def check_distillation_setup(
     student: Callable[..., Any],
     teacher: Callable[..., Any] | Sequence[Callable[..., Any]] | None,
-    batch: Sequence[Any],
+    batch: Sequence[Any] | Mapping[str, Any],
     loss_fn: Callable[[Any, Any, Tensor], Tensor] | None = None,
     *,
     temperature: float,
@@ -51,7 +51,8 @@ def check_distillation_setup(
         it is cached, or where the step asks one network in both roles (adapters on and off).
     batch
         ``(inputs, labels)``, or ``(inputs, labels, cached)`` with the teacher's outputs for these
-        inputs as the loop reads them. Labels are class numbers, one per row of logits, rows of
+        inputs as the loop reads them; or a mapping, with labels as ``labels``, ``label``,
+        ``targets``, ``target`` or ``y``. Labels are class numbers, one per row of logits, rows of
         probabilities, or 0 or 1 for each sigmoid output; one number that is no class (-100, 255)
         marks rows without a label. At ``alpha=1`` they may be left out.
     loss_fn
@@ -66,9 +67,9 @@ def check_distillation_setup(
         temperature) or ``"log soft targets"``.
     step
         In the place of `loss_fn`: ``step(student, teacher, batch)`` calls both and returns the
-        loss, before any ``backward``. It is run once with the networks themselves, and then with
-        networks that answer with made-up logits in the structure of their own outputs, wherever
-        the step calls them.
+        loss. It is run once with the networks themselves, and then with networks that answer with
+        made-up logits in the structure of their own outputs, wherever the step calls them. It may
+        call ``backward`` itself; the state of an optimiser that it steps is not put back.
     optimiser
         The loop's, to see whose parameters it moves.
     predict

@@ -320,10 +320,9 @@ class Probe:
 
         A loop may bring the classes of its teacher into the order of the student's.
         """
-        moved = sum(self.blocks[i].norm(dim=1) for i in (2, 5))
+        moved = self.blocks[2].norm(dim=1) + self.blocks[5].norm(dim=1)
         live = (moved > 1e-6 * moved.max()).nonzero().flatten().cpu()  # others are left out
-        rounds = math.ceil(self.Ct / max(1, len(live)))
-        if self.shared < 3 or rounds > 8 or self.precision in HALF:
+        if self.shared < 3 or self.Ct > 8 * len(live) or self.precision in HALF:
             return None
         zeros = torch.zeros(self.rows, self.C, dtype=self.dtype, device=self.device)
         still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)

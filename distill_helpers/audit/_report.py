@@ -58,7 +58,7 @@ BUGS = {
     "argument.",
     "logits where probabilities belong": "Take softmax(teacher / T) first.",
     "log-probabilities where probabilities belong": "Take softmax for the teacher, or set "
-    "log_target=True.",
+    "log_target=True where no teacher logit is -inf: there its value is NaN.",
     "probabilities where log_target=True": "Take log_softmax for the teacher, or leave log_target "
     "out.",
     "arguments swapped": "Write kl_div(log_softmax(student / T), softmax(teacher / T)): the first "
