@@ -106,6 +106,7 @@ def check_distillation_setup(
     Examples
     --------
     >>> import torch.nn.functional as F
+    >>> from torch import nn
     >>> def loss_fn(student_logits, teacher_logits, labels):
     ...     soft = F.kl_div(
     ...         F.log_softmax(student_logits / 3, -1),
