@@ -886,3 +886,52 @@ def test_rows_that_a_wrapper_flattens_are_not_passed_in_silence() -> None:
     found = audit(right, *networks, batch=(ids, y.flatten()))
     assert found.ok and found["rows"].outcome == UNKNOWN
     assert "32 rows for 8 inputs" in found["rows"].reason
+
+
+@pytest.mark.parametrize(("off", "bugs"), [(True, []), (False, ["the student teaches itself"])])
+def test_one_network_in_both_roles(off: bool, bugs: list[str]) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        student.on = not off
+        with torch.no_grad():
+            v = teacher(batch[0])
+        student.on = True
+        return right(student(batch[0]), v, batch[1])
+
+    model = Switched(learnt=True)
+    assert audit(None, model, model, step=step).bugs == bugs
+
+
+def test_logits_are_told_from_boxes_by_the_labels() -> None:
+    """A detector's boxes have a shape that would do for fewer classes."""
+
+    class Detector(nn.Module):
+        def __init__(self, seed: int) -> None:
+            super().__init__()
+            self.score, self.box = net(9, seed), net(4, seed)
+
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"score": self.score(x), "box": self.box(x)}
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        z = student(batch[0])["score"]
+        with torch.no_grad():
+            v = teacher(batch[0])["score"]
+        return both(kd(z, v, power=1), F.cross_entropy(z, batch[1]))
+
+    batch = draw(20, 6), draw(20, high=9)
+    found = audit(None, Detector(0), Detector(1).eval(), batch, step=step)
+    assert found.bugs == ["T instead of T^2"]
+
+
+def test_padding_that_nothing_counts_is_no_fault_without_labels() -> None:
+    mask = (torch.arange(8) < torch.tensor([8, 6, 3, 7, 5, 4])[:, None]).long()
+    batch = {"input_ids": draw(6, 8, high=19) * mask, "attention_mask": mask}
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        with torch.no_grad():
+            v = teacher(batch["input_ids"])
+        z, m = student(batch["input_ids"]), batch["attention_mask"]
+        kl = F.kl_div(F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none").sum(-1)
+        return T * T * (kl * m).sum() / m.sum()
+
+    assert audit(None, tokens(), tokens(seed=1).eval(), batch, 1.0, step=step).bugs == []

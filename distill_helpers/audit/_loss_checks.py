@@ -219,9 +219,9 @@ def _rows_of_inputs(setup: Setup) -> int | None:
 def _check_rows(setup: Setup, probe: Probe, fit: Fit, say: Callable[..., None]) -> None:
     """See whether both parts count the same rows, and whether padding counts."""
     soft, hard = probe.weights[0].soft != 0, probe.weights[0].hard != 0
-    if fit.a == 0:
+    if abs(fit.a) <= 1e-6 * abs(fit.b):
         soft = hard
-    if fit.b == 0:
+    if abs(fit.b) <= 1e-6 * abs(fit.a):
         hard = soft
     rows = probe.rows
     pads = _padding(setup, probe, hard, fit)

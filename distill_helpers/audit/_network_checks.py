@@ -397,7 +397,10 @@ def _is_student(setup: Setup, mean: Tensor) -> bool:
 
     An adapter that has not learnt, or an average that has not begun to move, answers alike too.
     """
-    moves = any(call.moves for call in setup.calls if call.network > 0)
+    as_teacher = [
+        c for c in setup.calls if c.network > 0 or (setup.is_self_taught and not c.taught)
+    ]
+    moves = any(call.moves for call in as_teacher)
     return moves and mean.shape == setup.z_rows.shape and not _differ(mean, setup.z_rows)
 
 

@@ -181,7 +181,10 @@ class Setup:
         for call in self.calls:
             try:
                 fits = self._fits_in_part if call.network == 0 else self._fits_teacher
-                call.logits = logits_in(call.made, "network", fits, {tuple(self.z.shape), *others})
+                known = {tuple(self.z.shape)}
+                if not known & {tuple(x.shape) for _, x in tensors_in(call.made)}:
+                    known = others
+                call.logits = logits_in(call.made, "network", fits, known)
             except TypeError:
                 call.logits = []
         self._hear()
@@ -218,9 +221,9 @@ class Setup:
         def answer(number: int, original: Any, args: Any, kwargs: Any) -> Any:
             made = original(*args, **kwargs)
             self.calls.append(Call(number, args, kwargs, made))
-            if number > 0:
+            if number > 0 or not torch.is_grad_enabled():
                 with torch.inference_mode(False), torch.enable_grad():
-                    self.calls[-1].moves = self._moved_by_student(original, args, kwargs)
+                    self.calls[-1].moves = self._moved_by_student(number, original, args, kwargs)
             return made
 
         parts = {id(p): p for module in modules_in(self.members) for p in module.modules()}
@@ -245,10 +248,10 @@ class Setup:
             for handle in handles:
                 handle.remove()
 
-    def _moved_by_student(self, network: Any, args: Any, kwargs: Any) -> bool:
+    def _moved_by_student(self, number: int, network: Any, args: Any, kwargs: Any) -> bool:
         """Tell whether the parameters that the student trains move what a teacher answers now."""
         trained = [p for m in modules_in(self.student) for p in m.parameters() if p.requires_grad]
-        held = {id(p) for m in modules_in(self.members) for p in m.parameters()}
+        held = {id(p) for m in modules_in(self.networks[number]) for p in m.parameters()}
         shared = [p for p in trained if id(p) in held]
         if not shared:
             return False
@@ -357,8 +360,9 @@ class Setup:
         layout = layout_of(tuple(x.shape), self.labels)
         if layout is None or self.labels is None or layout.labels != "numbers":
             return layout is not None
-        known = self.labels[self.labels >= 0]
-        return not len(known) or int(known.min()) < layout.classes
+        known = self.labels[self.labels >= 0].unique()
+        outside = int((known >= layout.classes).sum())  # one number may mark rows without a label
+        return not len(known) or (outside <= 1 and outside < len(known))
 
     def _fits_in_part(self, x: Tensor) -> bool:
         return self._fits(x) or x.shape[1:] == self.z.shape[1:]
