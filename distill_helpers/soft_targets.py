@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable
 
 import torch
+from scipy.optimize import brentq
 from torch import Tensor
 
 from distill_helpers import _checks
@@ -84,6 +85,61 @@ def soft_targets(logits: Tensor, temperature: float = 1.0, pooling: str | None =
         for v in members:
             pooled += _temper(v.double(), T) / len(members)
     return pooled.to(logits.dtype)
+
+
+def fitted_temperature(logits: Tensor, labels: Tensor) -> float:
+    r"""Fit the one temperature that calibrates a network's logits on held-out samples.
+
+    .. math:: \min_T \; -\frac1N \sum_i \log \mathrm{softmax}(z_i / T)_{y_i}
+        + \frac{(\log T)^2}{2 N}
+
+    The last term is a prior: log T is standard normal. It weighs as much as a sample or two, and
+    keeps T finite where every held-out sample happens to be right, which is no evidence that the
+    next one will be.
+
+    Parameters
+    ----------
+    logits
+        Raw outputs ``(N, C)``, on samples that the network was not trained on.
+    labels
+        Class numbers ``(N,)``.
+
+    Returns
+    -------
+    float
+        Above 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If logits and labels do not fit each other, or a value is not allowed.
+
+    Notes
+    -----
+    Guo et al. (2017), section 4.2, without the prior. Used in the deciding study.
+
+    Examples
+    --------
+    >>> import torch
+    >>> z = torch.tensor([[4.0, 0.0]]).repeat(4000, 1)
+    >>> y = (torch.arange(4000) % 4 == 3).long()  # class 0 is right in three of four
+    >>> torch.softmax(z[0] / fitted_temperature(z, y), 0).round(decimals=3)
+    tensor([0.7500, 0.2500])
+    """
+    logits = _checks.logits(logits, "logits", False, "pooling='logits'").detach().double()
+    labels = _checks.loss_labels(labels, logits.shape, members=False)
+    right = logits.gather(1, labels.unsqueeze(1)).mean()
+
+    def slope(log_t: float) -> float:
+        """Return the derivative of what is least, by log T."""
+        inverse = math.exp(-log_t)
+        expected = (torch.softmax(inverse * logits, 1) * logits).sum(1).mean()
+        return inverse * float(right - expected) + log_t / len(labels)
+
+    farthest = 1.0
+    while slope(-farthest) > 0 or slope(farthest) < 0:
+        farthest *= 2
+    return math.exp(float(brentq(slope, -farthest, farthest, xtol=1e-10)))
 
 
 def pool(

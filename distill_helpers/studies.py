@@ -33,6 +33,8 @@ _CODE = (
     "training",
     "experiments",
     "capacity",
+    "protocol",
+    "deciding",
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import mpmath  # type: ignore[import-untyped]
 import pytest
 import strategies as own
@@ -10,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill_helpers import soft_targets as module
-from distill_helpers.soft_targets import pool, soft_targets
+from distill_helpers.soft_targets import fitted_temperature, pool, soft_targets
 
 few = settings(max_examples=40, deadline=None)
 V = torch.tensor([[[3.0, 0.0, -1.0], [0.5, 2.0, 0.0]], [[0.0, 0.0, 4.0], [1.0, -2.0, 0.3]]])
@@ -362,3 +364,41 @@ def test_a_bad_pool_is_refused_in_one_line(
     with pytest.raises(error, match=message) as caught:
         pool(*arguments, **settings)
     assert "\n" not in str(caught.value)
+
+
+# One temperature that calibrates
+
+
+@given(st.integers(0, 99), st.sampled_from([1, 5, 200]), st.floats(0.01, 100.0))
+def test_a_fitted_temperature_is_where_the_loss_is_least(seed: int, n: int, size: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    z = size * torch.randn(n, 3, generator=generator, dtype=torch.float64)
+    y = torch.randint(3, (n,), generator=generator)
+
+    def objective(log_t: float) -> float:
+        loss = torch.nn.functional.cross_entropy(z * math.exp(-log_t), y)
+        return loss.item() + log_t**2 / (2 * n)
+
+    found = math.log(fitted_temperature(z, y))
+    everywhere = [objective(found + step / 20) for step in range(-80, 81)]
+    assert objective(found) <= min(everywhere) + 1e-9
+
+
+def test_a_fitted_temperature_finds_the_one_that_made_the_labels() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = 3 * torch.randn(200_000, 4, generator=generator)
+    y = torch.multinomial(torch.softmax(z / 2.5, 1), 1, generator=generator).squeeze(1)
+    assert fitted_temperature(z, y) == pytest.approx(2.5, rel=0.01)
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_fitted_temperature_is_moderate_where_all_are_right_or_all_wrong(right: bool) -> None:
+    z = torch.tensor([[9.0, 0.0], [0.0, 9.0]]).repeat(70, 1)
+    y = torch.tensor([0, 1] if right else [1, 0]).repeat(70)
+    T = fitted_temperature(z, y)
+    assert (0.3 < T < 1) if right else (1 < T < 500)
+
+
+def test_a_fitted_temperature_needs_labels_that_fit() -> None:
+    with pytest.raises(ValueError, match="labels"):
+        fitted_temperature(torch.zeros(2, 3), torch.tensor([0, 1, 2]))
