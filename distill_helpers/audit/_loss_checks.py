@@ -11,6 +11,13 @@ from torch import Tensor
 
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import dtype_name
+from distill_helpers.audit._objective import (
+    Objective,
+    another_objective,
+    count_rows,
+    say_declared_other,
+    say_objective,
+)
 from distill_helpers.audit._probe import (
     LIMIT,
     TOLERANCE,
@@ -131,8 +138,16 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     else:
         cut = "autograd and finite differences of the loss disagree"
         say("graph", FAILED, cut, "graph cut")
+    if setup.divergence == "other":
+        objective: Objective | None = say_declared_other(probe, cut, say)
+    elif fit is None or fit.soft.bug == "another loss":
+        objective = _say_unnamed(setup, probe, fit, cut, say)
+    else:
+        objective = None
+    if objective is not None:
+        _check_rows(setup, own, count_rows(own, objective), say)
+        return None
     if fit is None:
-        _say_unnamed(setup, probe, cut, say)
         leave("the loss has none of the forms known here")
         return None
     tail = probe.tolerance
@@ -168,8 +183,21 @@ def _quiet_parts(probe: Probe, own: Probe) -> None:
             after.__dict__.update(before.__dict__)
 
 
-def _say_unnamed(setup: Setup, probe: Probe, cut: str, say: Callable[..., None]) -> None:
-    """Say what can be said of a loss that is of no known form."""
+def is_another(checks: Mapping[str, Check]) -> bool:
+    """Tell whether the report has it that the loss is another objective."""
+    check = checks["soft part"]
+    return check.outcome == UNKNOWN and "divergence=" in check.reason
+
+
+def _say_unnamed(
+    setup: Setup, probe: Probe, fit: Fit | None, cut: str, say: Callable[..., None]
+) -> Objective | None:
+    """Say what can be said of a loss that is not the book's; return another objective."""
+    if fit is not None:
+        objective = None if cut else another_objective(probe, fit.soft.words)
+        if objective is not None:
+            say_objective(probe, objective, say)
+        return objective
     moved_by_teacher = any(float(probe.blocks[i].norm()) > 0 for i in (2, 5))
     if probe.precision in HALF:
         say("soft part", UNKNOWN, "the gradient is too coarse in half precision")
@@ -186,8 +214,13 @@ def _say_unnamed(setup: Setup, probe: Probe, cut: str, say: Callable[..., None])
         what = "the forms are right in each row, but the rows' weights follow the logits"
         say("soft part", UNKNOWN, what)
     elif not cut:
+        objective = another_objective(probe)
+        if objective is not None:
+            say_objective(probe, objective, say)
+            return objective
         what = "the gradient is not that of KL and cross-entropy, nor of any mistake known here"
         say("soft part", FAILED, what, "another loss")
+    return None
 
 
 def _check_members(probe: Probe, say: Callable[..., None]) -> None:
@@ -318,7 +351,8 @@ def _judge_weights(
         elif A < 0:
             say("soft part", FAILED, f"it weighs {A:.4g} T^2", "a part is subtracted")
         else:
-            words = "the gradient is that of KL(teacher || student)"
+            way = {"reverse": "KL(student || teacher)"}.get(setup.divergence)
+            words = f"the gradient is that of {way or 'KL(teacher || student)'}"
             if own.order is not None:
                 words += ", with the teacher's classes brought into another order"
             say("soft part", PASSED, words)
@@ -363,6 +397,7 @@ def _judge_weights(
     scale = A + b
     found = A / scale
     plain = not fit.soft.bug and not fit.hard.bug
+    plain &= setup.divergence == "forward"  # only this KL has terms in the book's loss
     effective = Canonical(found, T, scale) if plain else None
     seen = (
         f"the teacher's part weighs {A:.4g} in units of T^2 KL; effective alpha is {found:.4g}, "
@@ -568,8 +603,12 @@ def _uneven(weights: Tensor) -> bool:
     return len(kept) > 1 and float(kept.max() - kept.min()) > 2e-2 * float(kept.abs().max())
 
 
-def _check_extremes(setup: Setup) -> Check:
-    """Look at logits that are so far apart that probabilities underflow."""
+def _check_extremes(setup: Setup, *, caution: bool = False) -> Check:
+    """Look at logits that are so far apart that probabilities underflow.
+
+    KL has a form that is finite everywhere and costs nothing, so that any other is a mistake.
+    Another objective may have none: with `caution` it fails only where logits get in practice.
+    """
     name, dtype = "extremes", setup.z.dtype
     if setup.deaf:
         return Check(name, UNKNOWN, setup.deaf)
@@ -626,16 +665,22 @@ def _check_extremes(setup: Setup) -> Check:
                 return Check(name, UNKNOWN, f"the loss does not take made-up {dtype_name(dtype)}")
             if not all(bool(torch.isfinite(part).all()) for part in made):
                 what = "value" if not bool(torch.isfinite(made[0]).all()) else "gradient"
-                return Check(
-                    name,
-                    FAILED,
-                    f"the {what} is not finite where logits are {gap * setup.T:.4g} apart, in "
-                    f"{dtype_name(dtype)}",
-                    "NaN on underflow",
-                )
+                where = f"where logits are {gap * setup.T:.4g} apart, in {dtype_name(dtype)}"
+                words = f"the {what} is not finite {where}"
+                if caution and gap * setup.T > _reach(setup):
+                    words += "; logits of networks are seldom so far apart: mind masks of -inf"
+                    return Check(name, UNKNOWN, words)
+                return Check(name, FAILED, words, "NaN on underflow")
     return Check(
         name, PASSED, f"finite up to logits {gaps[-1] * setup.T:.4g} apart, in {dtype_name(dtype)}"
     )
+
+
+def _reach(setup: Setup) -> float:
+    """Return how far apart logits get: 100, or twice as far as those of this batch."""
+    own = [x.double() for x in (setup.z_rows, setup.v) if x is not None]
+    spans = [float((x.amax(-1) - x.amin(-1)).max()) for x in own]
+    return max(100.0, *(2 * span for span in spans if math.isfinite(span)))
 
 
 def _add(checks: dict[str, Check], check: Check) -> None:

@@ -62,7 +62,8 @@ BUGS = {
     "probabilities where log_target=True": "Take log_softmax for the teacher, or leave log_target "
     "out.",
     "arguments swapped": "Write kl_div(log_softmax(student / T), softmax(teacher / T)): the first "
-    "argument is the student's.",
+    "argument is the student's. Where KL(student || teacher) is meant, declare "
+    'divergence="reverse".',
     "student and teacher swapped": "Look at the order of the arguments: the student's logits come "
     "first, and the labels' part belongs to them.",
     "softmax twice": "Take softmax once, from logits.",
@@ -73,7 +74,8 @@ BUGS = {
     "logits.",
     "no logarithm before nll_loss": "Use cross_entropy on logits, or nll_loss on log_softmax.",
     "binary cross-entropy": "Use cross_entropy: classes exclude each other.",
-    "another loss": "Declare the loss that is meant by its KL form, or leave this check aside.",
+    "another loss": "Declare divergence=\"other\" where this loss is meant, and all but its value is "
+    "judged; or write the loss that is declared.",
     "padding counted": "Leave padding out of both parts: select the rows that count, by the mask, "
     "before the loss.",
     "class weights inside KL": "Give a row one weight, after the sum over its classes.",

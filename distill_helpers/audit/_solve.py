@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distill_helpers.audit._forms import HARD, SOFT, UNIFORM, Form, cross, log_softmax, softmax
+from distill_helpers.audit._forms import (
+    HARD,
+    REVERSED,
+    SOFT,
+    UNIFORM,
+    Form,
+    cross,
+    log_softmax,
+    softmax,
+)
 from distill_helpers.audit._probe import MANY, Probe, part_of
 from distill_helpers.audit._setup import HALF, Setup
 
@@ -31,7 +40,8 @@ class Fit:
 
 def identify(probe: Probe) -> Fit | None:
     """Find the two forms that the loss is made of, the right ones first."""
-    right, labels = SOFT[0], HARD[0]
+    known = REVERSED if probe.setup.divergence == "reverse" else SOFT
+    right, labels = known[0], HARD[0]
     soft, hard = probe.soft(right), probe.hard(labels)
     weights, left = probe.solve(torch.stack([soft, hard]))
     if left < probe.tolerance:
@@ -43,7 +53,7 @@ def identify(probe: Probe) -> Fit | None:
         return Fit(right, labels, float(weights[0]), total, float(weights[2]) / total)
     best: tuple[int, float, Fit] | None = None
     coupled = probe.rows * probe.C <= COUPLED_LIMIT
-    forms = [form for form in SOFT if coupled or not form.coupled]
+    forms = [form for form in known if coupled or not form.coupled]
     rivals = [form for form in HARD if coupled or not form.coupled]
     hards = [probe.hard(form) for form in rivals]
     for form in forms:
