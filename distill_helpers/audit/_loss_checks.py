@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from distill_helpers.audit._broadcast import rows_broadcast
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import dtype_name
 from distill_helpers.audit._objective import (
@@ -31,6 +32,7 @@ from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, Check
 from distill_helpers.audit._setup import HALF, NotFollowed, Setup
 from distill_helpers.audit._solve import (
     Fit,
+    falls_with_classes,
     follows_logits,
     grows_with_batch,
     grows_with_classes,
@@ -141,7 +143,7 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     if setup.divergence == "other":
         objective: Objective | None = say_declared_other(probe, cut, say)
     elif fit is None or fit.soft.bug == "another loss":
-        objective = _say_unnamed(setup, probe, fit, cut, say)
+        objective = _say_unnamed(probe, own, fit, cut, say)
     else:
         objective = None
     if objective is not None:
@@ -157,6 +159,7 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         if fit.smoothing == 0 and left < own.tolerance:
             fit.a, fit.b = float(weights[0]), float(weights[1])
     effective = _judge_weights(setup, probe, own, fit, cut, say, tail)
+    _check_broadcast(probe, own, fit, say)
     _check_rows(setup, own, fit, say)
     return effective
 
@@ -190,9 +193,10 @@ def is_another(checks: Mapping[str, Check]) -> bool:
 
 
 def _say_unnamed(
-    setup: Setup, probe: Probe, fit: Fit | None, cut: str, say: Callable[..., None]
+    probe: Probe, own: Probe, fit: Fit | None, cut: str, say: Callable[..., None]
 ) -> Objective | None:
     """Say what can be said of a loss that is not the book's; return another objective."""
+    setup = probe.setup
     if fit is not None:
         objective = None if cut else another_objective(probe, fit.soft.words)
         if objective is not None:
@@ -218,9 +222,29 @@ def _say_unnamed(
         if objective is not None:
             say_objective(probe, objective, say)
             return objective
+        if side := rows_broadcast(own, probe):
+            what = f"a row and a column of {side} meet in a table, and rows move one another"
+            say("soft part", FAILED, what, "rows broadcast against each other")
+            return None
         what = "the gradient is not that of KL and cross-entropy, nor of any mistake known here"
         say("soft part", FAILED, what, "another loss")
     return None
+
+
+def _check_broadcast(probe: Probe, own: Probe, fit: Fit, say: Callable[..., None]) -> None:
+    """Look for a table of rows by rows where both parts have their forms.
+
+    Where all rows weigh alike the mean over the table is the mean over the rows, and harmless.
+    """
+    weights = own.weights[0]
+    alike = _uneven(weights.soft) == _uneven(weights.hard)
+    scale = fit.a / own.T**2 + fit.b
+    if alike and abs(scale - 1) < 0.05:
+        return
+    if side := rows_broadcast(own, probe):
+        words = f"a row and a column of {side} meet in a table of all rows by all rows: the whole "
+        words += f"loss weighs {scale:.4g}, and weights of rows reach one part alone"
+        say("reduction", FAILED, words, "rows broadcast against each other")
 
 
 def _check_members(probe: Probe, say: Callable[..., None]) -> None:
@@ -405,7 +429,8 @@ def _judge_weights(
     )
     slack = 5e-2 if tolerance > TOLERANCE else 2e-3
     if (no_soft or no_hard) and fit.soft.bug != "another temperature":
-        _judge_one_part(setup, A, b, no_soft, say, slack)
+        by_class = None if no_soft else falls_with_classes(setup, probe, fit)
+        _judge_one_part(setup, A, b, no_soft, say, slack, by_class)
         return effective
 
     def near(x: float, y: float) -> bool:
@@ -475,9 +500,18 @@ def _judge_weights(
 
 
 def _judge_one_part(
-    setup: Setup, A: float, b: float, no_soft: bool, say: Callable[..., None], slack: float
+    setup: Setup,
+    A: float,
+    b: float,
+    no_soft: bool,
+    say: Callable[..., None],
+    slack: float,
+    by_class: bool | None,
 ) -> None:
-    """Judge the weights of a loss that has one part alone."""
+    """Judge the weights of a loss that has one part alone.
+
+    A factor before it is a learning rate, but one that follows the number of classes is a mean.
+    """
     T, alpha, C = setup.T, setup.alpha, setup.C
     part = "labels'" if no_soft else "teacher's"
     there = "only the labels' part is there" if no_soft else "only the teacher's part is there"
@@ -505,6 +539,14 @@ def _judge_one_part(
         f"the {part} part stands alone and is {A:.4g} times the declared one{hint}: a learning "
         f"rate for SGD, and next to nothing for Adam"
     )
+    if by_class:
+        what = f"it weighs {A:.4g} times the declared one, and half of that with twice the classes"
+        say("reduction", FAILED, what, "mean instead of batchmean")
+    elif by_class is None and any("C" in guess for guess in same):
+        words += (
+            "; the loss takes no other number of classes, by which a mean over the classes would "
+            "be told from a factor"
+        )
     for name in ("T squared", "reduction"):
         say(name, UNKNOWN, words)
 

@@ -48,6 +48,8 @@ BUGS = {
     "sum over a fixed number": "Divide by the rows of the batch at hand, not by a fixed number.",
     "a weight left out": "Weigh the teacher's part with alpha and the labels' with 1 - alpha, or "
     "declare the alpha that the weights come to.",
+    "rows broadcast against each other": "Give both the same shape before they meet: (B, 1) and "
+    "(B,) make a table (B, B). Use squeeze(1), or leave keepdim out.",
     "another alpha": "Mend the weights, or declare the alpha that they come to.",
     "a part is missing": "Add the part, or declare alpha 0 or 1.",
     "a part is subtracted": "Add both parts; the KL divergence and the cross-entropy are both "

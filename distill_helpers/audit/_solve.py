@@ -187,6 +187,26 @@ def grows_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
     return None if one is None or two is None else two < 0.75 * one
 
 
+def falls_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
+    """Tell whether the teacher's part, alone, weighs half with twice the classes.
+
+    None where the loss takes no other number of classes.
+    """
+    if setup.layout.axis is None:
+        return False
+    found = []
+    for classes in (probe.C, 2 * probe.C):
+        try:
+            other = part_of(setup, probe, len(probe.cut.rows), classes)
+        except Exception:  # a loss may be made for its own classes
+            return None
+        weights, left = other.solve(other.soft(fit.soft).unsqueeze(0))
+        if left > other.tolerance or weights[0] <= 0:
+            return None
+        found.append(float(weights[0]))
+    return abs(found[1] / found[0] - 0.5) < 0.02
+
+
 def grows_with_batch(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
     """Tell whether the proportion of both parts changes with the batch."""
     rows = min(setup.B, 6) if setup.step is not None else 6
