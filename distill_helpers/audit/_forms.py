@@ -261,9 +261,7 @@ def _reversed_forms() -> list[Form]:
         "KL(student || teacher at 1)": ("temperature", "T on one side only"),
         "KL(student || teacher) at 1": ("temperature", "another temperature"),
     }
-    meant = [
-        replace(reverse[words], check=check, bug=bug) for words, (check, bug) in names.items()
-    ]
+    meant = [replace(reverse[words], check=check, bug=bug) for words, (check, bug) in names.items()]
     turned = replace(SOFT[0], words="KL(teacher || student)", bug="arguments swapped")
     rest = [f for f in SOFT[1:] if f.words not in names and f.bug != "arguments swapped"]
     return [*meant, turned, *rest]

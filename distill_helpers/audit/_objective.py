@@ -118,9 +118,7 @@ def _rows_meet(probe: Probe) -> bool:
     half = torch.arange(probe.rows, device=probe.device) % 2 == 0
     for turned in (half, ~half):
         column = turned.unsqueeze(1)
-        made = probe.gradient(
-            torch.where(column, z2, z), torch.where(column, v2, v), probe.y
-        )
+        made = probe.gradient(torch.where(column, z2, z), torch.where(column, v2, v), probe.y)
         off = (made - base)[~turned].norm()
         if not float(off) < _slack(probe) * _size(probe):
             return True

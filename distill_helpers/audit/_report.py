@@ -76,7 +76,7 @@ BUGS = {
     "logits.",
     "no logarithm before nll_loss": "Use cross_entropy on logits, or nll_loss on log_softmax.",
     "binary cross-entropy": "Use cross_entropy: classes exclude each other.",
-    "another loss": "Declare divergence=\"other\" where this loss is meant, and all but its value is "
+    "another loss": 'Declare divergence="other" where this loss is meant, and all but its value is '
     "judged; or write the loss that is declared.",
     "padding counted": "Leave padding out of both parts: select the rows that count, by the mask, "
     "before the loss.",
