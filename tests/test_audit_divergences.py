@@ -81,6 +81,11 @@ def cosine(z: Tensor, v: Tensor) -> Tensor:
     return (1 - F.cosine_similarity(z - z.mean(1, True), v - v.mean(1, True))).mean()
 
 
+def standardised(z: Tensor, v: Tensor) -> Tensor:
+    z, v = ((x - x.mean(1, True)) / x.std(1, keepdim=True) for x in (z, v))
+    return F.mse_loss(z, v)
+
+
 def total_variation(z: Tensor, v: Tensor) -> Tensor:
     return (log_p(z).exp() - log_p(v).exp()).abs().sum(-1).mean()
 
@@ -105,6 +110,7 @@ OTHERS: dict[str, tuple[str, Loss]] = {
     ),
     "cosine": ("CE; it is least", beside_labels(cosine)),
     "huber": ("CE; it is least", beside_labels(F.smooth_l1_loss)),
+    "standardised logits": ("CE; it is least", beside_labels(standardised)),
     "total variation": ("CE; it is least", beside_labels(total_variation)),
 }
 
@@ -180,6 +186,10 @@ RESEMBLE: dict[str, tuple[str, Loss]] = {
         lambda z, v, y: F.cross_entropy(z, y) + decoupled(z, v * T, y),
     ),
     "arguments swapped": ("arguments swapped", beside_labels(reverse_kl)),
+    "arguments swapped, another temperature": (
+        "arguments swapped",
+        beside_labels(lambda z, v: reverse_kl(z, v, 2.0)),
+    ),
     "softmax twice on both sides": (
         "softmax twice",
         beside_labels(lambda z, v: kl(log_p(v.softmax(-1)), log_p(z.softmax(-1)))),
@@ -222,6 +232,7 @@ REVERSED: dict[str, tuple[list[str], Loss]] = {
     "no T^2": (["T^2 missing"], beside_labels(lambda z, v: reverse_kl(z, v, power=0))),
     "alpha": (["alpha on the wrong term"], beside_labels(reverse_kl, 1 - ALPHA)),
     "T left out": (["another temperature"], beside_labels(lambda z, v: reverse_kl(z, v, 1.0))),
+    "T of another": (["another temperature"], beside_labels(lambda z, v: reverse_kl(z, v, 2.0))),
     "one side": (
         ["T on one side only"],
         beside_labels(lambda z, v: T**2 * kl(log_p(z, 1), log_p(v))),

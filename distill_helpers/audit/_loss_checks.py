@@ -682,6 +682,8 @@ def _check_extremes(setup: Setup, *, caution: bool = False) -> Check:
                 sure = torch.zeros(size, C, dtype=dtype, device=setup.z.device)
                 sure[:, 0] = gap * setup.T
                 turned, flat = sure.flip(-1), torch.zeros_like(sure)
+                # Not all alike: a loss may divide by the spread of a row's logits.
+                flat[:, -1] = 0.1
                 z, v = ((flat, sure), (sure, flat), (sure, sure), (sure, turned), (turned, sure))[
                     kind
                 ]

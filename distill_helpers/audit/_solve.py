@@ -27,6 +27,9 @@ COUPLED_LIMIT = 60_000
 """Entries up to which forms that couple rows are tried."""
 
 
+SWAPPED = "arguments swapped"
+
+
 @dataclass
 class Fit:
     """The loss as measured: the two forms, and what each weighs, over all rows together."""
@@ -72,7 +75,7 @@ def identify(probe: Probe) -> Fit | None:
                     return best[2]
     if best is not None:
         return best[2]
-    return _identify_temperatures(probe)
+    return _identify_temperatures(probe) or _identify_reverse(probe)
 
 
 def _identify_temperatures(probe: Probe) -> Fit | None:
@@ -116,6 +119,40 @@ def _identify_temperatures(probe: Probe) -> Fit | None:
     )
     weights, _ = probe.solve(torch.stack([column(student, target), hard]))
     return Fit(made, HARD[0], float(weights[0]), float(weights[1]))
+
+
+def _identify_reverse(probe: Probe) -> Fit | None:
+    """Look for KL(student || teacher) at any temperature that both share."""
+    from scipy.optimize import minimize_scalar
+
+    def form(log_t: float) -> Form:
+        t = math.exp(float(log_t))
+
+        def value(z: Tensor, v: Tensor, T: float) -> Tensor:
+            log_q = log_softmax(z, t)
+            return (log_q.exp() * (log_q - log_softmax(v, t))).sum() / len(z)
+
+        meant = probe.setup.divergence == "reverse"
+        check, bug = ("temperature", "another temperature") if meant else ("soft part", SWAPPED)
+        return Form(f"KL(student || teacher) at temperature {t:.4g}", check, bug, value)
+
+    hard = probe.hard(HARD[0])
+
+    def solved(log_t: float) -> tuple[Tensor, float]:
+        return probe.solve(torch.stack([probe.soft(form(log_t)), hard]))
+
+    grid = [math.log(probe.T) + step for step in np.linspace(-3, 3, 13)]
+    near = min(grid, key=lambda x: solved(x)[1])
+    found = minimize_scalar(
+        lambda x: solved(x)[1],
+        bounds=(near - 0.5, near + 0.5),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    weights, left = solved(found.x)
+    if not left < probe.tolerance:
+        return None
+    return Fit(form(found.x), HARD[0], float(weights[0]), float(weights[1]))
 
 
 def follows_logits(probe: Probe) -> bool:
