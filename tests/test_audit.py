@@ -247,10 +247,10 @@ LOSSES = {
         "NaN on underflow",
         lambda T, a: with_soft(lambda z, v: kl(p(z, T).log(), p(v, T)), T, a),
     ),
-    "squared error": (
+    "squared error of logits and probabilities": (
         "soft part",
         "another loss",
-        lambda T, a: with_soft(lambda z, v: F.mse_loss(z, v), T, a),
+        lambda T, a: with_soft(lambda z, v: F.mse_loss(z, p(v, T)), T, a),
     ),
     "no form at all": (
         "soft part",

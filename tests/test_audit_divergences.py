@@ -192,7 +192,7 @@ RESEMBLE: dict[str, tuple[str, Loss]] = {
     ),
     "softmax twice on both sides": (
         "softmax twice",
-        beside_labels(lambda z, v: kl(log_p(v.softmax(-1)), log_p(z.softmax(-1)))),
+        beside_labels(lambda z, v: T**2 * kl(log_p(v.softmax(-1)), log_p(z.softmax(-1)))),
     ),
     "sums of rows against a column": (
         "rows broadcast against each other",
