@@ -247,10 +247,10 @@ LOSSES = {
         "NaN on underflow",
         lambda T, a: with_soft(lambda z, v: kl(p(z, T).log(), p(v, T)), T, a),
     ),
-    "squared error": (
+    "squared error of logits and probabilities": (
         "soft part",
         "another loss",
-        lambda T, a: with_soft(lambda z, v: F.mse_loss(z, v), T, a),
+        lambda T, a: with_soft(lambda z, v: F.mse_loss(z, p(v, T)), T, a),
     ),
     "no form at all": (
         "soft part",
@@ -606,14 +606,19 @@ def test_at_alpha_0_nothing_is_said_of_the_teachers_part(name):
         assert report[check].outcome == UNKNOWN, report
 
 
-@pytest.mark.parametrize("name", ["mean", "no T^2"])
-def test_at_alpha_1_a_factor_is_said_and_not_judged(name):
-    report = audit_loss(LOSSES[name][2](T, 1.0), T, 1.0)
-    check = LOSSES[name][0]
-    assert report.ok and report[check].outcome == UNKNOWN
-    assert ("1 / T^2" if name == "no T^2" else "1 / C") in report[check].reason
-    assert report.effective.scale == pytest.approx(1 / T**2 if name == "no T^2" else 1 / C)
+def test_at_alpha_1_a_factor_is_said_and_not_judged():
+    report = audit_loss(LOSSES["no T^2"][2](T, 1.0), T, 1.0)
+    assert report.ok and report["T squared"].outcome == UNKNOWN
+    assert "1 / T^2" in report["T squared"].reason
+    assert report.effective.scale == pytest.approx(1 / T**2)
     assert audit_loss(correct(T, 1.0), T, 1.0)["T squared"].outcome == "passed"
+
+
+def test_at_alpha_1_a_factor_that_follows_the_classes_is_a_mean_over_them():
+    report = audit_loss(LOSSES["mean"][2](T, 1.0), T, 1.0)
+    assert report.bugs == ["mean instead of batchmean"]
+    assert report["T squared"].outcome == UNKNOWN
+    assert report.effective.scale == pytest.approx(1 / C)
 
 
 def test_at_alpha_one_half_the_side_is_not_seen():

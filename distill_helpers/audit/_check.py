@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from distill_helpers import _checks
-from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss
+from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss, is_another
 from distill_helpers.audit._modules import untouched
 from distill_helpers.audit._network_checks import (
     _check_evaluation,
@@ -33,6 +33,7 @@ def check_distillation_setup(
     step: Callable[[Any, Any, Any], Tensor] | None = None,
     optimiser: torch.optim.Optimizer | None = None,
     predict: Callable[[Tensor], Tensor] | None = None,
+    divergence: str = "forward",
 ) -> Report:
     r"""Look for known mistakes in a distillation loop, by what it does.
 
@@ -75,6 +76,10 @@ def check_distillation_setup(
     predict
         How the student is tested: from its logits ``(B, C)`` to probabilities, or to whatever
         logits or log-probabilities are scored.
+    divergence
+        What the teacher's part is meant to be: ``"forward"``, :math:`\mathrm{KL}` of the student
+        from the teacher; ``"reverse"``, the same with both exchanged, on purpose; ``"other"``, a
+        loss of your own, whose value is not judged, but everything else is.
 
     Returns
     -------
@@ -98,7 +103,10 @@ def check_distillation_setup(
     before when it returns; nothing that `step` or `loss_fn` does elsewhere is undone.
 
     A loss that equals the declared one up to a positive factor passes, whatever it is called: a
-    soft cross-entropy has the same gradient. The factor is reported. Where the setting hides a
+    soft cross-entropy has the same gradient. The factor is reported. Another objective that draws
+    each row to its own teacher (squared errors, Jensen-Shannon, DKD) is "could not tell"; the
+    reverse KL has the values of a KL with its arguments swapped, and is named so unless
+    `divergence` says that it is meant. Where the setting hides a
     mistake (:math:`T^2` at ``temperature=1``) the outcome is "could not tell".
 
     Used in chapter 03.
@@ -127,14 +135,24 @@ def check_distillation_setup(
     T = float(_checks.temperature(temperature))
     alpha = float(_checks.alpha(alpha))
     setup = Setup(
-        student, teacher, batch, loss_fn, T, alpha, teacher_output, step, optimiser, predict
+        student,
+        teacher,
+        batch,
+        loss_fn,
+        T,
+        alpha,
+        teacher_output,
+        step,
+        optimiser,
+        predict,
+        divergence,
     )
     with torch.inference_mode(False), untouched(setup.find_modules(), setup.optimisers()):
         setup.look()
         checks: dict[str, Check] = {}
         with untouched(setup.find_modules(), setup.optimisers()):
             effective = _check_loss(setup, checks)
-            _add(checks, _check_extremes(setup))
+            _add(checks, _check_extremes(setup, caution=is_another(checks)))
         for check in (
             *_check_student(setup),
             *_check_teacher(setup),

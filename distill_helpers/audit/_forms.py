@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -250,3 +250,22 @@ UNIFORM = Form("CE to all classes alike", "labels", "", lambda z, y, T: -log_sof
 
 SOFT = _soft_forms()
 """The teacher's part: the right one first, then those with fewer deviations first."""
+
+
+def _reversed_forms() -> list[Form]:
+    """List the teacher's part where KL(student || teacher) is meant."""
+    reverse = {form.words: form for form in SOFT if form.words.startswith("KL(student")}
+    names = {
+        "KL(student || teacher)": ("soft part", ""),
+        "KL(student at 1 || teacher)": ("temperature", "T on one side only"),
+        "KL(student || teacher at 1)": ("temperature", "T on one side only"),
+        "KL(student || teacher) at 1": ("temperature", "another temperature"),
+    }
+    meant = [replace(reverse[words], check=check, bug=bug) for words, (check, bug) in names.items()]
+    turned = replace(SOFT[0], words="KL(teacher || student)", bug="arguments swapped")
+    rest = [f for f in SOFT[1:] if f.words not in names and f.bug != "arguments swapped"]
+    return [*meant, turned, *rest]
+
+
+REVERSED = _reversed_forms()
+"""The same where the reverse KL is declared."""

@@ -9,8 +9,16 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor
 
+from distill_helpers.audit._broadcast import rows_broadcast
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import dtype_name
+from distill_helpers.audit._objective import (
+    Objective,
+    another_objective,
+    count_rows,
+    say_declared_other,
+    say_objective,
+)
 from distill_helpers.audit._probe import (
     LIMIT,
     TOLERANCE,
@@ -24,6 +32,7 @@ from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, Check
 from distill_helpers.audit._setup import HALF, NotFollowed, Setup
 from distill_helpers.audit._solve import (
     Fit,
+    falls_with_classes,
     follows_logits,
     grows_with_batch,
     grows_with_classes,
@@ -131,8 +140,16 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     else:
         cut = "autograd and finite differences of the loss disagree"
         say("graph", FAILED, cut, "graph cut")
+    if setup.divergence == "other":
+        objective: Objective | None = say_declared_other(probe, cut, say)
+    elif fit is None or fit.soft.bug == "another loss":
+        objective = _say_unnamed(probe, own, fit, cut, say)
+    else:
+        objective = None
+    if objective is not None:
+        _check_rows(setup, own, count_rows(own, objective), say)
+        return None
     if fit is None:
-        _say_unnamed(setup, probe, cut, say)
         leave("the loss has none of the forms known here")
         return None
     tail = probe.tolerance
@@ -142,6 +159,7 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         if fit.smoothing == 0 and left < own.tolerance:
             fit.a, fit.b = float(weights[0]), float(weights[1])
     effective = _judge_weights(setup, probe, own, fit, cut, say, tail)
+    _check_broadcast(probe, own, fit, say)
     _check_rows(setup, own, fit, say)
     return effective
 
@@ -168,8 +186,22 @@ def _quiet_parts(probe: Probe, own: Probe) -> None:
             after.__dict__.update(before.__dict__)
 
 
-def _say_unnamed(setup: Setup, probe: Probe, cut: str, say: Callable[..., None]) -> None:
-    """Say what can be said of a loss that is of no known form."""
+def is_another(checks: Mapping[str, Check]) -> bool:
+    """Tell whether the report has it that the loss is another objective."""
+    check = checks["soft part"]
+    return check.outcome == UNKNOWN and "divergence=" in check.reason
+
+
+def _say_unnamed(
+    probe: Probe, own: Probe, fit: Fit | None, cut: str, say: Callable[..., None]
+) -> Objective | None:
+    """Say what can be said of a loss that is not the book's; return another objective."""
+    setup = probe.setup
+    if fit is not None:
+        objective = None if cut else another_objective(probe, fit.soft.words)
+        if objective is not None:
+            say_objective(probe, objective, say)
+        return objective
     moved_by_teacher = any(float(probe.blocks[i].norm()) > 0 for i in (2, 5))
     if probe.precision in HALF:
         say("soft part", UNKNOWN, "the gradient is too coarse in half precision")
@@ -186,8 +218,33 @@ def _say_unnamed(setup: Setup, probe: Probe, cut: str, say: Callable[..., None])
         what = "the forms are right in each row, but the rows' weights follow the logits"
         say("soft part", UNKNOWN, what)
     elif not cut:
+        objective = another_objective(probe)
+        if objective is not None:
+            say_objective(probe, objective, say)
+            return objective
+        if side := rows_broadcast(own, probe):
+            what = f"a row and a column of {side} meet in a table, and rows move one another"
+            say("soft part", FAILED, what, "rows broadcast against each other")
+            return None
         what = "the gradient is not that of KL and cross-entropy, nor of any mistake known here"
         say("soft part", FAILED, what, "another loss")
+    return None
+
+
+def _check_broadcast(probe: Probe, own: Probe, fit: Fit, say: Callable[..., None]) -> None:
+    """Look for a table of rows by rows where both parts have their forms.
+
+    Where all rows weigh alike the mean over the table is the mean over the rows, and harmless.
+    """
+    weights = own.weights[0]
+    alike = _uneven(weights.soft) == _uneven(weights.hard)
+    scale = fit.a / own.T**2 + fit.b
+    if alike and abs(scale - 1) < 0.05:
+        return
+    if side := rows_broadcast(own, probe):
+        words = f"a row and a column of {side} meet in a table of all rows by all rows: the whole "
+        words += f"loss weighs {scale:.4g}, and weights of rows reach one part alone"
+        say("reduction", FAILED, words, "rows broadcast against each other")
 
 
 def _check_members(probe: Probe, say: Callable[..., None]) -> None:
@@ -318,7 +375,8 @@ def _judge_weights(
         elif A < 0:
             say("soft part", FAILED, f"it weighs {A:.4g} T^2", "a part is subtracted")
         else:
-            words = "the gradient is that of KL(teacher || student)"
+            way = {"reverse": "KL(student || teacher)"}.get(setup.divergence)
+            words = f"the gradient is that of {way or 'KL(teacher || student)'}"
             if own.order is not None:
                 words += ", with the teacher's classes brought into another order"
             say("soft part", PASSED, words)
@@ -363,6 +421,7 @@ def _judge_weights(
     scale = A + b
     found = A / scale
     plain = not fit.soft.bug and not fit.hard.bug
+    plain &= setup.divergence == "forward"  # only this KL has terms in the book's loss
     effective = Canonical(found, T, scale) if plain else None
     seen = (
         f"the teacher's part weighs {A:.4g} in units of T^2 KL; effective alpha is {found:.4g}, "
@@ -370,7 +429,8 @@ def _judge_weights(
     )
     slack = 5e-2 if tolerance > TOLERANCE else 2e-3
     if (no_soft or no_hard) and fit.soft.bug != "another temperature":
-        _judge_one_part(setup, A, b, no_soft, say, slack)
+        by_class = None if no_soft else falls_with_classes(setup, probe, fit)
+        _judge_one_part(setup, A, b, no_soft, say, slack, by_class)
         return effective
 
     def near(x: float, y: float) -> bool:
@@ -440,9 +500,18 @@ def _judge_weights(
 
 
 def _judge_one_part(
-    setup: Setup, A: float, b: float, no_soft: bool, say: Callable[..., None], slack: float
+    setup: Setup,
+    A: float,
+    b: float,
+    no_soft: bool,
+    say: Callable[..., None],
+    slack: float,
+    by_class: bool | None,
 ) -> None:
-    """Judge the weights of a loss that has one part alone."""
+    """Judge the weights of a loss that has one part alone.
+
+    A factor before it is a learning rate, but one that follows the number of classes is a mean.
+    """
     T, alpha, C = setup.T, setup.alpha, setup.C
     part = "labels'" if no_soft else "teacher's"
     there = "only the labels' part is there" if no_soft else "only the teacher's part is there"
@@ -470,6 +539,14 @@ def _judge_one_part(
         f"the {part} part stands alone and is {A:.4g} times the declared one{hint}: a learning "
         f"rate for SGD, and next to nothing for Adam"
     )
+    if by_class:
+        what = f"it weighs {A:.4g} times the declared one, and half of that with twice the classes"
+        say("reduction", FAILED, what, "mean instead of batchmean")
+    elif by_class is None and any("C" in guess for guess in same):
+        words += (
+            "; the loss takes no other number of classes, by which a mean over the classes would "
+            "be told from a factor"
+        )
     for name in ("T squared", "reduction"):
         say(name, UNKNOWN, words)
 
@@ -568,8 +645,12 @@ def _uneven(weights: Tensor) -> bool:
     return len(kept) > 1 and float(kept.max() - kept.min()) > 2e-2 * float(kept.abs().max())
 
 
-def _check_extremes(setup: Setup) -> Check:
-    """Look at logits that are so far apart that probabilities underflow."""
+def _check_extremes(setup: Setup, *, caution: bool = False) -> Check:
+    """Look at logits that are so far apart that probabilities underflow.
+
+    KL has a form that is finite everywhere and costs nothing, so that any other is a mistake.
+    Another objective may have none: with `caution` it fails only where logits get in practice.
+    """
     name, dtype = "extremes", setup.z.dtype
     if setup.deaf:
         return Check(name, UNKNOWN, setup.deaf)
@@ -601,6 +682,8 @@ def _check_extremes(setup: Setup) -> Check:
                 sure = torch.zeros(size, C, dtype=dtype, device=setup.z.device)
                 sure[:, 0] = gap * setup.T
                 turned, flat = sure.flip(-1), torch.zeros_like(sure)
+                # Not all alike: a loss may divide by the spread of a row's logits.
+                flat[:, -1] = 0.1
                 z, v = ((flat, sure), (sure, flat), (sure, sure), (sure, turned), (turned, sure))[
                     kind
                 ]
@@ -626,16 +709,22 @@ def _check_extremes(setup: Setup) -> Check:
                 return Check(name, UNKNOWN, f"the loss does not take made-up {dtype_name(dtype)}")
             if not all(bool(torch.isfinite(part).all()) for part in made):
                 what = "value" if not bool(torch.isfinite(made[0]).all()) else "gradient"
-                return Check(
-                    name,
-                    FAILED,
-                    f"the {what} is not finite where logits are {gap * setup.T:.4g} apart, in "
-                    f"{dtype_name(dtype)}",
-                    "NaN on underflow",
-                )
+                where = f"where logits are {gap * setup.T:.4g} apart, in {dtype_name(dtype)}"
+                words = f"the {what} is not finite {where}"
+                if caution and gap * setup.T > _reach(setup):
+                    words += "; logits of networks are seldom so far apart: mind masks of -inf"
+                    return Check(name, UNKNOWN, words)
+                return Check(name, FAILED, words, "NaN on underflow")
     return Check(
         name, PASSED, f"finite up to logits {gaps[-1] * setup.T:.4g} apart, in {dtype_name(dtype)}"
     )
+
+
+def _reach(setup: Setup) -> float:
+    """Return how far apart logits get: 100, or twice as far as those of this batch."""
+    own = [x.double() for x in (setup.z_rows, setup.v) if x is not None]
+    spans = [float((x.amax(-1) - x.amin(-1)).max()) for x in own]
+    return max(100.0, *(2 * span for span in spans if math.isfinite(span)))
 
 
 def _add(checks: dict[str, Check], check: Check) -> None:

@@ -48,6 +48,8 @@ BUGS = {
     "sum over a fixed number": "Divide by the rows of the batch at hand, not by a fixed number.",
     "a weight left out": "Weigh the teacher's part with alpha and the labels' with 1 - alpha, or "
     "declare the alpha that the weights come to.",
+    "rows broadcast against each other": "Give both the same shape before they meet: (B, 1) and "
+    "(B,) make a table (B, B). Use squeeze(1), or leave keepdim out.",
     "another alpha": "Mend the weights, or declare the alpha that they come to.",
     "a part is missing": "Add the part, or declare alpha 0 or 1.",
     "a part is subtracted": "Add both parts; the KL divergence and the cross-entropy are both "
@@ -62,7 +64,8 @@ BUGS = {
     "probabilities where log_target=True": "Take log_softmax for the teacher, or leave log_target "
     "out.",
     "arguments swapped": "Write kl_div(log_softmax(student / T), softmax(teacher / T)): the first "
-    "argument is the student's.",
+    "argument is the student's. Where KL(student || teacher) is meant, declare "
+    'divergence="reverse".',
     "student and teacher swapped": "Look at the order of the arguments: the student's logits come "
     "first, and the labels' part belongs to them.",
     "softmax twice": "Take softmax once, from logits.",
@@ -73,7 +76,8 @@ BUGS = {
     "logits.",
     "no logarithm before nll_loss": "Use cross_entropy on logits, or nll_loss on log_softmax.",
     "binary cross-entropy": "Use cross_entropy: classes exclude each other.",
-    "another loss": "Declare the loss that is meant by its KL form, or leave this check aside.",
+    "another loss": 'Declare divergence="other" where this loss is meant, and all but its value is '
+    "judged; or write the loss that is declared.",
     "padding counted": "Leave padding out of both parts: select the rows that count, by the mask, "
     "before the loss.",
     "class weights inside KL": "Give a row one weight, after the sum over its classes.",

@@ -22,6 +22,7 @@ from distill_helpers.audit._standins import Call, answering, numbered, own_loss,
 from distill_helpers.audit._structure import at, logits_in, rebuilt, tensors_in
 
 TEACHER_OUTPUTS = ("logits", "member logits", "soft targets", "log soft targets")
+DIVERGENCES = ("forward", "reverse", "other")
 LABELS = ("labels", "label", "targets", "target", "y")
 """Names under which a batch that is a mapping may hold its labels."""
 HALF = (torch.float16, torch.bfloat16)
@@ -42,6 +43,7 @@ class Setup:
         step: Any,
         optimiser: Any,
         predict: Any,
+        divergence: str = "forward",
     ) -> None:
         if not callable(student):
             raise TypeError(
@@ -87,6 +89,12 @@ class Setup:
                 f"teacher_output is {teacher_output!r}; it must be one of "
                 f"{', '.join(map(repr, TEACHER_OUTPUTS))}. Name what the loss takes."
             )
+        if divergence not in DIVERGENCES:
+            raise ValueError(
+                f"divergence is {divergence!r}; it must be one of "
+                f"{', '.join(map(repr, DIVERGENCES))}. Use 'other' for what is neither KL."
+            )
+        self.divergence = divergence
         self.batch, self.label_key = batch, None
         if isinstance(batch, Mapping):
             self.label_key = next((key for key in LABELS if key in batch), None)

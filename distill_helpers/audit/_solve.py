@@ -10,12 +10,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from distill_helpers.audit._forms import HARD, SOFT, UNIFORM, Form, cross, log_softmax, softmax
+from distill_helpers.audit._forms import (
+    HARD,
+    REVERSED,
+    SOFT,
+    UNIFORM,
+    Form,
+    cross,
+    log_softmax,
+    softmax,
+)
 from distill_helpers.audit._probe import MANY, Probe, part_of
 from distill_helpers.audit._setup import HALF, Setup
 
 COUPLED_LIMIT = 60_000
 """Entries up to which forms that couple rows are tried."""
+
+
+SWAPPED = "arguments swapped"
 
 
 @dataclass
@@ -31,7 +43,8 @@ class Fit:
 
 def identify(probe: Probe) -> Fit | None:
     """Find the two forms that the loss is made of, the right ones first."""
-    right, labels = SOFT[0], HARD[0]
+    known = REVERSED if probe.setup.divergence == "reverse" else SOFT
+    right, labels = known[0], HARD[0]
     soft, hard = probe.soft(right), probe.hard(labels)
     weights, left = probe.solve(torch.stack([soft, hard]))
     if left < probe.tolerance:
@@ -43,7 +56,7 @@ def identify(probe: Probe) -> Fit | None:
         return Fit(right, labels, float(weights[0]), total, float(weights[2]) / total)
     best: tuple[int, float, Fit] | None = None
     coupled = probe.rows * probe.C <= COUPLED_LIMIT
-    forms = [form for form in SOFT if coupled or not form.coupled]
+    forms = [form for form in known if coupled or not form.coupled]
     rivals = [form for form in HARD if coupled or not form.coupled]
     hards = [probe.hard(form) for form in rivals]
     for form in forms:
@@ -62,7 +75,7 @@ def identify(probe: Probe) -> Fit | None:
                     return best[2]
     if best is not None:
         return best[2]
-    return _identify_temperatures(probe)
+    return _identify_temperatures(probe) or _identify_reverse(probe)
 
 
 def _identify_temperatures(probe: Probe) -> Fit | None:
@@ -106,6 +119,40 @@ def _identify_temperatures(probe: Probe) -> Fit | None:
     )
     weights, _ = probe.solve(torch.stack([column(student, target), hard]))
     return Fit(made, HARD[0], float(weights[0]), float(weights[1]))
+
+
+def _identify_reverse(probe: Probe) -> Fit | None:
+    """Look for KL(student || teacher) at any temperature that both share."""
+    from scipy.optimize import minimize_scalar
+
+    def form(log_t: float) -> Form:
+        t = math.exp(float(log_t))
+
+        def value(z: Tensor, v: Tensor, T: float) -> Tensor:
+            log_q = log_softmax(z, t)
+            return (log_q.exp() * (log_q - log_softmax(v, t))).sum() / len(z)
+
+        meant = probe.setup.divergence == "reverse"
+        check, bug = ("temperature", "another temperature") if meant else ("soft part", SWAPPED)
+        return Form(f"KL(student || teacher) at temperature {t:.4g}", check, bug, value)
+
+    hard = probe.hard(HARD[0])
+
+    def solved(log_t: float) -> tuple[Tensor, float]:
+        return probe.solve(torch.stack([probe.soft(form(log_t)), hard]))
+
+    grid = [math.log(probe.T) + step for step in np.linspace(-3, 3, 13)]
+    near = min(grid, key=lambda x: solved(x)[1])
+    found = minimize_scalar(
+        lambda x: solved(x)[1],
+        bounds=(near - 0.5, near + 0.5),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    weights, left = solved(found.x)
+    if not left < probe.tolerance:
+        return None
+    return Fit(form(found.x), HARD[0], float(weights[0]), float(weights[1]))
 
 
 def follows_logits(probe: Probe) -> bool:
@@ -175,6 +222,26 @@ def grows_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
     rows, C = len(probe.cut.rows), probe.C
     one, two = (_ratio(setup, probe, fit, rows, classes) for classes in (C, 2 * C))
     return None if one is None or two is None else two < 0.75 * one
+
+
+def falls_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
+    """Tell whether the teacher's part, alone, weighs half with twice the classes.
+
+    None where the loss takes no other number of classes.
+    """
+    if setup.layout.axis is None:
+        return False
+    found = []
+    for classes in (probe.C, 2 * probe.C):
+        try:
+            other = part_of(setup, probe, len(probe.cut.rows), classes)
+        except Exception:  # a loss may be made for its own classes
+            return None
+        weights, left = other.solve(other.soft(fit.soft).unsqueeze(0))
+        if left > other.tolerance or weights[0] <= 0:
+            return None
+        found.append(float(weights[0]))
+    return abs(found[1] / found[0] - 0.5) < 0.02
 
 
 def grows_with_batch(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
