@@ -324,22 +324,21 @@ def fit(
         )
     if isinstance(objective, Distillation):
         objective._with_log  # noqa: B018  # before it is shared out
+    settings = list(zip(rates, decays, strict=True))
     parts = [
         _Part(
-            [weight.detach()[part] for weight in stack.weights],
-            [bias.detach()[part] for bias in stack.biases],
-            _Dropout(stack, seeds[part]),
+            _Layers(stack, members_of, _bounds(settings)),
+            _Dropout(stack, seeds[members_of]),
+            _of_members(objective, members_of),
             optimiser,
-            rates[part],
-            decays[part],
-            seeds[part],
-            _of_members(objective, part),
+            settings,
+            seeds[members_of],
             x,
-            first_row[part],
-            rows if rows.dim() == 1 else rows[part],
+            first_row[members_of],
+            rows if rows.dim() == 1 else rows[members_of],
             batch_size,
         )
-        for part in _share(stack, objective, min(batch_size, rows.shape[-1]))
+        for members_of in _share(stack, objective, min(batch_size, rows.shape[-1]))
     ]
     losses = torch.zeros(epochs, members)
     bar = tqdm(
@@ -448,28 +447,19 @@ class _Part:
 
     def __init__(
         self,
-        weights: list[Tensor],
-        biases: list[Tensor],
+        layers: _Layers,
         dropout: _Dropout,
-        optimiser: str,
-        rates: list[float],
-        decays: list[float],
-        seeds: Sequence[int],
         objective: Objective,
+        optimiser: str,
+        settings: list[tuple[float, float]],
+        seeds: Sequence[int],
         x: Tensor,
         first_row: Tensor,
         rows: Tensor,
         batch_size: int,
     ) -> None:
-        self.layers = _Layers(weights, biases)
-        self.dropout, self.objective = dropout, objective
-        self.updates = _Updates(
-            optimiser,
-            [*weights, *biases],
-            [*self.layers.weight_gradients, *self.layers.bias_gradients],
-            rates,
-            decays,
-        )
+        self.layers, self.dropout, self.objective = layers, dropout, objective
+        self.updates = _Updates(optimiser, layers.runs, settings)
         self.orders = [_stream(seed, "order") for seed in seeds]
         self.x, self.batch_size = x, batch_size
         self.first_row = first_row if first_row.any() else None
@@ -495,18 +485,76 @@ class _Part:
             step.backward(gradient)
             self.updates.step()
             losses.add_(loss)
+        self.layers.put_back()
         return losses.div_(len(batches))
 
 
-class _Layers:
-    """Weights and biases with their gradients, and the views of them that a step needs."""
+LANES = 16
+"""Numbers that a processor takes at once, at most (AVX-512)."""
 
-    def __init__(self, weights: list[Tensor], biases: list[Tensor]) -> None:
-        self.weights, self.biases = weights, biases
-        self.columns = [bias.unsqueeze(2) for bias in biases]
-        self.turned = [weight.transpose(1, 2) for weight in weights]
-        self.weight_gradients = [torch.zeros_like(weight) for weight in weights]
-        self.bias_gradients = [torch.zeros_like(bias) for bias in biases]
+
+class _Layers:
+    """Weights, biases and gradients of some members, and the views of them that a step needs.
+
+    torch's fused optimisers take `LANES` numbers at once and what is left over at a tensor's end
+    one by one, which rounds differently. So where members train in several parts, a part's copy
+    begins and ends with as many zeros as it takes for every number to stand where it stands in the
+    whole: weights are the same bits for any number of threads.
+
+    Attributes
+    ----------
+    runs : list of (int, list of Tensor, list of Tensor)
+        For each run of members of equal settings the first of them, and flat parameters and
+        gradients.
+    """
+
+    def __init__(self, stack: Stack, members: slice, bounds: list[int]) -> None:
+        whole = [parameter.detach() for parameter in (*stack.weights, *stack.biases)]
+        alone = members == slice(0, stack.num_members)
+        in_place = alone and all(parameter.is_contiguous() for parameter in whole)
+        self.originals = [parameter[members] for parameter in whole]
+        inside = [b for b in bounds if members.start < b < members.stop]
+        first = max(b for b in bounds if b <= members.start)
+        last = min(b for b in bounds if b >= members.stop)
+        edges = [members.start, *inside, members.stop]
+        values, gradients = [], []
+        self.runs = [(max(first, start), [], []) for start in edges[:-1]]
+        for original in self.originals:
+            size = original[0].numel()
+            before = (members.start - first) * size % LANES
+            start_of_last = inside[-1] if inside else first
+            after = min(
+                -(members.stop - start_of_last) * size % LANES, (last - members.stop) * size
+            )
+            count = original.numel()
+            flat = original.view(-1) if in_place else torch.zeros(before + count + after)
+            flat_gradient = torch.zeros_like(flat)
+            values.append(flat[before : before + count].view(original.shape))
+            gradients.append(flat_gradient[before : before + count].view(original.shape))
+            if not in_place:
+                values[-1].copy_(original)
+            cuts = [0, *(before + (b - members.start) * size for b in inside), len(flat)]
+            for run, (start, stop) in zip(self.runs, itertools.pairwise(cuts), strict=True):
+                run[1].append(flat[start:stop])
+                run[2].append(flat_gradient[start:stop])
+        depth = len(stack.weights)
+        self.values, self.in_place = values, in_place
+        self.weights, self.weight_gradients = values[:depth], gradients[:depth]
+        self.bias_gradients = gradients[depth:]
+        self.columns = [bias.unsqueeze(2) for bias in values[depth:]]
+        self.turned = [weight.transpose(1, 2) for weight in self.weights]
+
+    def put_back(self) -> None:
+        """Write what was trained into the stack."""
+        if not self.in_place:
+            for original, value in zip(self.originals, self.values, strict=True):
+                original.copy_(value)
+
+
+def _bounds(settings: list[tuple[float, float]]) -> list[int]:
+    """Return where runs of members with equal settings begin, and where the last one ends."""
+    starts = [i for i in range(len(settings)) if i == 0 or settings[i] != settings[i - 1]]
+    return [*starts, len(settings)]
 
 
 class _Pass:
@@ -730,20 +778,15 @@ class _Updates:
     def __init__(
         self,
         name: str,
-        parameters: list[Tensor],
-        gradients: list[Tensor],
-        rates: list[float],
-        decays: list[float],
+        runs: list[tuple[int, list[Tensor], list[Tensor]]],
+        settings: list[tuple[float, float]],
     ) -> None:
-        settings = list(zip(rates, decays, strict=True))
-        starts = [i for i in range(len(settings)) if i == 0 or settings[i] != settings[i - 1]]
         moments = 2 if name.startswith("adam") else int(name == "momentum")
-        state = [[torch.zeros_like(p) for p in parameters] for _ in range(moments)]
         self.name, self.steps = name, torch.zeros(())
-        self.groups = [
-            ([[t[start:stop] for t in ts] for ts in (parameters, gradients, *state)], *settings[start])
-            for start, stop in zip(starts, [*starts[1:], len(settings)], strict=True)
-        ]
+        self.groups = []
+        for member, values, gradients in runs:
+            state = [[torch.zeros_like(value) for value in values] for _ in range(moments)]
+            self.groups.append(([values, gradients, *state], *settings[member]))
 
     def step(self) -> None:
         """Change the parameters by their gradients."""
