@@ -349,9 +349,9 @@ def fit(
         leave=False,
         disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
     )
-    with _as_it_was_after_an_error(stack), _side_by_side(len(parts)) as epoch_of:
+    with _as_it_was_after_an_error(stack), _side_by_side(objective, len(parts)) as train:
         for epoch in bar:
-            losses[epoch] = torch.cat(epoch_of(parts))
+            losses[epoch] = torch.cat(train(parts))
             _warn_diverged(losses[epoch], epoch)
     return History(losses)
 
@@ -373,7 +373,7 @@ def _flushed_denormals() -> Iterator[None]:
     """Let numbers below 1e-38 be 0 in this thread, and put back what was.
 
     Adam's moments of units that have died sink there and stay, and some processors compute with
-    such numbers many times slower. OpenMP's workers keep what they have: see benchmarks/README.md.
+    such numbers many times slower. OpenMP's workers keep what they were started with.
     """
     # torch has no getter.
     was_set = bool(torch.tensor(1e-39) * 1 == 0)
@@ -415,17 +415,20 @@ def _share(stack: Stack, objective: Objective, batch: int) -> list[slice]:
 
 
 @contextmanager
-def _side_by_side(parts: int) -> Iterator[Callable[[list[_Part]], list[Tensor]]]:
+def _side_by_side(
+    objective: Objective, parts: int
+) -> Iterator[Callable[[list[_Part]], list[Tensor]]]:
     """Yield what trains all parts for an epoch, each in a thread with its share of torch's threads.
 
     Two threads that meet once an epoch, not in every call, lose little to a busy neighbour. And
-    what OpenMP starts from a thread takes over that denormal numbers are 0.
+    what OpenMP starts from a thread takes over that denormal numbers are 0. An objective of the
+    caller's is called in the caller's thread, where its contexts are.
     """
-    if parts == 1:
+    threads = torch.get_num_threads()
+    if threads == 1 or not isinstance(objective, KnownObjective):
         with torch.no_grad(), _flushed_denormals():
             yield lambda all_of_them: [part.epoch() for part in all_of_them]
         return
-    threads = torch.get_num_threads()
 
     def epoch(part: _Part) -> Tensor:
         # Each of these is a thread's own.
@@ -470,7 +473,7 @@ class _Part:
         """Train for one epoch; return the mean over its batches of each member's loss ``(M,)``."""
         num_rows = self.rows.shape[1]
         shuffled = torch.stack([_shuffle(order, num_rows) for order in self.orders])
-        batches = self.rows.gather(1, shuffled).split(self.batch_size, 1)
+        batches = torch.split(self.rows.gather(1, shuffled), self.batch_size, 1)
         losses = torch.zeros(len(self.rows))
         for batch in batches:
             size = batch.shape[1]
@@ -518,7 +521,9 @@ class _Layers:
         last = min(b for b in bounds if b >= members.stop)
         edges = [members.start, *inside, members.stop]
         values, gradients = [], []
-        self.runs = [(max(first, start), [], []) for start in edges[:-1]]
+        self.runs: list[tuple[int, list[Tensor], list[Tensor]]] = [
+            (start, [], []) for start in edges[:-1]
+        ]
         for original in self.originals:
             size = original[0].numel()
             before = (members.start - first) * size % LANES
@@ -770,7 +775,7 @@ def _weigh(
 
 
 class _Updates:
-    """An optimiser of torch's: its fused kernel, one call for each run of members of equal settings.
+    """An optimiser of torch's: its fused kernel, a call for each run of members of equal settings.
 
     Called without `torch.optim`, whose step costs a student's stack a third more than the kernel.
     """
@@ -786,19 +791,22 @@ class _Updates:
         self.groups = []
         for member, values, gradients in runs:
             state = [[torch.zeros_like(value) for value in values] for _ in range(moments)]
-            self.groups.append(([values, gradients, *state], *settings[member]))
+            self.groups.append((values, gradients, state, *settings[member]))
 
     def step(self) -> None:
         """Change the parameters by their gradients."""
         first = not self.steps
         self.steps.add_(1)
-        for tensors, rate, decay in self.groups:
+        for values, gradients, state, rate, decay in self.groups:
             if self.name.startswith("adam"):
                 kernel = torch._fused_adam_ if self.name == "adam" else torch._fused_adamw_
                 kernel(
-                    *tensors,
+                    values,
+                    gradients,
+                    state[0],
+                    state[1],
                     [],
-                    [self.steps] * len(tensors[0]),
+                    [self.steps] * len(values),
                     lr=rate,
                     beta1=0.9,
                     beta2=0.999,
@@ -808,13 +816,13 @@ class _Updates:
                     maximize=False,
                 )
             else:
-                momentum = 0.9 if self.name == "momentum" else 0.0
                 torch._fused_sgd_(
-                    *tensors[:2],
-                    tensors[2] if momentum else [],
-                    weight_decay=decay,
-                    momentum=momentum,
+                    values,
+                    gradients,
+                    state[0] if state else [],
                     lr=rate,
+                    momentum=0.9 if state else 0.0,
+                    weight_decay=decay,
                     dampening=0.0,
                     nesterov=False,
                     maximize=False,
