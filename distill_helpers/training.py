@@ -302,58 +302,78 @@ def fit(
     >>> bool((history.loss[-1] < history.loss[0]).all())
     True
     """
-    members = stack.num_members
-    tasks = [task] if isinstance(task, Task) else list(task)
-    x, first_row, num_rows = _gather_inputs(tasks, stack)
-    epochs = _checks.whole("epochs", epochs, 1, "Use 30.")
-    batch_size = _checks.whole("batch_size", batch_size, 1, "Use 64.")
-    if optimiser not in OPTIMISERS:
-        known = ", ".join(map(repr, OPTIMISERS))
-        raise ValueError(f"optimiser is {optimiser!r}; it must be one of {known}")
-    _check_stack(stack)
-    seeds = _checks.seeds(seeds, members)
-    rows = _check_rows(rows, members, num_rows)
-    rates = _checks.rate(learning_rate, members, "learning_rate", above_zero=True)
-    decays = _checks.rate(weight_decay, members, "weight_decay", above_zero=False)
-    if isinstance(objective, KnownObjective):
-        objective.check(members, num_rows, stack.sizes[-1], rows)
-    if not x.isfinite().all() and not x[(rows + first_row).unique()].isfinite().all():
-        raise ValueError(
-            "x_train holds numbers that are not finite in rows to train on; all must be. Leave "
-            "those rows out, or fill them in."
+    with _one_thread(objective) as threads:
+        members = stack.num_members
+        tasks = [task] if isinstance(task, Task) else list(task)
+        x, first_row, num_rows = _gather_inputs(tasks, stack)
+        epochs = _checks.whole("epochs", epochs, 1, "Use 30.")
+        batch_size = _checks.whole("batch_size", batch_size, 1, "Use 64.")
+        if optimiser not in OPTIMISERS:
+            known = ", ".join(map(repr, OPTIMISERS))
+            raise ValueError(f"optimiser is {optimiser!r}; it must be one of {known}")
+        _check_stack(stack)
+        seeds = _checks.seeds(seeds, members)
+        rows = _check_rows(rows, members, num_rows)
+        rates = _checks.rate(learning_rate, members, "learning_rate", above_zero=True)
+        decays = _checks.rate(weight_decay, members, "weight_decay", above_zero=False)
+        if isinstance(objective, KnownObjective):
+            objective.check(members, num_rows, stack.sizes[-1], rows)
+        if not x.isfinite().all() and not x[(rows + first_row).unique()].isfinite().all():
+            raise ValueError(
+                "x_train holds numbers that are not finite in rows to train on; all must be. Leave "
+                "those rows out, or fill them in."
+            )
+        if isinstance(objective, Distillation):
+            objective._with_log  # noqa: B018  # before it is shared out
+        settings = list(zip(rates, decays, strict=True))
+        parts = [
+            _Part(
+                _Layers(stack, members_of, _bounds(settings)),
+                _Dropout(stack, seeds[members_of]),
+                _of_members(objective, members_of),
+                optimiser,
+                settings,
+                seeds[members_of],
+                x,
+                first_row[members_of],
+                rows if rows.dim() == 1 else rows[members_of],
+                batch_size,
+            )
+            for members_of in _share(stack, objective, min(batch_size, rows.shape[-1]), threads)
+        ]
+        losses = torch.zeros(epochs, members)
+        bar = tqdm(
+            range(epochs),
+            desc=progress,
+            unit="epoch",
+            delay=2,
+            leave=False,
+            disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
         )
-    if isinstance(objective, Distillation):
-        objective._with_log  # noqa: B018  # before it is shared out
-    settings = list(zip(rates, decays, strict=True))
-    parts = [
-        _Part(
-            _Layers(stack, members_of, _bounds(settings)),
-            _Dropout(stack, seeds[members_of]),
-            _of_members(objective, members_of),
-            optimiser,
-            settings,
-            seeds[members_of],
-            x,
-            first_row[members_of],
-            rows if rows.dim() == 1 else rows[members_of],
-            batch_size,
-        )
-        for members_of in _share(stack, objective, min(batch_size, rows.shape[-1]))
-    ]
-    losses = torch.zeros(epochs, members)
-    bar = tqdm(
-        range(epochs),
-        desc=progress,
-        unit="epoch",
-        delay=2,
-        leave=False,
-        disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
-    )
-    with _as_it_was_after_an_error(stack), _side_by_side(objective, len(parts)) as train:
-        for epoch in bar:
-            losses[epoch] = torch.cat(train(parts))
-            _warn_diverged(losses[epoch], epoch)
-    return History(losses)
+        with (
+            _as_it_was_after_an_error(stack),
+            _side_by_side(objective, len(parts), threads) as train,
+        ):
+            for epoch in bar:
+                losses[epoch] = torch.cat(train(parts))
+                _warn_diverged(losses[epoch], epoch)
+        return History(losses)
+
+
+@contextmanager
+def _one_thread(objective: Objective) -> Iterator[int]:
+    """Hold this thread to one of torch's while others train; yield how many they have to share.
+
+    OpenMP's workers go on spinning after a call, and would take the time of those that train.
+    """
+    threads = torch.get_num_threads()
+    if threads > 1 and isinstance(objective, KnownObjective):
+        torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        # Not only where it was changed: new threads start with the number that any set last.
+        torch.set_num_threads(threads)
 
 
 @contextmanager
@@ -403,11 +423,11 @@ LEAST_WORK = 32e6
 """Floating-point operations a step from which some members are worth a thread of their own."""
 
 
-def _share(stack: Stack, objective: Objective, batch: int) -> list[slice]:
+def _share(stack: Stack, objective: Objective, batch: int, threads: int) -> list[slice]:
     """Share the members out, one part a thread; an objective of the caller's wants them all."""
     members = stack.num_members
     work = 6 * stack.num_parameters * batch
-    parts = int(min(torch.get_num_threads(), members, max(1, work // LEAST_WORK)))
+    parts = int(min(threads, members, max(1, work // LEAST_WORK)))
     if not isinstance(objective, KnownObjective):
         parts = 1
     bounds = [members * part // parts for part in range(parts + 1)]
@@ -416,7 +436,7 @@ def _share(stack: Stack, objective: Objective, batch: int) -> list[slice]:
 
 @contextmanager
 def _side_by_side(
-    objective: Objective, parts: int
+    objective: Objective, parts: int, threads: int
 ) -> Iterator[Callable[[list[_Part]], list[Tensor]]]:
     """Yield what trains all parts for an epoch, each in a thread with its share of torch's threads.
 
@@ -424,7 +444,6 @@ def _side_by_side(
     what OpenMP starts from a thread takes over that denormal numbers are 0. An objective of the
     caller's is called in the caller's thread, where its contexts are.
     """
-    threads = torch.get_num_threads()
     if threads == 1 or not isinstance(objective, KnownObjective):
         with torch.no_grad(), _flushed_denormals():
             yield lambda all_of_them: [part.epoch() for part in all_of_them]
@@ -437,12 +456,8 @@ def _side_by_side(
         with torch.no_grad():
             return part.epoch()
 
-    try:
-        with ThreadPoolExecutor(parts) as pool:
-            yield lambda all_of_them: list(pool.map(epoch, all_of_them))
-    finally:
-        # torch starts new threads with the number that was set last.
-        torch.set_num_threads(threads)
+    with ThreadPoolExecutor(parts) as pool:
+        yield lambda all_of_them: list(pool.map(epoch, all_of_them))
 
 
 class _Part:

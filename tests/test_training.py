@@ -1022,14 +1022,13 @@ def test_bits_do_not_depend_on_how_members_are_shared_out(
     ("number", "members", "parts"), [(1, 100, 1), (2, 100, 2), (16, 100, 4), (2, 10, 1)]
 )
 def test_members_are_shared_out_where_there_is_work_for_more_than_one_thread(
-    number: int, members: int, parts: int, threads: Callable[[int], None]
+    number: int, members: int, parts: int
 ) -> None:
-    threads(number)
     stack = Stack.build((20, 64, 32, 2), seeds=range(members))
-    shared = training._share(stack, HardLabels(TASK.y_train), 64)
+    shared = training._share(stack, HardLabels(TASK.y_train), 64, number)
     assert len(shared) == parts
     assert [i for part in shared for i in range(members)[part]] == list(range(members))
-    assert training._share(stack, Spy(), 64) == [slice(0, members)]
+    assert training._share(stack, Spy(), 64, number) == [slice(0, members)]
 
 
 def test_fit_leaves_the_callers_random_state_and_gradients() -> None:
