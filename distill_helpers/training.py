@@ -601,7 +601,9 @@ class _Pass:
         """Compute the logits ``(M, C, B)`` of what lies in `inputs`, under `masks`."""
         layers = self.layers
         for depth, z in enumerate(self.outputs):
-            torch.baddbmm(layers.columns[depth], layers.weights[depth], self.below[depth], out=z)
+            # baddbmm copies the bias over the whole batch first, which is dearer.
+            torch.bmm(layers.weights[depth], self.below[depth], out=z)
+            z.add_(layers.columns[depth])
             if depth < len(self.masks):
                 z.relu_()
                 mask = self.masks[depth]
