@@ -325,6 +325,7 @@ def fit(
             )
         if isinstance(objective, Distillation):
             objective._with_log  # noqa: B018  # before it is shared out
+        threads = _worth(threads, stack, min(batch_size, rows.shape[-1]))
         settings = list(zip(rates, decays, strict=True))
         parts = [
             _Part(
@@ -339,7 +340,7 @@ def fit(
                 rows if rows.dim() == 1 else rows[members_of],
                 batch_size,
             )
-            for members_of in _share(stack, objective, min(batch_size, rows.shape[-1]), threads)
+            for members_of in _share(members, objective, threads)
         ]
         losses = torch.zeros(epochs, members)
         bar = tqdm(
@@ -420,16 +421,18 @@ def batch_orders(seed: int, num_rows: int, epochs: int) -> Iterator[Tensor]:
 
 
 LEAST_WORK = 32e6
-"""Floating-point operations a step from which some members are worth a thread of their own."""
+"""Floating-point operations a step that are worth a thread."""
 
 
-def _share(stack: Stack, objective: Objective, batch: int, threads: int) -> list[slice]:
-    """Share the members out, one part a thread; an objective of the caller's wants them all."""
-    members = stack.num_members
+def _worth(threads: int, stack: Stack, batch: int) -> int:
+    """Return how many threads have enough to do: waiting for one another is dear."""
     work = 6 * stack.num_parameters * batch
-    parts = int(min(threads, members, max(1, work // LEAST_WORK)))
-    if not isinstance(objective, KnownObjective):
-        parts = 1
+    return int(min(threads, max(1, work // LEAST_WORK)))
+
+
+def _share(members: int, objective: Objective, threads: int) -> list[slice]:
+    """Share the members out, one part a thread; an objective of the caller's wants them all."""
+    parts = min(threads, members) if isinstance(objective, KnownObjective) else 1
     bounds = [members * part // parts for part in range(parts + 1)]
     return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
 

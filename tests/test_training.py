@@ -1025,10 +1025,11 @@ def test_members_are_shared_out_where_there_is_work_for_more_than_one_thread(
     number: int, members: int, parts: int
 ) -> None:
     stack = Stack.build((20, 64, 32, 2), seeds=range(members))
-    shared = training._share(stack, HardLabels(TASK.y_train), 64, number)
+    assert training._worth(number, stack, 64) == parts
+    shared = training._share(members, HardLabels(TASK.y_train), parts)
     assert len(shared) == parts
     assert [i for part in shared for i in range(members)[part]] == list(range(members))
-    assert training._share(stack, Spy(), 64, number) == [slice(0, members)]
+    assert training._share(members, Spy(), parts) == [slice(0, members)]
 
 
 def test_fit_leaves_the_callers_random_state_and_gradients() -> None:
