@@ -302,7 +302,9 @@ def cross_entropy(logits: Tensor, labels: Tensor, *, members: bool = False) -> T
     return _with_gradient(logits, value, gradient)
 
 
-def kl_and_gradient(z: Tensor, p: Tensor, temperature: float | Tensor) -> tuple[Tensor, Tensor]:
+def kl_and_gradient(
+    z: Tensor, p: Tensor, temperature: float | Tensor, log_p: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Compute `tempered_kl` and its gradient for logits that lie samples last.
 
     What a training step needs, and no more: nothing is checked.
@@ -313,6 +315,8 @@ def kl_and_gradient(z: Tensor, p: Tensor, temperature: float | Tensor) -> tuple[
         Logits and soft targets, ``(C, B)`` or ``(M, C, B)``.
     temperature
         A number above 0, or a tensor ``(M,)``.
+    log_p
+        The second part of `with_log`, where `p` is the first: for targets that are met many times.
 
     Returns
     -------
@@ -325,13 +329,20 @@ def kl_and_gradient(z: Tensor, p: Tensor, temperature: float | Tensor) -> tuple[
         scale: float | Tensor = temperature[..., None, None]
     else:
         scale = temperature
-    p = _samples_last(p, torch.float64)
-    p = p / p.sum(-2, keepdim=True)
+    if log_p is None:
+        p, log_p = with_log(p)
     log_q = torch.log_softmax(_samples_last(z, torch.float64) / scale, -2)
-    # A class of probability 0 adds 0: the clamp keeps its log finite.
-    terms = p.clamp_min(torch.finfo(torch.float64).tiny).log_().sub(log_q).mul_(p)
+    terms = (log_p - log_q).mul_(p)
     value = terms.sum((-2, -1)).mul_(temperature * temperature / batch).clamp_min_(0)
     return value, log_q.exp_().sub_(p).mul_(scale / batch)
+
+
+def with_log(p: Tensor) -> tuple[Tensor, Tensor]:
+    """Return probabilities ``(..., C, B)`` in float64, divided by their sum, and their log."""
+    p = _samples_last(p, torch.float64)
+    p = p / p.sum(-2, keepdim=True)
+    # A class of probability 0 adds 0: the clamp keeps its log finite.
+    return p, p.clamp_min(torch.finfo(torch.float64).tiny).log_()
 
 
 def cross_entropy_and_gradient(z: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,11 +7,15 @@ sizes an autograd graph and its allocations would cost as much as the arithmetic
 
 from __future__ import annotations
 
+import copy
+import itertools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -27,6 +31,7 @@ from distill_helpers.losses import (
     matching_and_gradient,
     matching_loss,
     tempered_kl,
+    with_log,
 )
 from distill_helpers.networks import Stack
 from distill_helpers.tasks import Task
@@ -128,10 +133,18 @@ class Distillation:
 
     def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same, and its gradient, for logits ``(M, C, B)``."""
-        targets = _take(self.soft_targets, rows, 2).mT
-        soft = kl_and_gradient(logits, targets, self.temperature)
+        p, log_p = _take(self._with_log, rows, 2).mT.contiguous().chunk(2, 1)
+        soft = kl_and_gradient(logits, p, self.temperature, log_p)
         hard = cross_entropy_and_gradient(logits, _take(self.labels, rows, 1))
         return _weigh(self.alpha, soft, hard, self.scale)
+
+    @cached_property
+    def _with_log(self) -> Tensor:
+        """Soft targets and their logs side by side, ``(N, 2C)`` or ``(M, N, 2C)``.
+
+        Made once: every row is met again in every epoch.
+        """
+        return torch.cat(with_log(self.soft_targets.mT), -2).mT.contiguous()
 
 
 class Matching:
@@ -293,76 +306,92 @@ def fit(
     >>> bool((history.loss[-1] < history.loss[0]).all())
     True
     """
-    members = stack.num_members
-    tasks = [task] if isinstance(task, Task) else list(task)
-    x, first_row, num_rows = _gather_inputs(tasks, stack)
-    epochs = _checks.whole("epochs", epochs, 1, "Use 30.")
-    batch_size = _checks.whole("batch_size", batch_size, 1, "Use 64.")
-    average_last = _checks.whole("average_last", average_last, 1, "1 averages nothing.")
-    if average_last > epochs:
-        raise ValueError(
-            f"average_last is {average_last}; it must be at most epochs, {epochs}. A quarter of "
-            "them is usual."
+    with _one_thread(objective) as threads:
+        members = stack.num_members
+        tasks = [task] if isinstance(task, Task) else list(task)
+        x, first_row, num_rows = _gather_inputs(tasks, stack)
+        epochs = _checks.whole("epochs", epochs, 1, "Use 30.")
+        batch_size = _checks.whole("batch_size", batch_size, 1, "Use 64.")
+        average_last = _checks.whole("average_last", average_last, 1, "1 averages nothing.")
+        if average_last > epochs:
+            raise ValueError(
+                f"average_last is {average_last}; it must be at most epochs, {epochs}. A quarter "
+                "of them is usual."
+            )
+        if optimiser not in OPTIMISERS:
+            known = ", ".join(map(repr, OPTIMISERS))
+            raise ValueError(f"optimiser is {optimiser!r}; it must be one of {known}")
+        _check_stack(stack)
+        seeds = _checks.seeds(seeds, members)
+        rows = _check_rows(rows, members, num_rows)
+        rates = _checks.rate(learning_rate, members, "learning_rate", above_zero=True)
+        decays = _checks.rate(weight_decay, members, "weight_decay", above_zero=False)
+        if isinstance(objective, KnownObjective):
+            objective.check(members, num_rows, stack.sizes[-1], rows)
+        if not x.isfinite().all() and not x[(rows + first_row).unique()].isfinite().all():
+            raise ValueError(
+                "x_train holds numbers that are not finite in rows to train on; all must be. Leave "
+                "those rows out, or fill them in."
+            )
+        if isinstance(objective, Distillation):
+            objective._with_log  # noqa: B018  # before it is shared out
+        threads = _worth(threads, stack, min(batch_size, rows.shape[-1]))
+        settings = list(zip(rates, decays, strict=True))
+        parts = [
+            _Part(
+                _Layers(stack, members_of, _bounds(settings)),
+                _Dropout(stack, seeds[members_of]),
+                _of_members(objective, members_of),
+                optimiser,
+                settings,
+                seeds[members_of],
+                x,
+                first_row[members_of],
+                rows if rows.dim() == 1 else rows[members_of],
+                batch_size,
+            )
+            for members_of in _share(members, objective, threads)
+        ]
+        losses = torch.zeros(epochs, members)
+        weights = [parameter.detach() for parameter in stack.parameters()]
+        totals = [torch.zeros_like(w, dtype=torch.float64) for w in weights if average_last > 1]
+        bar = tqdm(
+            range(epochs),
+            desc=progress,
+            unit="epoch",
+            delay=2,
+            leave=False,
+            disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
         )
-    if optimiser not in OPTIMISERS:
-        known = ", ".join(map(repr, OPTIMISERS))
-        raise ValueError(f"optimiser is {optimiser!r}; it must be one of {known}")
-    _check_stack(stack)
-    seeds = _checks.seeds(seeds, members)
-    rows = _check_rows(rows, members, num_rows)
-    rates = _checks.rate(learning_rate, members, "learning_rate", above_zero=True)
-    decays = _checks.rate(weight_decay, members, "weight_decay", above_zero=False)
-    if isinstance(objective, KnownObjective):
-        objective.check(members, num_rows, stack.sizes[-1], rows)
-    if not x.isfinite().all() and not x[(rows + first_row).unique()].isfinite().all():
-        raise ValueError(
-            "x_train holds numbers that are not finite in rows to train on; all must be. Leave "
-            "those rows out, or fill them in."
-        )
-    weights = [weight.detach() for weight in stack.weights]
-    biases = [bias.detach() for bias in stack.biases]
-    for parameter in [*weights, *biases]:
-        parameter.grad = torch.zeros_like(parameter)
-    updates = _optimiser(optimiser, [*weights, *biases], rates, decays)
-    orders = [_stream(seed, "order") for seed in seeds]
-    dropout = _Dropout(stack, seeds)
-    passes: dict[int, _Pass] = {}
-    losses = torch.zeros(epochs, members)
-    totals = [torch.zeros_like(p, dtype=torch.float64) for p in [*weights, *biases]]
-    bar = tqdm(
-        range(epochs),
-        desc=progress,
-        unit="epoch",
-        delay=2,
-        leave=False,
-        disable=progress is None or os.environ.get("DISTILL_PROGRESS") == "off",
-    )
-    with torch.no_grad(), _as_it_was_after_an_error(stack), _flushed_denormals():
-        for epoch in bar:
-            shuffled = torch.stack([_shuffle(order, rows.shape[-1]) for order in orders])
-            taken = rows.expand(members, -1).gather(1, shuffled)
-            batches = taken.split(batch_size, dim=1)
-            for batch in batches:
-                size = batch.shape[1]
-                if size not in passes:
-                    passes[size] = _Pass(weights, biases, dropout.make_masks(size), size)
-                step = passes[size]
-                torch.index_select(x, 0, (batch + first_row).flatten(), out=step.inputs)
-                dropout.draw(step.masks)
-                logits = step.forward()
-                loss, gradient = _objective_gradient(objective, logits, batch)
-                step.backward(gradient, dropout.scales)
-                updates.step()
-                losses[epoch] += loss
-            losses[epoch] /= len(batches)
-            _warn_diverged(losses[epoch], epoch)
-            if average_last > 1 and epoch >= epochs - average_last:
-                for total, parameter in zip(totals, [*weights, *biases], strict=True):
-                    total += parameter
-        if average_last > 1:
-            for total, parameter in zip(totals, [*weights, *biases], strict=True):
-                parameter.copy_(total / average_last)
-    return History(losses)
+        with (
+            _as_it_was_after_an_error(stack),
+            _side_by_side(objective, len(parts), threads) as train,
+        ):
+            for epoch in bar:
+                losses[epoch] = torch.cat(train(parts))
+                _warn_diverged(losses[epoch], epoch)
+                if epoch >= epochs - average_last:
+                    for total, weight in zip(totals, weights, strict=False):
+                        total += weight
+            for total, weight in zip(totals, weights, strict=False):
+                weight.copy_(total / average_last)
+        return History(losses)
+
+
+@contextmanager
+def _one_thread(objective: Objective) -> Iterator[int]:
+    """Hold this thread to one of torch's while others train; yield how many they have to share.
+
+    OpenMP's workers go on spinning after a call, and would take the time of those that train.
+    """
+    threads = torch.get_num_threads()
+    if threads > 1 and isinstance(objective, KnownObjective):
+        torch.set_num_threads(1)
+    try:
+        yield threads
+    finally:
+        # Not only where it was changed: new threads start with the number that any set last.
+        torch.set_num_threads(threads)
 
 
 @contextmanager
@@ -382,7 +411,7 @@ def _flushed_denormals() -> Iterator[None]:
     """Let numbers below 1e-38 be 0 in this thread, and put back what was.
 
     Adam's moments of units that have died sink there and stay, and some processors compute with
-    such numbers many times slower. OpenMP's workers keep what they have: see benchmarks/README.md.
+    such numbers many times slower. OpenMP's workers keep what they were started with.
     """
     # torch has no getter.
     was_set = bool(torch.tensor(1e-39) * 1 == 0)
@@ -408,52 +437,217 @@ def batch_orders(seed: int, num_rows: int, epochs: int) -> Iterator[Tensor]:
         yield _shuffle(stream, num_rows)
 
 
+LEAST_WORK = 32e6
+"""Floating-point operations a step that are worth a thread."""
+
+
+def _worth(threads: int, stack: Stack, batch: int) -> int:
+    """Return how many threads have enough to do: waiting for one another is dear."""
+    work = 6 * stack.num_parameters * batch
+    return int(min(threads, max(1, work // LEAST_WORK)))
+
+
+def _share(members: int, objective: Objective, threads: int) -> list[slice]:
+    """Share the members out, one part a thread; an objective of the caller's wants them all."""
+    parts = min(threads, members) if isinstance(objective, KnownObjective) else 1
+    bounds = [members * part // parts for part in range(parts + 1)]
+    return [slice(start, stop) for start, stop in itertools.pairwise(bounds)]
+
+
+@contextmanager
+def _side_by_side(
+    objective: Objective, parts: int, threads: int
+) -> Iterator[Callable[[list[_Part]], list[Tensor]]]:
+    """Yield what trains all parts for an epoch, each in a thread with its share of torch's threads.
+
+    Two threads that meet once an epoch, not in every call, lose little to a busy neighbour. And
+    what OpenMP starts from a thread takes over that denormal numbers are 0. An objective of the
+    caller's is called in the caller's thread, where its contexts are.
+    """
+    if threads == 1 or not isinstance(objective, KnownObjective):
+        with torch.no_grad(), _flushed_denormals():
+            yield lambda all_of_them: [part.epoch() for part in all_of_them]
+        return
+
+    def epoch(part: _Part) -> Tensor:
+        # Each of these is a thread's own.
+        torch.set_num_threads(threads // parts)
+        torch.set_flush_denormal(True)
+        with torch.no_grad():
+            return part.epoch()
+
+    with ThreadPoolExecutor(parts) as pool:
+        yield lambda all_of_them: list(pool.map(epoch, all_of_them))
+
+
+class _Part:
+    """Some members and all that trains them."""
+
+    def __init__(
+        self,
+        layers: _Layers,
+        dropout: _Dropout,
+        objective: Objective,
+        optimiser: str,
+        settings: list[tuple[float, float]],
+        seeds: Sequence[int],
+        x: Tensor,
+        first_row: Tensor,
+        rows: Tensor,
+        batch_size: int,
+    ) -> None:
+        self.layers, self.dropout, self.objective = layers, dropout, objective
+        self.updates = _Updates(optimiser, layers.runs, settings)
+        self.orders = [_stream(seed, "order") for seed in seeds]
+        self.x, self.batch_size = x, batch_size
+        self.first_row = first_row if first_row.any() else None
+        self.rows = rows.expand(len(seeds), -1)
+        self.passes: dict[int, _Pass] = {}
+
+    def epoch(self) -> Tensor:
+        """Train for one epoch; return the mean over its batches of each member's loss ``(M,)``."""
+        num_rows = self.rows.shape[1]
+        shuffled = torch.stack([_shuffle(order, num_rows) for order in self.orders])
+        batches = torch.split(self.rows.gather(1, shuffled), self.batch_size, 1)
+        losses = torch.zeros(len(self.rows))
+        for batch in batches:
+            size = batch.shape[1]
+            if size not in self.passes:
+                self.passes[size] = _Pass(self.layers, self.dropout, size)
+            step = self.passes[size]
+            rows = batch.contiguous()
+            places = rows if self.first_row is None else rows + self.first_row
+            torch.index_select(self.x, 0, places.view(-1), out=step.inputs)
+            self.dropout.draw(step.masks)
+            loss, gradient = _objective_gradient(self.objective, step.forward(), rows)
+            step.backward(gradient)
+            self.updates.step()
+            losses.add_(loss)
+        self.layers.put_back()
+        return losses.div_(len(batches))
+
+
+LANES = 16
+"""Numbers that a processor takes at once, at most (AVX-512)."""
+
+
+class _Layers:
+    """Weights, biases and gradients of some members, and the views of them that a step needs.
+
+    torch's fused optimisers take `LANES` numbers at once and what is left over at a tensor's end
+    one by one, which rounds differently. So where members train in several parts, a part's copy
+    begins and ends with as many zeros as it takes for every number to stand where it stands in the
+    whole: weights are the same bits for any number of threads.
+
+    Attributes
+    ----------
+    runs : list of (int, list of Tensor, list of Tensor)
+        For each run of members of equal settings the first of them, and flat parameters and
+        gradients.
+    """
+
+    def __init__(self, stack: Stack, members: slice, bounds: list[int]) -> None:
+        whole = [parameter.detach() for parameter in (*stack.weights, *stack.biases)]
+        alone = members == slice(0, stack.num_members)
+        in_place = alone and all(parameter.is_contiguous() for parameter in whole)
+        self.originals = [parameter[members] for parameter in whole]
+        inside = [b for b in bounds if members.start < b < members.stop]
+        first = max(b for b in bounds if b <= members.start)
+        last = min(b for b in bounds if b >= members.stop)
+        edges = [members.start, *inside, members.stop]
+        values, gradients = [], []
+        self.runs: list[tuple[int, list[Tensor], list[Tensor]]] = [
+            (start, [], []) for start in edges[:-1]
+        ]
+        for original in self.originals:
+            size = original[0].numel()
+            before = (members.start - first) * size % LANES
+            start_of_last = inside[-1] if inside else first
+            after = min(
+                -(members.stop - start_of_last) * size % LANES, (last - members.stop) * size
+            )
+            count = original.numel()
+            flat = original.view(-1) if in_place else torch.zeros(before + count + after)
+            flat_gradient = torch.zeros_like(flat)
+            values.append(flat[before : before + count].view(original.shape))
+            gradients.append(flat_gradient[before : before + count].view(original.shape))
+            if not in_place:
+                values[-1].copy_(original)
+            cuts = [0, *(before + (b - members.start) * size for b in inside), len(flat)]
+            for run, (start, stop) in zip(self.runs, itertools.pairwise(cuts), strict=True):
+                run[1].append(flat[start:stop])
+                run[2].append(flat_gradient[start:stop])
+        depth = len(stack.weights)
+        self.values, self.in_place = values, in_place
+        self.weights, self.weight_gradients = values[:depth], gradients[:depth]
+        self.bias_gradients = gradients[depth:]
+        self.columns = [bias.unsqueeze(2) for bias in values[depth:]]
+        self.turned = [weight.transpose(1, 2) for weight in self.weights]
+
+    def put_back(self) -> None:
+        """Write what was trained into the stack."""
+        if not self.in_place:
+            for original, value in zip(self.originals, self.values, strict=True):
+                original.copy_(value)
+
+
+def _bounds(settings: list[tuple[float, float]]) -> list[int]:
+    """Return where runs of members with equal settings begin, and where the last one ends."""
+    starts = [i for i in range(len(settings)) if i == 0 or settings[i] != settings[i - 1]]
+    return [*starts, len(settings)]
+
+
 class _Pass:
     """Forward and backward pass of all members for one batch size, in buffers made once.
 
     Layers are held as ``(M, features, B)``, samples last: so the products stay wide where a layer
-    is narrow (two classes). Buffers, because fresh memory for each step costs as much as a product.
+    is narrow (two classes). Buffers, because fresh memory for each step costs as much as a product;
+    and views made once, for at these sizes each call costs some per cent of a product as well.
     """
 
-    def __init__(
-        self, weights: list[Tensor], biases: list[Tensor], masks: list[Tensor | None], batch: int
-    ) -> None:
-        self.weights, self.biases, self.masks = weights, biases, masks
-        members = len(weights[0])
-        widths = [weights[0].shape[2], *(weight.shape[1] for weight in weights)]
-        self.inputs = torch.empty(members * batch, widths[0])
-        self.layers = [
-            self.inputs.view(members, batch, -1).transpose(1, 2),
-            *(torch.empty(members, width, batch) for width in widths[1:]),
-        ]
-        self.gradients = [torch.empty(members, width, batch) for width in widths[1:-1]]
+    def __init__(self, layers: _Layers, dropout: _Dropout, batch: int) -> None:
+        self.layers, self.scales = layers, dropout.scales
+        members, _, features = layers.weights[0].shape
+        widths = [weight.shape[1] for weight in layers.weights]
+        self.inputs = torch.empty(members * batch, features)
+        self.masks = dropout.make_masks(batch)
+        self.outputs = [torch.empty(members, width, batch) for width in widths]
+        self.gradients = [torch.empty(members, width, batch) for width in widths[:-1]]
+        inputs = self.inputs.view(members, batch, features)
+        self.below = [inputs.transpose(1, 2), *self.outputs[:-1]]
+        self.below_turned = [inputs, *(z.transpose(1, 2) for z in self.outputs[:-1])]
 
     def forward(self) -> Tensor:
         """Compute the logits ``(M, C, B)`` of what lies in `inputs`, under `masks`."""
-        for depth, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            z = self.layers[depth + 1]
-            torch.baddbmm(bias.unsqueeze(2), weight, self.layers[depth], out=z)
+        layers = self.layers
+        for depth, z in enumerate(self.outputs):
+            # baddbmm copies the bias over the whole batch first, which is dearer.
+            torch.bmm(layers.weights[depth], self.below[depth], out=z)
+            z.add_(layers.columns[depth])
             if depth < len(self.masks):
                 z.relu_()
                 mask = self.masks[depth]
                 if mask is not None:
                     z.mul_(mask)
-        return self.layers[-1]
+        return self.outputs[-1]
 
-    def backward(self, gradient: Tensor, scales: list[float]) -> None:
+    def backward(self, gradient: Tensor) -> None:
         """Write the gradients of weights and biases, from the one for the logits ``(M, C, B)``."""
-        for depth in reversed(range(len(self.weights))):
-            below = self.layers[depth]
-            torch.bmm(gradient, below.transpose(1, 2), out=self.weights[depth].grad)
-            torch.sum(gradient, 2, out=self.biases[depth].grad)
+        layers = self.layers
+        for depth in reversed(range(len(self.outputs))):
+            torch.bmm(gradient, self.below_turned[depth], out=layers.weight_gradients[depth])
+            torch.sum(gradient, 2, out=layers.bias_gradients[depth])
             if depth:
                 passed = self.gradients[depth - 1]
-                torch.bmm(self.weights[depth].transpose(1, 2), gradient, out=passed)
+                torch.bmm(layers.turned[depth], gradient, out=passed)
                 # A unit that ReLU or dropout put to zero passes nothing back.
-                torch.ops.aten.threshold_backward.grad_input(passed, below, 0, grad_input=passed)
-                if scales[depth - 1] != 1.0:
-                    passed.mul_(scales[depth - 1])
+                _zero_where_off(passed, self.below[depth], 0, grad_input=passed)
+                if self.scales[depth - 1] != 1.0:
+                    passed.mul_(self.scales[depth - 1])
                 gradient = passed
+
+
+_zero_where_off = torch.ops.aten.threshold_backward.grad_input
 
 
 def _objective_gradient(
@@ -617,25 +811,80 @@ def _weigh(
     return value, soft[1].mul_(a).add_(b * hard[1])
 
 
-def _optimiser(
-    name: str, parameters: list[Tensor], learning_rate: list[float], weight_decay: list[float]
-) -> torch.optim.Optimizer:
-    """One parameter group for each run of members with equal settings."""
-    settings = list(zip(learning_rate, weight_decay, strict=True))
-    starts = [i for i in range(len(settings)) if i == 0 or settings[i] != settings[i - 1]]
-    groups = []
-    for start, stop in zip(starts, [*starts[1:], len(settings)], strict=True):
-        members = [parameter[start:stop] for parameter in parameters]
-        for part, parameter in zip(members, parameters, strict=True):
-            assert parameter.grad is not None
-            part.grad = parameter.grad[start:stop]
-        rate, decay = settings[start]
-        groups.append({"params": members, "lr": rate, "weight_decay": decay})
-    if name == "adam":
-        return torch.optim.Adam(groups, fused=True)
-    if name == "adamw":
-        return torch.optim.AdamW(groups, fused=True)
-    return torch.optim.SGD(groups, momentum=0.9 if name == "momentum" else 0.0, fused=True)
+class _Updates:
+    """An optimiser of torch's: its fused kernel, a call for each run of members of equal settings.
+
+    Called without `torch.optim`, whose step costs a student's stack a third more than the kernel.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        runs: list[tuple[int, list[Tensor], list[Tensor]]],
+        settings: list[tuple[float, float]],
+    ) -> None:
+        moments = 2 if name.startswith("adam") else int(name == "momentum")
+        self.name, self.steps = name, torch.zeros(())
+        self.groups = []
+        for member, values, gradients in runs:
+            state = [[torch.zeros_like(value) for value in values] for _ in range(moments)]
+            self.groups.append((values, gradients, state, *settings[member]))
+
+    def step(self) -> None:
+        """Change the parameters by their gradients."""
+        first = not self.steps
+        self.steps.add_(1)
+        for values, gradients, state, rate, decay in self.groups:
+            if self.name.startswith("adam"):
+                kernel = torch._fused_adam_ if self.name == "adam" else torch._fused_adamw_
+                kernel(
+                    values,
+                    gradients,
+                    state[0],
+                    state[1],
+                    [],
+                    [self.steps] * len(values),
+                    lr=rate,
+                    beta1=0.9,
+                    beta2=0.999,
+                    weight_decay=decay,
+                    eps=1e-8,
+                    amsgrad=False,
+                    maximize=False,
+                )
+            else:
+                torch._fused_sgd_(
+                    values,
+                    gradients,
+                    state[0] if state else [],
+                    lr=rate,
+                    momentum=0.9 if state else 0.0,
+                    weight_decay=decay,
+                    dampening=0.0,
+                    nesterov=False,
+                    maximize=False,
+                    is_first_step=first,
+                )
+
+
+_OF_MEMBERS = {"labels": 1, "soft_targets": 2, "_with_log": 2, "teacher_logits": 2}
+"""What an objective may hold of its own for each member, and its axes where all share it."""
+
+
+def _of_members(objective: Objective, members: slice) -> Objective:
+    """Return a known objective for some members; any other as it is, for all."""
+    if not isinstance(objective, KnownObjective):
+        return objective
+    part = copy.copy(objective)
+    own = {name: vars(objective)[name] for name in _OF_MEMBERS if name in vars(objective)}
+    for name, value in own.items():
+        if value.dim() > _OF_MEMBERS[name]:
+            setattr(part, name, value[members])
+    for name in ("temperature", "alpha", "scale"):
+        value = getattr(objective, name, None)
+        if isinstance(value, Tensor):
+            setattr(part, name, value[members])
+    return part
 
 
 def _gather_inputs(tasks: list[Task], stack: Stack) -> tuple[Tensor, Tensor, int]:

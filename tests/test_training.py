@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from distill_helpers import training
 from distill_helpers.losses import MATCHINGS, distillation_loss, matching_loss
 from distill_helpers.networks import Stack
 from distill_helpers.tasks import Task, gaussian_mixture_task
@@ -960,18 +962,74 @@ def test_alphas_for_another_number_of_members(count: int) -> None:
 # The machine
 
 
-def test_bits_do_not_depend_on_the_number_of_threads() -> None:
-    threads, found = torch.get_num_threads(), []
-    try:
-        for number in (1, 2):
-            torch.set_num_threads(number)
-            stack = Stack.build((D, 64, 32, C), seeds=range(12), dropout=(0.3, 0.0))
-            objective = Distillation(SOFT[0], TASK.y_train, temperature=3.0, alpha=0.7)
-            history = fit(stack, TASK, objective, epochs=3, seeds=range(12))
-            found.append([*weights(stack), history.loss])
-    finally:
-        torch.set_num_threads(threads)
+@pytest.fixture
+def threads() -> Iterator[Callable[[int], None]]:
+    """Yield what sets torch's threads; put them back."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_bits_do_not_depend_on_the_number_of_threads(threads: Callable[[int], None]) -> None:
+    found = []
+    for number in (1, 2):
+        threads(number)
+        stack = Stack.build((D, 64, 32, C), seeds=range(24), dropout=(0.3, 0.0))
+        objective = Distillation(SOFT[0], TASK.y_train, temperature=3.0, alpha=0.7)
+        history = fit(stack, TASK, objective, epochs=3, seeds=range(24))
+        found.append([*weights(stack), history.loss])
+        assert torch.get_num_threads() == number
     assert all(map(torch.equal, *found))
+
+
+@pytest.mark.parametrize("name", OPTIMISERS)
+@pytest.mark.parametrize("own", [False, True])
+def test_bits_do_not_depend_on_how_members_are_shared_out(
+    name: str, own: bool, threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Layers of odd sizes, so that no part begins where a processor's vector does."""
+    monkeypatch.setattr(training, "LEAST_WORK", 1)
+    settings: dict[str, Any] = {"temperature": 3.0, "alpha": 0.6}
+    rates: dict[str, Any] = {"learning_rate": 3e-3, "weight_decay": 0.01}
+    soft, labels, task, rows = SOFT[0], TASK.y_train, TASK, torch.arange(N - 7)
+    if own:
+        settings = {"temperature": [1.0, 2.0, 3.0, 5.0, 9.0], "alpha": [0.0, 0.2, 1.0, 0.6, 0.7]}
+        settings["scale"] = [1.0, 2.0, 0.5, 3.0, 1.0]
+        rates = {"learning_rate": [1e-3, 3e-3, 3e-3, 3e-3, 1e-2], "weight_decay": 0.01}
+        soft, labels = SOFT, torch.stack([each.y_train for each in TASKS])
+        task, rows = TASKS, torch.stack([rows.roll(index) for index in range(5)])
+    found = []
+    for number in (1, 2, 3, 7):
+        threads(number)
+        stack = Stack.build((D, 15, 7, C), seeds=range(5), dropout=(0.3, 0.0))
+        history = fit(
+            stack,
+            task,
+            Distillation(soft, labels, **settings),
+            epochs=2,
+            batch_size=33,
+            optimiser=name,
+            seeds=range(5),
+            rows=rows,
+            **rates,
+        )
+        found.append([*weights(stack), history.loss])
+    for others in found[1:]:
+        assert all(map(torch.equal, found[0], others))
+
+
+@pytest.mark.parametrize(
+    ("number", "members", "parts"), [(1, 100, 1), (2, 100, 2), (16, 100, 4), (2, 10, 1)]
+)
+def test_members_are_shared_out_where_there_is_work_for_more_than_one_thread(
+    number: int, members: int, parts: int
+) -> None:
+    stack = Stack.build((20, 64, 32, 2), seeds=range(members))
+    assert training._worth(number, stack, 64) == parts
+    shared = training._share(members, HardLabels(TASK.y_train), parts)
+    assert len(shared) == parts
+    assert [i for part in shared for i in range(members)[part]] == list(range(members))
+    assert training._share(members, Spy(), parts) == [slice(0, members)]
 
 
 def test_fit_leaves_the_callers_random_state_and_gradients() -> None:
@@ -1018,6 +1076,28 @@ def test_a_thousand_students_fit_in_two_gigabytes() -> None:
         [sys.executable, "-c", THOUSAND], capture_output=True, text=True, timeout=300, check=True
     )
     assert int(out.stdout) < 2e9
+
+
+@pytest.mark.parametrize(("number", "members"), [(1, 1), (2, 1), (2, 2), (4, 2)])
+def test_numbers_below_1e_38_are_zero_in_every_thread_that_trains(
+    number: int, members: int, threads: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a training far past the fit does not slow down; tensors long enough for all of OpenMP."""
+    monkeypatch.setattr(training, "LEAST_WORK", 1)
+    seen = []
+
+    class Looks(HardLabels):
+        def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+            seen.append((threading.get_ident(), int((torch.full((10**6,), 1e-39) * 1 != 0).sum())))
+            return super().with_gradient(logits, rows)
+
+    threads(number)
+    torch.ones(10**6).mul_(2)  # OpenMP's workers are there, and do not flush
+    stack = Stack.build(SIZES, seeds=range(members))
+    fit(stack, TASK, Looks(TASK.y_train), epochs=2, seeds=range(members))
+    assert {count for _, count in seen} == {0}
+    assert len({thread for thread, _ in seen}) == min(number, members)
+    assert float(torch.tensor(1e-39) * 1) != 0
 
 
 @pytest.mark.parametrize("was_set", [False, True])
