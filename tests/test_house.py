@@ -26,6 +26,7 @@ FLOORS = {
         "transfer",
         "scaling",
         "libraries",
+        "sequences",
     ],
     2: ["soft_targets", "gradients", "conventions", "costs"],
     3: ["ensembles", "training", "cache"],
