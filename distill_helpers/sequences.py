@@ -2,7 +2,8 @@ r"""Text, one token at a time: Markov chains as teachers and students, compared 
 
 A chain of order `m` writes each token from the `m` before it, its *state*. Teacher and student go
 on from the same prompt, drawn from the teacher's start. With the occupancy :math:`d_t(s)`, the
-chance that the state before token `t` is `s`, the divergence of whole sequences is a sum over states,
+chance that the state before token `t` is `s`, the divergence of whole sequences is a sum over
+states,
 
 .. math::
    \mathrm{KL}(P \| Q) = \sum_t \sum_s d_t^P(s)\, \mathrm{KL}(P_s \| Q_s), \qquad
