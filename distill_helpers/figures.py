@@ -1505,6 +1505,42 @@ the cell, or open the book in a browser, and the student answers in the page.</p
 # Chapter 09 -----------------------------------------------------------------------------------
 
 
+def trade_off(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str) -> Figure:
+    """Draw named points of which none is better than another on both axes, on a falling line.
+
+    Parameters
+    ----------
+    points : mapping of str to (float, float)
+        In the order of the line.
+    xlabel, ylabel : str
+        With units; less is better on both.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _axes(6.4, 3.6)
+    x, y = zip(*points.values(), strict=True)
+    axes.plot(x, y, "-", color=GREY, linewidth=1, zorder=0)
+    for index, (name, at) in enumerate(points.items()):
+        axes.plot(
+            *at,
+            "osD^vP"[index % 6],
+            color=_SIX[index % 6],
+            markersize=9,
+            markeredgecolor="white",
+            label=name,
+        )
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="upper right", fontsize=9)
+    return figure
+
+
 def live_students(
     curves: Mapping[tuple[float, float], Mapping[str, Sequence[float]]],
     texts: Mapping[tuple[float, float], Sequence[str]],

@@ -547,6 +547,7 @@ def distil(
     own: float = 0.0,
     checked: int | None = None,
     rest: Array | None = None,
+    writer: Chain | None = None,
     mean: Mean = "tokens",
 ) -> Chain:
     r"""Return the best student of a lower order, for a loss a token and the states it is taken on.
@@ -579,6 +580,9 @@ def distil(
     rest : array, optional
         What `top_k` returned beside the teacher: the tokens it dropped count as one class. For the
         forward KL.
+    writer : Chain, optional
+        Who writes what the teacher is asked about, where that is not the teacher itself: the whole
+        teacher of a truncated one.
     mean : {"tokens", "sequences"}
         As in `state_weights`.
 
@@ -612,7 +616,8 @@ def distil(
     accepted = None
     if checked is not None:
         accepted = _flat(top_k(teacher, checked)[0], high)[0] > 0
-    problem = _Problem(p, d, length, teacher.end, mean, order, beta, own, accepted, flat_rest)
+    text = p if writer is None else _flat(writer, high)[0]
+    problem = _Problem(p, text, d, length, teacher.end, mean, order, beta, own, accepted, flat_rest)
     w = problem.teachers()
     if own > 0:
         w = _settled(problem, w)
@@ -976,6 +981,7 @@ class _Problem:
     """Which weights a student's states have, given the weights it was trained with."""
 
     p: Array
+    text: Array
     d: Array
     length: int
     end: int | None
@@ -990,21 +996,23 @@ class _Problem:
         """Take some laws of a flat batch."""
         accepted = None if self.accepted is None else self.accepted[laws]
         rest = None if self.rest is None else self.rest[laws]
-        return replace(self, p=self.p[laws], d=self.d[laws], accepted=accepted, rest=rest)
+        return replace(
+            self, p=self.p[laws], text=self.text[laws], d=self.d[laws], accepted=accepted, rest=rest
+        )
 
     def spread(self) -> _Problem:
         """Add an axis after the laws, for several weights of one law."""
         accepted = None if self.accepted is None else self.accepted[:, None]
         rest = None if self.rest is None else self.rest[:, None]
-        p, d = self.p[:, None], self.d[:, None]
-        return replace(self, p=p, d=d, accepted=accepted, rest=rest)
+        p, text, d = self.p[:, None], self.text[:, None], self.d[:, None]
+        return replace(self, p=p, text=text, d=d, accepted=accepted, rest=rest)
 
     def _walk(self, flat: Array) -> Array:
         w = _weights(flat, self.d, self.length, self.end, self.mean)
         return np.asarray(w / w.sum(-1, keepdims=True))
 
     def teachers(self) -> Array:
-        return self._walk(self.p)
+        return self._walk(self.text)
 
     def change(self, w: Array) -> Array:
         """Return the weights that the best student for `w` brings about, minus `w`."""
@@ -1032,6 +1040,7 @@ def _settled(problem: _Problem, begin: Array) -> Array:
     problem = replace(
         problem,
         p=problem.p.reshape(-1, S, V),
+        text=problem.text.reshape(-1, S, V),
         d=np.broadcast_to(problem.d, (*batch, S)).reshape(-1, S),
         accepted=flat(problem.accepted, (S, V)),
         rest=flat(problem.rest, (S,)),
@@ -1049,6 +1058,8 @@ def _settled(problem: _Problem, begin: Array) -> Array:
         found = _newton(one, w[law])
         if found is None:
             found = _walk_up(one, begin.reshape(-1, S)[law])
+        if found is None:
+            found = _elsewhere(one)
         w[law] = found
     return w.reshape(begin.shape)
 
@@ -1080,7 +1091,7 @@ def _newton(problem: _Problem, w: Array) -> Array | None:
     return None
 
 
-def _walk_up(problem: _Problem, w: Array) -> Array:
+def _walk_up(problem: _Problem, w: Array) -> Array | None:
     """Follow the fixed point from the teacher's states to the share `own` of the student's."""
     reached, step = 0.0, problem.own / 8
     while reached < problem.own:
@@ -1088,14 +1099,29 @@ def _walk_up(problem: _Problem, w: Array) -> Array:
         found = _newton(replace(problem, own=share), w)
         if found is None:
             step /= 2
-            if step < 1e-6:
-                raise ValueError(
-                    f"the student's own states do not settle beyond a share of {reached:.4g}; use "
-                    f"own={reached:.2g} or less."
-                )
+            if step < 1e-4:  # its branch turns back here
+                return None
         else:
             w, reached, step = found, share, 1.5 * step
     return w
+
+
+def _elsewhere(problem: _Problem) -> Array:
+    """Try Newton's method from the states of random students: there is a fixed point (Brouwer)."""
+    rng = np.random.default_rng(0)
+    V = problem.p.shape[-1]
+    for attempt in range(200):
+        rows = rng.dirichlet(np.full(V, 0.1 if attempt % 2 else 1.0), size=V**problem.order)
+        walked = _lift(rows[None], problem.p.shape[-2])
+        begin = (1 - problem.own) * problem.teachers() + problem.own * problem._walk(walked)
+        for _ in range(20):
+            begin = begin + 0.3 * problem.change(begin)
+        found = _newton(problem, begin[0])
+        if found is not None:
+            return found
+    raise ValueError(
+        f"the student's own states do not settle at a share of {problem.own:g}; use a smaller own."
+    )
 
 
 def _whole(
