@@ -107,7 +107,7 @@ def table_cell(rows, columns=3, head="a", cell_tags=("remove-input",)):
 @pytest.mark.parametrize(
     ("cells", "fault"),
     [
-        ([new_markdown_cell("word " * 1_901)] + [figure()] * 9, "1903 words; at most 1900"),
+        ([new_markdown_cell("word " * 1_901)] + [figure()] * 9, "1919 words; at most 1900"),
         ([new_code_cell("x = 1\n" * 26)], "26 lines in one cell"),
         ([new_code_cell("x = 1\n" * 9)], "9 lines in the median cell"),
         ([new_code_cell("x = 1\n" * 8)] * 19, "152 lines of code"),
