@@ -17,6 +17,7 @@ VERDICTS, INTERVALS, WORDS_A_FIGURE = 6, 12, 450
 HIDDEN_CODE = {"remove-input", "hide-input", "remove-cell", "hide-cell"}
 HIDDEN_OUTPUT = {"remove-output", "hide-output", "remove-cell", "hide-cell"}
 INTERVAL = re.compile(r"[\[(]-?[\d.,]+(?:, | to )-?[\d.,]+[\])]|interval: -?[\d.]+ to ")
+BAR = re.compile(r"(?<!\\)\|")
 MATHS = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
 
 
@@ -63,7 +64,7 @@ def budget_faults(nb):
     count = sum(map(words, texts)) + sum(words(" ".join(table)) for table in tables)
     sizes = [len(lines) for lines in code] or [0]
     intervals = sum(len(INTERVAL.findall(MATHS.sub(" ", text))) for text in texts)
-    rows = [(len(t) - 2, t[0].count("|") - 1) for t in tables if not verdict_table(t)]
+    rows = [(len(t) - 2, len(BAR.findall(t[0])) - 1) for t in tables if not verdict_table(t)]
     judged = sum(len(t) - 2 for t in tables if verdict_table(t))
     limits = {
         "words": (count, WORDS),
