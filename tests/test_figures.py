@@ -778,3 +778,10 @@ def test_live_students_hold_every_position_of_both_sliders():
     text = str(specification)
     assert {p["name"]: p["value"] for p in specification["params"]} == {"step_a": 1, "step_b": 1}
     assert "0.5 1.0" in text and "own 0.5, beta 1" in text and "'url'" not in text
+
+
+def test_trade_off_names_every_point_and_begins_at_zero():
+    figure = figures.trade_off({"a": (0.5, 2.0), "b": (1.0, 1.0)}, xlabel="x", ylabel="y")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
