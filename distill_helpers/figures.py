@@ -1519,7 +1519,7 @@ def trade_off(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel:
     -------
     Figure
     """
-    figure, axes = _axes(6.4, 3.6)
+    figure, axes = _axes(7.6, 3.6)
     x, y = zip(*points.values(), strict=True)
     axes.plot(x, y, "-", color=GREY, linewidth=1, zorder=0)
     for index, (name, at) in enumerate(points.items()):
@@ -1537,7 +1537,7 @@ def trade_off(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel:
     axes.set_ylabel(ylabel)
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.legend(frameon=False, loc="upper right", fontsize=9)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9)
     return figure
 
 
