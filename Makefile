@@ -10,7 +10,8 @@ PINS      := requirements.txt constraints.txt pyproject.toml
 PACKAGE   := $(shell find distill_helpers -name '*.py')
 STUDIES   := $(shell find studies -type f -not -name '.*' -not -name '*.part' 2>/dev/null)
 PAGES     := $(shell find book -type f -not -path '*/__pycache__/*' 2>/dev/null)
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+# Evidence first: a lesson reads what its evidence page stored.
+NOTEBOOKS := $(wildcard notebooks/evidence/*.ipynb) $(wildcard notebooks/*.ipynb)
 EXECUTED  := $(NOTEBOOKS:notebooks/%=_build/executed/%)
 
 # Holds machines with wider vectors to AVX2, so that training gives the same bits; other processors only warn.
@@ -48,7 +49,7 @@ test-pages: $(VENV)/.dev _build/html/index.html ## the rendered pages in Chromiu
 	$(PYTEST) -q -n 2 tests/pages
 
 outputs: $(VENV)/.book ## run every notebook without the cache and store its outputs in it
-	@mkdir -p _build/executed
+	@mkdir -p _build/executed/evidence
 	@set -e; for notebook in $(NOTEBOOKS:notebooks/%=%); do \
 	  DISTILL_CACHE=off DISTILL_PROGRESS=off $(PY) tools/notebooks.py execute "notebooks/$$notebook" "_build/executed/$$notebook"; \
 	  $(PY) tools/notebooks.py store "_build/executed/$$notebook" "notebooks/$$notebook"; \
@@ -90,16 +91,18 @@ clean: ## remove what was built; `rm -r .venv` removes the environment as well
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 _build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(STUDIES) $(PINS) | $(VENV)/.book
-	@mkdir -p _build/executed
+	@mkdir -p $(@D)
 	@$(PY) tools/notebooks.py execute $< $@ || { echo "The book is left as it was."; exit 1; }
+
+_build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
 
 # Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
 _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc.yml | $(VENV)/.book
 	@rm -rf _build/src _build/new _build/old
-	@mkdir -p _build/src/notebooks
+	@mkdir -p _build/src/notebooks/evidence
 	@cp _config.yml _toc.yml _build/src/
 	@cp -R book _build/src/
-	@cp $(EXECUTED) _build/src/notebooks/
+	@for notebook in $(NOTEBOOKS:notebooks/%=%); do cp "_build/executed/$$notebook" "_build/src/notebooks/$$notebook"; done
 	@echo "rendering the book"
 	@$(VENV)/bin/jupyter-book build _build/src --path-output _build/new -W -n --keep-going -q >_build/render.log 2>&1 \
 	  || { grep -E 'WARNING|ERROR|error' _build/render.log | head -20; \

@@ -1500,3 +1500,239 @@ the cell, or open the book in a browser, and the student answers in the page.</p
 })();
 </script>
 </div>"""
+
+
+# Chapter 09 -----------------------------------------------------------------------------------
+
+
+def trade_off(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str) -> Figure:
+    """Draw named points of which none is better than another on both axes, on a falling line.
+
+    Parameters
+    ----------
+    points : mapping of str to (float, float)
+        In the order of the line.
+    xlabel, ylabel : str
+        With units; less is better on both.
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _axes(7.6, 3.6)
+    x, y = zip(*points.values(), strict=True)
+    axes.plot(x, y, "-", color=GREY, linewidth=1, zorder=0)
+    for index, (name, at) in enumerate(points.items()):
+        axes.plot(
+            *at,
+            "osD^vP"[index % 6],
+            color=_SIX[index % 6],
+            markersize=9,
+            markeredgecolor="white",
+            label=name,
+        )
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9)
+    return figure
+
+
+def live_students(
+    curves: Mapping[tuple[float, float], Mapping[str, Sequence[float]]],
+    texts: Mapping[tuple[float, float], Sequence[str]],
+    *,
+    sliders: tuple[str, str],
+    xlabel: str,
+    ylabel: str,
+    start: tuple[float, float],
+) -> Any:
+    """Draw curves that two sliders move through, with lines of text beside them.
+
+    Parameters
+    ----------
+    curves : mapping of (float, float) to mapping of str to sequence of float
+        By the two positions, by curve: one number for each x from 1 on.
+    texts : mapping of (float, float) to sequence of str
+        What stands beside, a line each.
+    sliders : (str, str)
+        What they set; each moves through the positions that `curves` names, in order.
+    xlabel, ylabel : str
+        With units.
+    start : (float, float)
+        Positions at first.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+
+    first, second = (sorted({at[side] for at in curves}) for side in (0, 1))
+    names: list[Any] = list(curves[start])
+    table: list[dict[str, Any]] = []
+    lines: list[dict[str, Any]] = []
+    for at, series in curves.items():
+        place = {"a": first.index(at[0]), "b": second.index(at[1])}
+        title = f"{sliders[0]} {at[0]:g}, {sliders[1]} {at[1]:g}"
+        for x, values in enumerate(zip(*series.values(), strict=True), start=1):
+            row = {name: float(f"{y:.4g}") for name, y in zip(series, values, strict=True)}
+            table.append({**place, "x": x, "title": title, **row})
+        lines += [{**place, "row": n, "text": line} for n, line in enumerate(texts[at])]
+    params = [
+        alt.param(
+            name=name,
+            value=positions.index(begin),
+            bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{label}: "),
+        )
+        for name, label, positions, begin in zip(
+            ("step_a", "step_b"), sliders, (first, second), start, strict=True
+        )
+    ]
+    here = "datum.a == step_a && datum.b == step_b"
+    shown = alt.Chart(alt.Data(values=table)).transform_filter(here)
+    low, high = (f(row[name] for row in table for name in names) for f in (min, max))
+    drawn = (
+        shown.transform_fold(names, as_=["curve", "y"])
+        .mark_line(strokeWidth=2.5)
+        .encode(
+            x=alt.X("x:Q", title=xlabel),
+            y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[min(low, 0.0), high])),
+            color=alt.Color("curve:N", sort=names, title=None)
+            .scale(domain=names, range=list(_SIX[: len(names)]))
+            .legend(orient="bottom", labelLimit=400, columns=1),
+            strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None),
+            tooltip=["curve:N", "x:Q", "y:Q"],
+        )
+    )
+    heading = (
+        shown.transform_aggregate(title="min(title)")
+        .mark_text(align="left", baseline="bottom", fontSize=14, fontWeight="bold")
+        .encode(x=alt.value(0), y=alt.value(-6), text="title:N")
+    )
+    written = (
+        alt.Chart(alt.Data(values=lines))
+        .transform_filter(here)
+        .mark_text(align="left", baseline="top", font="monospace", fontSize=12)
+        .encode(
+            x=alt.value(0),
+            y=alt.Y("row:O", axis=None, sort=None),
+            text="text:N",
+        )
+        .properties(width=460, height=22 * len(texts[start]), title="what this student writes")
+    )
+    left = alt.layer(drawn, heading).properties(width=460, height=220)
+    return alt.vconcat(left, written).add_params(*params)
+
+
+def guess(
+    question: str,
+    answer: float,
+    *,
+    low: float,
+    high: float,
+    step: float,
+    unit: str,
+    explanation: str,
+) -> str:
+    """Write a question whose answer a reader guesses with a slider before it is shown.
+
+    A piece of a web page, with neither kernel nor network behind it. Where scripts do not run the
+    answer simply follows the question.
+
+    Parameters
+    ----------
+    question, explanation : str
+        Plain text; the explanation stands after the answer.
+    answer : float
+        The right one.
+    low, high, step : float
+        Of the slider.
+    unit : str
+        What is counted, after the number.
+
+    Returns
+    -------
+    str
+        HTML; see `show_page`.
+
+    Raises
+    ------
+    ValueError
+        If the slider cannot reach the answer.
+
+    Examples
+    --------
+    >>> page = guess("How many?", 3.0, low=0, high=10, step=1, unit="tokens", explanation="Few.")
+    >>> "3 tokens" in page
+    True
+    """
+    import hashlib
+    import html
+    from string import Template
+
+    if not low <= answer <= high or step <= 0:
+        raise ValueError(
+            f"the answer is {answer}, the slider goes from {low} to {high} by {step}; it must "
+            "reach the answer in steps above 0."
+        )
+    decimals = max(0, -math.floor(math.log10(step)))
+    identity = "guess-" + hashlib.sha256(question.encode()).hexdigest()[:8]
+    return Template(_GUESS_PAGE).substitute(
+        identity=identity,
+        question=html.escape(question),
+        explanation=html.escape(explanation),
+        unit=html.escape(unit),
+        answer=f"{answer:.{decimals}f}",
+        low=f"{low:g}",
+        high=f"{high:g}",
+        step=f"{step:g}",
+        start=f"{low + round((high - low) / 2 / step) * step:g}",
+        decimals=decimals,
+    )
+
+
+_GUESS_PAGE = """<div class="guess" id="$identity" role="group" aria-labelledby="$identity-q">
+<style>
+.guess { background: #fff; color: #1a1a1a; color-scheme: light; border: 1px solid #6B6B6B;
+  border-radius: 6px; padding: 12px; max-width: 34rem; box-sizing: border-box; line-height: 1.5; }
+.guess p { margin: .4em 0; color: inherit; }
+.guess label { display: flex; flex-wrap: wrap; gap: .25em .75em; align-items: center; }
+.guess input { flex: 1 1 12rem; min-width: 0; max-width: 100%; }
+.guess button { color: #1a1a1a; background: #e8e8e8; border: 1px solid #6B6B6B;
+  border-radius: 4px; padding: .2em .8em; margin-top: .4em; }
+.guess [hidden] { display: none; }
+</style>
+<p id="$identity-q"><strong>A guess first.</strong> $question</p>
+<div class="controls" hidden>
+<label><span>your guess</span>
+<input type="range" min="$low" max="$high" step="$step" value="$start">
+<output>$start $unit</output></label>
+<button type="button">Show the answer</button>
+</div>
+<div class="answer" role="status"><p class="off" hidden></p>
+<p class="truth">Answer: $answer $unit. $explanation</p></div>
+<script>
+(function () {
+  "use strict";
+  var box = document.getElementById("$identity"), truth = $answer, digits = $decimals;
+  var slider = box.querySelector("input"), shown = box.querySelector("output");
+  var off = box.querySelector(".off"), answer = box.querySelector(".truth");
+  function say() { shown.textContent = Number(slider.value).toFixed(digits) + " $unit"; }
+  slider.addEventListener("input", say);
+  box.querySelector("button").addEventListener("click", function () {
+    var apart = Math.abs(Number(slider.value) - truth).toFixed(digits);
+    off.textContent = "You said " + shown.textContent + ": off by " + apart + ".";
+    off.hidden = false;
+    answer.hidden = false;
+  });
+  answer.hidden = true;
+  box.querySelector(".controls").hidden = false;
+  say();
+  box.dataset.ready = "true";
+})();
+</script>
+</div>"""

@@ -317,6 +317,26 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="whether torch.compile is timed here too, which takes half a minute",
         ),
     },
+    "09": {
+        "random_state": Parameter(int, 9, 0, 2**32 - 1, help="seed of the random laws"),
+        "num_laws": Parameter(int, 20, 4, 1_000, unit="laws", help="random laws of the experiment"),
+        "num_symbols": Parameter(int, 6, 2, 12, unit="symbols", help="symbols of a random law"),
+        "concentration": Parameter(
+            float,
+            0.3,
+            0.3,
+            100,
+            help="of the Dirichlet law of each row; small is peaked",
+            hint="Use 0.3 for peaked rows, 1 for rows of any shape.",
+        ),
+        "length": Parameter(int, 20, 1, 200, unit="tokens", help="tokens of a sequence"),
+    },
+    "09-evidence": {
+        "random_state": Parameter(int, 9, 0, 2**32 - 1, help="seed of the random laws"),
+        "num_laws": Parameter(
+            int, 200, 4, 2_000, unit="laws", help="random laws for each concentration"
+        ),
+    },
     "rules-of-evidence": {
         "random_state": Parameter(int, 7, 0, 2**32 - 1, help="seed of the families drawn here"),
         "num_families": Parameter(

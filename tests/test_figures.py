@@ -748,3 +748,40 @@ def test_live_costs_holds_every_bar_and_size() -> None:
     }
     (param,) = chart["params"]
     assert param["bind"] == {"input": "range", "max": 1, "min": 0, "name": "batch: ", "step": 1}
+
+
+# -- chapter 09 ---------------------------------------------------------------------------------
+
+
+def test_a_guess_shows_its_answer_where_scripts_do_not_run():
+    page = figures.guess(
+        "How far <apart>?", 1.25, low=0, high=3, step=0.05, unit="nats", explanation="So & so."
+    )
+    assert "How far &lt;apart&gt;?" in page and "So &amp; so." in page
+    assert "Answer: 1.25 nats." in page
+    # what the script hides is not hidden in the page itself, and the controls are
+    assert '<p class="truth">' in page and '<div class="controls" hidden>' in page
+    assert 'type="range" min="0" max="3" step="0.05"' in page and "<label>" in page
+    assert "http" not in page and "$" not in page
+    with pytest.raises(ValueError, match="must reach the answer"):
+        figures.guess("?", 5, low=0, high=3, step=1, unit="", explanation="")
+
+
+def test_live_students_hold_every_position_of_both_sliders():
+    positions = [(a, b) for a in (0.0, 0.5, 1.0) for b in (0.0, 1.0)]
+    curves = {at: {"one": [at[0], 1.0], "two": [at[1], 2.0]} for at in positions}
+    texts = {at: ["a b", f"{at[0]} {at[1]}"] for at in positions}
+    chart = figures.live_students(
+        curves, texts, sliders=("own", "beta"), xlabel="x", ylabel="y", start=(0.5, 1.0)
+    )
+    specification = chart.to_dict()
+    text = str(specification)
+    assert {p["name"]: p["value"] for p in specification["params"]} == {"step_a": 1, "step_b": 1}
+    assert "0.5 1.0" in text and "own 0.5, beta 1" in text and "'url'" not in text
+
+
+def test_trade_off_names_every_point_and_begins_at_zero():
+    figure = figures.trade_off({"a": (0.5, 2.0), "b": (1.0, 1.0)}, xlabel="x", ylabel="y")
+    (axes,) = figure.axes
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+    assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0

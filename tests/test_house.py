@@ -26,6 +26,7 @@ FLOORS = {
         "transfer",
         "scaling",
         "libraries",
+        "sequences",
     ],
     2: ["soft_targets", "gradients", "conventions", "costs"],
     3: ["ensembles", "training", "cache"],
@@ -49,7 +50,7 @@ def sources(name: str) -> list[Path]:
     return sorted(folder.rglob("*.py")) if folder.is_dir() else [folder.with_suffix(".py")]
 
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").rglob("*.ipynb"))
 
 
 def imports(tree: ast.AST) -> list[tuple[str, ast.stmt]]:

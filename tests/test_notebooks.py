@@ -18,7 +18,10 @@ from nbval_support import DRAWINGS
 from distill_helpers import results
 from distill_helpers.parameters import CHAPTERS
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+FOLDER = Path(__file__).parent.parent / "notebooks"
+NOTEBOOKS = sorted([*FOLDER.glob("*.ipynb"), *FOLDER.glob("evidence/*.ipynb")])
+# Chapters that are a lesson with budgets, and a page of evidence that has the verdicts.
+LESSONS = ("09",)
 BITMAPS = ("image/png", "image/jpeg")
 CHECK = "the code cell after the parameters must be, and hold no more than:\n"
 LARGEST = 1_500_000  # bytes of outputs; what a reader downloads and a diff shows
@@ -36,7 +39,7 @@ def kernel(nb, path):
 
 
 def title(nb, path):
-    first, start = nb.cells[0], f"# {chapter(path)} " if numbered(path) else "# "
+    first, start = nb.cells[0], f"# {chapter(path)[:2]} " if path.name[:2].isdecimal() else "# "
     if first.cell_type == "markdown" and first.source.startswith(start):
         return []
     return [f"the first cell must be Markdown that starts with {start!r}"]
@@ -158,14 +161,14 @@ def size(nb, path):
 
 
 def results_output(nb, path):
-    if not numbered(path):
+    if not (numbered(path) or evidence(path)) or chapter(path) in LESSONS:
         return []
     try:
         found = results.read(nb)
     except ValueError as fault:
         return [str(fault)]
     faults = []
-    if found["chapter"] != chapter(path):
+    if found["chapter"] != chapter(path)[:2]:
         faults.append(f"results are recorded for chapter {found['chapter']}")
     if not found["verdicts"]:
         faults.append("no verdict is recorded")
@@ -309,8 +312,15 @@ RULES = [
 
 
 def chapter(path):
-    """Two digits, or the whole name of a page that is no numbered chapter."""
+    """Two digits, the same with "-evidence", or the whole name of a page without a number."""
+    if evidence(path):
+        return f"{path.name[:2]}-evidence"
     return path.name[:2] if path.name[:2].isdecimal() else path.stem
+
+
+def evidence(path):
+    """Whether it is the page of evidence of a lesson."""
+    return path.parent.name == "evidence"
 
 
 def numbered(path):
@@ -351,7 +361,7 @@ def is_alt(text):
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_anatomy(path, rule):
     nb = nbformat.read(path, as_version=4)
     nbformat.validate(nb)

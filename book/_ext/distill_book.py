@@ -113,11 +113,14 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
     from distill_helpers import results
 
     lines = ["| claim | result | verdict | chapter |", "|:--|:--|:--|:--|"]
-    for path in sorted((Path(app.srcdir) / "notebooks").glob("[0-9]*.ipynb")):
+    folder = Path(app.srcdir) / "notebooks"
+    for path in sorted(folder.glob("[0-9]*.ipynb")):
+        evidence = folder / "evidence" / path.name  # where a lesson has one, its verdicts are there
+        path = evidence if evidence.exists() else path
         recorded = results.read(path)
         lines += [
             f"| {results.escape(v['claim'])} | {results.escape(v['result'])} | **{v['verdict']}** "
-            f"| [{recorded['chapter']}](../notebooks/{path.name}) |"
+            f"| [{recorded['chapter']}](../{path.relative_to(app.srcdir).as_posix()}) |"
             for v in recorded["verdicts"]
         ]
     content[0] = content[0].replace(VERDICTS_MARK, "\n".join(lines))
