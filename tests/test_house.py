@@ -27,7 +27,7 @@ FLOORS = {
         "scaling",
         "libraries",
     ],
-    2: ["soft_targets", "gradients", "conventions", "costs"],
+    2: ["soft_targets", "gradients", "conventions", "costs", "standalone", "files"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum"],
