@@ -46,7 +46,6 @@ _C_WORDS = frozenset(
         "union unsigned void volatile while lanes bits main",
     )
 )
-)
 
 
 def export_c(
