@@ -33,7 +33,7 @@ MOST_CELLS = 200_000_000
 def read(
     path: Path,
     *,
-    form: str | None,
+    file_format: str | None,
     encoding: str,
     delimiter: str | None,
     index_base: int | None,
@@ -46,12 +46,12 @@ def read(
         raise FileNotFoundError(f"{path} is no file; give the path of your data")
     if path.stat().st_size == 0:
         raise ValueError(f"{path.name} is empty; export it again")
-    form = form or FORMATS.get(path.suffix.lower())
+    form = file_format or FORMATS.get(path.suffix.lower())
     if form not in set(FORMATS.values()):
         what = f"ends in {path.suffix!r}" if form is None else f"has format {form!r}"
         raise ValueError(
             f"{path.name} {what}; formats are csv, parquet, npz, arff and svmlight. Unpack it, or "
-            "say which, as format='csv'"
+            "say which, as file_format='csv'"
         )
     if form != "svmlight" and index_base is not None:
         raise ValueError(
@@ -101,7 +101,7 @@ def _csv(path: Path, encoding: str, delimiter: str) -> list[Column]:
     if "\0" in text:
         raise ValueError(
             f"{path.name} holds zero bytes, so it is no CSV; say what it is, such as "
-            "format='parquet', or export it again"
+            "file_format='parquet', or export it again"
         )
     if len(delimiter) != 1:
         raise ValueError(f"delimiter is {delimiter!r}; it must be one character, such as ';'")

@@ -80,7 +80,7 @@ def task_from_file(
     test_size: float = 0.2,
     random_state: int = 0,
     max_levels: int = 50,
-    form: str | None = None,
+    file_format: str | None = None,
     encoding: str = "utf-8",
     delimiter: str | None = None,
     index_base: int | None = None,
@@ -118,7 +118,7 @@ def task_from_file(
         Seeds the split.
     max_levels : int
         A column of text with more is refused as free text, unless it stands in `categorical`.
-    form : str, optional
+    file_format : str, optional
         csv, parquet, npz, arff or svmlight, where the file's name does not tell.
     encoding, delimiter : str, optional
         Of a CSV; ``","`` or, in ``.tsv``, a tab.
@@ -157,7 +157,7 @@ def task_from_file(
         path = Path(source)
         columns = read(
             path,
-            form=form,
+            file_format=file_format,
             encoding=encoding,
             delimiter=delimiter,
             index_base=index_base,
