@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -285,6 +286,66 @@ def test_arff_nominal_values_are_text_and_a_missing_one_is_missing(tmp_path):
     assert made.columns.features == ("n", "n is missing", "c=blue", "c=red", "c is missing")
 
 
+@pytest.mark.skipif(importlib.util.find_spec("arff") is None, reason="no liac-arff")
+def test_arff_that_scipy_does_not_take_is_read_by_liac_arff(tmp_path):
+    head = "@relation r\n@attribute n numeric\n@attribute y {a,'größer als'}\n@data\n"
+    path = write(tmp_path, "d.arff", head + "1,a\n?,'größer als'\n" * 20)
+    made = task_from_file(path, "y")
+    assert made.task.classes == ("a", "größer als")
+    assert made.columns.features == ("n", "n is missing")
+    path = write(
+        tmp_path,
+        "text.arff",
+        "@relation r\n@attribute n string\n@attribute y {a,b}\n@data\n"
+        + "".join(f"'words {i}',{'ab'[i % 2]}\n" for i in range(80)),
+    )
+    with pytest.raises(ValueError, match=r"^column 'n' is text with 80 different values"):
+        task_from_file(path, "y")
+    path = write(tmp_path, "broken.arff", "@relation r\n@attribute n numeric\n@data\n1,2,3\n")
+    with pytest.raises(
+        ValueError, match=r"^broken\.arff is no ARFF \(.*\); mend that line, or save"
+    ):
+        task_from_file(path, "y")
+
+
+def test_dates_of_arff_and_npz_are_refused_in_plain_words(tmp_path):
+    head = '@relation r\n@attribute d date "yyyy-MM-dd"\n@attribute y {a,b}\n@data\n'
+    path = write(tmp_path, "d.arff", head + "2024-01-01,a\n2024-01-02,b\n" * 20)
+    days = np.array(["2024-01-01", "2024-01-02"] * 20, "datetime64[D]")
+    np.savez(tmp_path / "d.npz", d=days, y=np.array(["a", "b"] * 20))
+    for source in (path, tmp_path / "d.npz"):
+        with pytest.raises(
+            ValueError, match=r"^column 'd' holds dates \('2024-01-01'\); a network"
+        ):
+            task_from_file(source, "y")
+
+
+def test_whole_numbers_that_float64_does_not_hold(tmp_path):
+    big = 2**60
+    text = table(y=lambda i: big + i % 2, id=lambda i: big + i, x=lambda i: i * 7 % 41)
+    made = task_from_file(write(tmp_path, "d.csv", text), "y", ids="id")
+    assert made.task.classes == (big, big + 1) and made.ids[1] == str(big + 1)
+    labels, rows = big + np.arange(40) % 2, np.arange(40.0) * 7 % 41
+    np.savez(tmp_path / "d.npz", x=rows, y=labels, id=big + np.arange(40))
+    made = task_from_file(tmp_path / "d.npz", "y", ids="id")
+    assert made.task.classes == (big, big + 1) and made.ids[1] == str(big + 1)
+
+
+def test_new_rows_of_a_file(tmp_path):
+    made = own(tmp_path, c=lambda i: ["p", "q", ""][i % 3], z=lambda i: i % 2 or "")
+    new = write(tmp_path, "new.csv", "z;c;more;x\n;p;1;4\n1;new;2;\n")
+    raw = made.columns.apply(new, delimiter=";")
+    by_hand = made.columns.apply({"x": [4, None], "c": ["p", "new"], "z": [None, 1]})
+    assert raw.tolist() == by_hand.tolist()
+    again = made.columns.apply(tmp_path / "data.csv")
+    assert torch.equal(made.task.standardise(again[made.test_rows]), made.task.x_test)
+    with pytest.raises(TypeError, match=r"^delimiter is for reading a file; rows are no path$"):
+        made.columns.apply({"x": [1], "c": ["p"], "z": [1]}, delimiter=";")
+    sparse = write(tmp_path, "d.svm", "\n".join(f"{i % 2} 1:{i} 3:{i * 2}" for i in range(1, 41)))
+    columns = task_from_file(sparse, "label", index_base=1).columns
+    assert columns.apply(write(tmp_path, "n.svm", "0 1:5\n"), index_base=1).tolist() == [[5, 0, 0]]
+
+
 def test_svmlight_columns_are_where_the_base_says(tmp_path):
     text = "\n".join(f"{i % 2} 1:{i} 3:{i * 2}" for i in range(1, 41))
     path = write(tmp_path, "d.svm", text)
@@ -420,8 +481,6 @@ def test_data_frames_that_are_refused(make, text):
 
 
 def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
-    import sys
-
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError) as caught:
         task_from_file(write(tmp_path, "d.parquet", b"PAR1"), "y")
@@ -433,6 +492,10 @@ def test_parquet_without_pyarrow_says_what_to_install(tmp_path, monkeypatch):
 # Bad files: one line, the fault and the way out ---------------------------------------------------
 
 GOOD = table()
+NO_LIAC = (
+    "d.arff is no ARFF that SciPy reads ({}); pip install liac-arff, which reads text, quoted and "
+    "sparse values too, or mend the file, or save it as CSV"
+)
 ARFF = "@relation r\n@attribute n numeric\n@attribute y {a,b}\n"
 
 
@@ -459,8 +522,8 @@ BAD = {
     "no such target": (
         "d.csv",
         GOOD.replace("y", "label", 1),
-        {"target": "lable"},
-        "target is 'lable', and there is no such column; did you mean 'label'?",
+        {"target": "lab"},
+        "target is 'lab', and there is no such column; did you mean 'label'?",
     ),
     "case of target": (
         "d.csv",
@@ -769,22 +832,19 @@ BAD = {
         "d.arff",
         "@relation r\n@attribute s string\n@attribute y {a,b}\n@data\n'hello',a\n",
         {},
-        "d.arff has an attribute that is text (String attributes not supported yet, sorry); free "
-        "text is not covered. Leave it out, or make it nominal",
+        NO_LIAC.format("String attributes not supported yet, sorry"),
     ),
     "arff with another value": (
         "d.arff",
         ARFF + "@data\n1,c\n",
         {},
-        "d.arff is no ARFF that SciPy reads (c value not in ('a', 'b')); mend that line, or save "
-        "it as CSV",
+        NO_LIAC.format("c value not in ('a', 'b')"),
     ),
     "arff beyond ASCII": (
         "d.arff",
         ARFF.replace("{a,b}", "{groß,b}") + "@data\n1,groß\n",
         {},
-        "d.arff has nominal values beyond ASCII, which SciPy's reader does not take; save it as "
-        "CSV",
+        NO_LIAC.format("values beyond ASCII"),
     ),
     "arff without rows": (
         "d.arff",
@@ -806,6 +866,7 @@ def test_bad_file_is_one_line(tmp_path, monkeypatch, case):
     name, content, options, text = BAD[case]
     path = write(tmp_path, name, content)
     before = path.read_bytes()
+    monkeypatch.setitem(sys.modules, "arff", None)  # as if liac-arff were not installed
     monkeypatch.setattr(files._task, "Task", None)  # nothing gets as far as a task
     with pytest.raises((TypeError, ValueError)) as caught:
         task_from_file(path, **({"target": "y"} | options))
@@ -837,6 +898,8 @@ def test_bad_npz_files(tmp_path):
             **{"x": x, "x_0": y, "y": y}
         },
         "has no rows in 'y'; save one label a row": {"x": x[:0], "y": y[:0]},
+        "has (20, 2) in 'y'; labels are (N,), one a row. Where each row has one 1, save "
+        "y.argmax(1)": {"x": x, "y": np.eye(2)[y]},
     }
     for text, arrays in cases.items():
         with pytest.raises(ValueError) as caught:

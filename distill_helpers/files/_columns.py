@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from distill_helpers.files._readers import from_frame
+from distill_helpers.files._readers import from_frame, read
 from distill_helpers.files._table import Array, Column, categories, from_objects, nearest
 
 
@@ -54,7 +55,11 @@ class Columns:
                 made.append(f"{name} is missing")
         return tuple(made)
 
-    def apply(self, rows: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | Any) -> Array:
+    def apply(
+        self,
+        rows: Mapping[str, Sequence[Any]] | Sequence[Mapping[str, Any]] | str | Path | Any,
+        **reading: Any,
+    ) -> Array:
         """Turn new raw rows into features, as the training part was.
 
         Give the result to ``task.standardise`` and then to a network, or to a file of
@@ -62,8 +67,11 @@ class Columns:
 
         Parameters
         ----------
-        rows : data frame, mapping of columns, or sequence of mappings
+        rows : path, data frame, mapping of columns, or sequence of mappings
             With the columns `names`; others are ignored. None and NaN are missing.
+        **reading
+            For a path: ``file_format``, ``encoding``, ``delimiter``, ``index_base``, as in
+            `task_from_file`.
 
         Returns
         -------
@@ -84,6 +92,15 @@ class Columns:
         array([[41.,  0.,  0.,  1.],
                [30.,  1.,  0.,  0.]])
         """
+        if isinstance(rows, str | Path):
+            found = {column.name: column for column in read(Path(rows), **reading)}
+            if "index_base" in reading:  # a sparse file leaves out what is zero
+                zeros = np.zeros(len(next(iter(found.values())).values))
+                found = {name: Column(name, "number", zeros) for name in self.names} | found
+            self._check_there(list(found), list(found))
+            return self.encode([found[name] for name in self.names])
+        if reading:
+            raise TypeError(f"{next(iter(reading))} is for reading a file; rows are no path")
         table = self._table(rows)
         return self.encode([table[name] for name in self.names])
 

@@ -33,13 +33,13 @@ MOST_CELLS = 200_000_000
 def read(
     path: Path,
     *,
-    file_format: str | None,
-    encoding: str,
-    delimiter: str | None,
-    index_base: int | None,
-    target: str,
+    file_format: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    index_base: int | None = None,
+    target: str | None = None,
 ) -> list[Column]:
-    """Return the columns of a file."""
+    """Return the columns of a file; `target` is None where there are no labels to look for."""
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file in it")
     if not path.is_file():
@@ -63,7 +63,7 @@ def read(
             delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
         return _csv(path, encoding, delimiter)
     if form == "arff":
-        return _arff(path)
+        return _arff(path, encoding)
     if form == "npz":
         return _npz(path, target)
     if form == "svmlight":
@@ -147,29 +147,18 @@ def _csv(path: Path, encoding: str, delimiter: str) -> list[Column]:
     ]
 
 
-def _arff(path: Path) -> list[Column]:
+def _arff(path: Path, encoding: str) -> list[Column]:
+    """Read by SciPy, or, where it cannot, by liac-arff if that is installed.
+
+    SciPy takes no text, no sparse rows, no quoted nominal values in rows, and none beyond ASCII.
+    """
     from scipy.io import arff
 
     try:
         data, meta = arff.loadarff(path)
-    except NotImplementedError as error:
-        raise ValueError(
-            f"{path.name} has an attribute that is text ({_one_line(error)}); free text is not "
-            "covered. Leave it out, or make it nominal"
-        ) from None
-    except UnicodeError:
-        raise ValueError(
-            f"{path.name} has nominal values beyond ASCII, which SciPy's reader does not take; "
-            "save it as CSV"
-        ) from None
     except Exception as error:  # its reader raises StopIteration, IndexError and others
-        said = _one_line(error) or type(error).__name__
-        raise ValueError(
-            f"{path.name} is no ARFF that SciPy reads ({said}); mend that line, or save it as CSV"
-        ) from None
-    if data.size == 0:
-        raise ValueError(f"{path.name} has a header and no rows; export it again")
-    unique_names(meta.names(), path.name, "Rename one in the header")
+        said = "values beyond ASCII" if isinstance(error, UnicodeError) else _one_line(error)
+        return _liac_arff(path, encoding, said or type(error).__name__)
     columns = []
     for name in meta.names():
         kind, values = meta[name][0], data[name]
@@ -182,16 +171,49 @@ def _arff(path: Path) -> list[Column]:
             columns.append(Column(name, "date", _objects(values)))
         else:
             columns.append(Column(name, "number", values.astype(np.float64)))
+    return _with_rows(columns, path)
+
+
+def _liac_arff(path: Path, encoding: str, said: str) -> list[Column]:
+    try:
+        import arff  # type: ignore[import-not-found]
+    except ImportError:
+        raise ValueError(
+            f"{path.name} is no ARFF that SciPy reads ({said}); pip install liac-arff, which reads "
+            "text, quoted and sparse values too, or mend the file, or save it as CSV"
+        ) from None
+    try:
+        read = arff.loads(path.read_text(encoding))
+    except Exception as error:
+        raise ValueError(
+            f"{path.name} is no ARFF ({_one_line(error) or said}); mend that line, or save it as "
+            "CSV"
+        ) from None
+    columns = []
+    for j, (name, kind) in enumerate(read["attributes"]):
+        values = [row[j] for row in read["data"]]
+        if isinstance(kind, list):
+            columns.append(_as_category(name, values))
+        else:
+            columns.append(from_objects(name, values))
+    return _with_rows(columns, path)
+
+
+def _with_rows(columns: list[Column], path: Path) -> list[Column]:
+    if not columns or not len(columns[0].values):
+        raise ValueError(f"{path.name} has a header and no rows; export it again")
+    unique_names([c.name for c in columns], path.name, "Rename one in the header")
     return columns
 
 
 def _objects(values: Any) -> Any:
     made = np.empty(len(values), object)
-    made[:] = [None if value == "NaT" else value for value in np.asarray(values).astype(str)]
+    words = np.asarray(values).astype(str).tolist()
+    made[:] = [None if word == "NaT" else word for word in words]
     return made
 
 
-def _npz(path: Path, target: str) -> list[Column]:
+def _npz(path: Path, target: str | None) -> list[Column]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.namelist()
@@ -216,6 +238,13 @@ def _npz(path: Path, target: str) -> list[Column]:
         raise ValueError(
             f"{path.name} is no NPZ ({_one_line(error)}); write it with np.savez(path, x=x, y=y)"
         ) from None
+    if target is None:
+        target = next(iter(arrays), "")
+    elif target in arrays and arrays[target].ndim != 1:
+        raise ValueError(
+            f"{path.name} has {arrays[target].shape} in {target!r}; labels are (N,), one a row. "
+            "Where each row has one 1, save y.argmax(1)"
+        )
     if target not in arrays:
         return [Column(key, "number", np.zeros(0)) for key in arrays]  # to say what is there
     rows = len(arrays[target]) if arrays[target].ndim else 0
@@ -241,6 +270,8 @@ class _Refused(Exception):
 
 def _numpy_column(name: str, values: Any) -> Column:
     kind = values.dtype.kind
+    if kind in "iu" and len(values) and max(abs(int(values.min())), int(values.max())) > 2**53:
+        return from_objects(name, values.tolist())  # such as ids, which float64 does not hold
     if kind in "iuf":
         return Column(name, "number", values.astype(np.float64))
     if kind == "b":
@@ -254,7 +285,7 @@ def _numpy_column(name: str, values: Any) -> Column:
     return from_objects(name, values.tolist())
 
 
-def _svmlight(path: Path, index_base: int | None, target: str) -> list[Column]:
+def _svmlight(path: Path, index_base: int | None, target: str | None) -> list[Column]:
     from sklearn.datasets import load_svmlight_file
 
     if index_base not in (0, 1) or isinstance(index_base, bool):
@@ -279,6 +310,8 @@ def _svmlight(path: Path, index_base: int | None, target: str) -> list[Column]:
         )
     dense = x.toarray()
     features = [Column(str(j + index_base), "number", dense[:, j]) for j in range(width)]
+    if target is None:
+        return features
     columns = [Column(target, "number", y), *features]
     unique_names([c.name for c in columns], path.name, "Call the target 'label', say")
     return columns
@@ -318,7 +351,7 @@ def _parquet(path: Path) -> list[Column]:
             made = np.empty(len(words), object)
             made[:] = words
             columns.append(Column(name, "date", made))
-        elif arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
+        elif arrow.types.is_floating(kind):
             numbers = [np.nan if v is None else float(v) for v in values.to_pylist()]
             columns.append(Column(name, "number", np.array(numbers)))
         else:

@@ -126,7 +126,13 @@ def from_objects(name: str, values: Sequence[Any]) -> Column:
     kind = next(iter(kinds), "text")
     if kind in ("number", "bool"):
         numbers = np.array([np.nan if v is None else float(v) for v in made], np.float64)
-        return Column(name, kind, numbers)
+        words = None
+        if kind == "number":  # float64 does not hold every whole number, so keep them as written
+            words = [
+                "" if raw is None or n != n else level(n) if isinstance(raw, float) else str(raw)
+                for raw, n in zip(values, numbers.tolist(), strict=True)
+            ]
+        return Column(name, kind, numbers, words)
     if kind == "date":
         array = np.empty(len(made), object)
         array[:] = made

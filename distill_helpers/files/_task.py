@@ -302,8 +302,9 @@ def _plain_labels(column: Column) -> list[Any]:
             "hold classes, not measurements. Sort it into a few classes first"
         )
     words = column.written
-    digits = words is not None and all(word.isdigit() for word in set(words))
-    if words is not None and digits and any(str(int(word)) != word for word in set(words)):
+    if words is not None and all(word.removeprefix("-").isdigit() for word in set(words)):
+        if all(str(int(word)) == word for word in set(words)):
+            return [int(word) for word in words]
         return list(words)  # such as 01: a code, not a number
     return [int(value) for value in numbers]
 
