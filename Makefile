@@ -76,8 +76,9 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	@$(PY) studies/verdict_rule.py
 	@$(PY) studies/skew.py
 
-benchmarks: $(VENV)/.bench ## time training beside its peers (minutes, on a quiet machine)
+benchmarks: $(VENV)/.bench ## time training, and a student in C, beside their peers (minutes, on a quiet machine)
 	$(PY) benchmarks/training.py
+	$(PY) benchmarks/standalone.py
 
 $(VENV)/.bench: benchmarks/requirements.txt $(VENV)/.book
 	@$(INSTALL) -c constraints.txt -r benchmarks/requirements.txt

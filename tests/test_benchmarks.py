@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,9 @@ import pytest
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "training.py"
 
 
-def run(*options: str) -> str:
+def run(*options: str, script: Path = SCRIPT) -> str:
     done = subprocess.run(
-        [sys.executable, str(SCRIPT), *options], capture_output=True, encoding="utf-8"
+        [sys.executable, str(script), *options], capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -41,3 +42,16 @@ def test_a_tiny_run_times_every_way_and_all_train_alike(tmp_path: Path) -> None:
         float(row["median"]) >= float(row["best"]) > 0 or row["unit"] == "GFLOP/s" for row in rows
     )
     assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")
+def test_a_quick_run_times_the_c_file_beside_onnx_runtime(tmp_path: Path) -> None:
+    script = SCRIPT.with_name("standalone.py")
+    printed = run("--quick", "--output", str(tmp_path), script=script)
+    assert printed.count("target ") == 5
+    with (tmp_path / "standalone.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 12 and all(float(row["microseconds"]) > 0 for row in rows)
+    # Loose, for the machine may be busy; make benchmarks says how much faster it is.
+    fast = [float(r["faster_than_run"]) for r in rows if r["rows"] == "1" and "C" in r["way"][-1]]
+    assert min(fast) > 5
