@@ -176,7 +176,7 @@ def _arff(path: Path, encoding: str) -> list[Column]:
 
 def _liac_arff(path: Path, encoding: str, said: str) -> list[Column]:
     try:
-        import arff  # type: ignore[import-not-found]
+        import arff
     except ImportError:
         raise ValueError(
             f"{path.name} is no ARFF that SciPy reads ({said}); pip install liac-arff, which reads "
