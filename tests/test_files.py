@@ -301,7 +301,7 @@ def test_arff_that_scipy_does_not_take_is_read_by_liac_arff(tmp_path):
     )
     with pytest.raises(ValueError, match=r"^column 'n' is text with 80 different values"):
         task_from_file(path, "y")
-    path = write(tmp_path, "broken.arff", "@relation r\n@attribute n numeric\n@data\n1,2,3\n")
+    path = write(tmp_path, "broken.arff", "@relation r\n@attribute n numeric\n@data\nx,2,3\n")
     with pytest.raises(
         ValueError, match=r"^broken\.arff is no ARFF \(.*\); mend that line, or save"
     ):
