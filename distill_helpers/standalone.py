@@ -105,8 +105,8 @@ def export_c(
 
     For speed weights are laid out eight outputs at a time, inputs next, so that one load serves
     eight products; several rows share it. With GCC and Clang eight floats are one value of the
-    compilers' vector extension (four without AVX), for GCC 12 at ``-O3`` makes code ten times
-    slower of plain loops than at ``-O2``. Any other C99 compiler gets plain loops.
+    compilers' vector extension (four without AVX): plain loops were several times slower where
+    GCC 12 at ``-O3`` was tried. Any other C99 compiler gets plain loops.
 
     There are no int8 weights. Tried with GCC 12, they made the file a third to a seventh as large
     and the calls three times slower or more, from 3,490 parameters to 1.2 million: turning each
