@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -32,6 +33,13 @@ from torch import Tensor
 
 from distill_helpers.conventions import Canonical, to_canonical
 from distill_helpers.libraries import CONVENTIONS
+from distill_helpers.sequences import (
+    Chain,
+    divergence,
+    generalized_jsd,
+    random_chain,
+    student_gradient,
+)
 
 # PyTorch warns that "mean" divides by the classes, and that a later release will not.
 pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
@@ -271,6 +279,34 @@ def test_trls_gkd_itself() -> None:
     jsd = gkd.GKDTrainer.generalized_jsd_loss
     close(jsd(z, v, beta=0, temperature=4.0).detach(), kl(z, v, 4.0).detach())
     close(jsd(z, v, beta=1, temperature=4.0).detach(), kl(v, z, 4.0).detach())
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.1, 0.5, 0.9, 1.0])
+@pytest.mark.parametrize("masked", [False, True])
+def test_trls_gkd_is_chapter_09s_divergence_meant_over_tokens(beta: float, masked: bool) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gkd = pytest.importorskip("trl.experimental.gkd.gkd_trainer", exc_type=ImportError)
+    # A token in each context once: the contexts that a label keeps are the states, all alike.
+    kept = np.array([1, 0, 1, 1, 0, 1]) if masked else np.ones(6)
+    table = random_chain(6, 1, 0.5, seed=4).table
+    p, q = Chain(table, 1, kept / kept.sum()), random_chain(6, 1, 0.5, seed=5)
+    z, v = (torch.tensor(np.log(chain.table)).unsqueeze(0) for chain in (q, p))
+    labels = torch.tensor(np.where(kept == 1, np.arange(6), -100)).unsqueeze(0)
+    z.requires_grad_()
+    theirs = gkd.GKDTrainer.generalized_jsd_loss(z, v, labels=labels, beta=beta)
+    if beta in (0, 1):
+        direction = "forward" if beta == 0 else "reverse"
+        expected = divergence(p, q, 1, direction=direction).sum()
+    else:
+        expected = (p.start * generalized_jsd(p.table, q.table, beta)).sum()
+    assert float(theirs.detach()) == pytest.approx(float(expected), rel=1e-12)
+    slope = gradient(theirs, z).squeeze(0).numpy()
+    np.testing.assert_allclose(slope, student_gradient(p, q, 1, beta=beta), rtol=0, atol=1e-12)
+    # Without labels it adds the tokens of a text up, and takes the mean over texts.
+    texts = gkd.GKDTrainer.generalized_jsd_loss(z.expand(2, -1, -1), v.expand(2, -1, -1), beta=beta)
+    if not masked:
+        assert float(texts.detach()) == pytest.approx(6 * float(expected), rel=1e-12)
 
 
 class Network(torch.nn.Module):
