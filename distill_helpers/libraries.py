@@ -406,7 +406,8 @@ CONVENTIONS: dict[str, Convention] = {
         note="`cross_entropy` and `kl` are the weights of these two in `loss_functions`; the loss "
         "is divided by their sum. As written for a teacher that sends all logits; of a top k KL "
         "sees those alone. KL counts the positions whose own label is kept, CE those whose *next* "
-        "label is, so a masked prompt gives them different rows. " + _LOG_TARGET,
+        "label is, so a masked prompt gives them different rows. Chapter 09 has what a top k and "
+        "the kind of mean do to a student of text. " + _LOG_TARGET,
     ),
     "kd-lib": Convention(
         title="KD-Lib, `VanillaKD`",
@@ -898,7 +899,8 @@ CONVENTIONS: dict[str, Convention] = {
         },
         note="A soft cross-entropy over the tokens that have a label; no temperature. A student's "
         "logit of -inf (a class that is masked out) counts as 0, where the KL divergence is "
-        "infinite. The recipe then divides the gradient by the number of tokens once more.",
+        "infinite. The recipe then divides the gradient by the number of tokens once more. Chapter "
+        "09 has the students of both directions, and of a mean over tokens or over texts.",
     ),
     "transformers-guide": Convention(
         title="Transformers, the guide for image classification",
@@ -939,7 +941,8 @@ CONVENTIONS: dict[str, Convention] = {
         hard="0",
         factors=_factors_plain,
         only={"beta": (0.0, _BETA)},
-        note="No $T^2$, and no labels. Its default is the reversed KL divergence.",
+        note="No $T^2$, and no labels. Its default is the reversed KL divergence. Chapter 09 has "
+        "the students of each `beta`, on the teacher's text and on their own.",
     ),
     "trl-gkd": Convention(
         title="TRL, `GKDTrainer`",
@@ -955,7 +958,9 @@ CONVENTIONS: dict[str, Convention] = {
         only={"beta": (0.0, _BETA)},
         note="`temperature` is that of sampling: the trainer does not hand it to its loss, which "
         "compares both at 1. The function itself, `generalized_jsd_loss`, takes one, and has no "
-        "$T^2$. " + _LOG_TARGET,
+        "$T^2$; with `labels` it is a mean over the batch's tokens, without them a sum over a "
+        "text's. Chapter 09 has the students of each `beta`, and the jumps at its ends. "
+        + _LOG_TARGET,
     ),
     "verl": Convention(
         title="verl, on-policy distillation",
@@ -994,7 +999,8 @@ CONVENTIONS: dict[str, Convention] = {
         },
         note="As written for `topk` of the whole vocabulary: a shorter list is neither "
         "renormalised nor completed, and its divergence is cut at 0 from below. Computed in "
-        "float32; no temperature.",
+        "float32; no temperature. Chapter 09 has students of short lists, and of the other "
+        "direction on their own text.",
     ),
 }
 """Every convention that was read, by a short name.

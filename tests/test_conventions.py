@@ -7,6 +7,7 @@ import importlib.metadata
 import importlib.util
 import itertools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,14 @@ def test_a_log_target_of_minus_infinity_spoils_the_value_not_the_gradient() -> N
     loss = timm(z, v, y, **given)
     assert loss.isnan()
     close(gradient(loss, z), gradient(16 * kl(z, v, 4.0), z))
+
+
+def test_losses_over_written_tokens_send_the_reader_to_chapter_09() -> None:
+    sent = {name for name, c in CONVENTIONS.items() if re.search(r"\b[Cc]hapter 09\b", c.note)}
+    assert sent == {"distillkit", "torchtune", "trl-distillation", "trl-gkd", "verl"}
+    # Of the others, only a script that fills in masked words speaks of tokens.
+    spoken = {name for name, c in CONVENTIONS.items() if re.search("token|top k|topk", c.note)}
+    assert spoken - sent == {"distilbert"}
 
 
 @pytest.mark.parametrize(
