@@ -561,7 +561,8 @@ def distil(
 
     With `own` above 0 the states are partly the student's: the fixed point of *minimise the loss
     under the states of the student that is trained, taking them as data* (Agarwal et al. 2024; no
-    gradient goes through the states).
+    gradient goes through the states). With the reverse KL it is a reward a token with a discount of
+    zero (Lu et al. 2025).
 
     Parameters
     ----------
@@ -691,7 +692,8 @@ def whole_sequence_gradient(
     .. math:: \frac{\partial\, \mathrm{KL}(Q \| P)}{\partial z_{c v}} = \sum_t \sum_{s \in c}
        d_t^Q(s)\, q_v \Bigl(A_t(s, v) - \sum_k q_k A_t(s, k)\Bigr)
 
-    This is the policy gradient of Gu et al. (2024), without its variance.
+    This is the policy gradient of Gu et al. (2024), without its variance: the reward of a token is
+    its reverse KL, with a discount of one.
 
     Parameters
     ----------
