@@ -33,6 +33,7 @@ _CODE = (
     "training",
     "experiments",
     "capacity",
+    "protocol",
 )
 
 

@@ -227,6 +227,7 @@ def fit(
     weight_decay: _checks.Numbers = 0.0,
     seeds: Iterable[int],
     rows: Tensor | None = None,
+    average_last: int = 1,
     progress: str | None = None,
 ) -> History:
     """Train every member of a stack, in place.
@@ -258,6 +259,9 @@ def fit(
     rows : Tensor, optional
         Training rows to use, ``(n,)`` or one set a member ``(M, n)``, repeats allowed: folds and
         bootstrap samples. All rows where it is left out.
+    average_last : int
+        Leave the mean of the weights after each of so many last epochs (Izmailov et al. 2018, at a
+        constant rate); 1 leaves the last weights.
     progress : str, optional
         Label of a progress bar, shown from the second second on; none where it is left out or
         where ``DISTILL_PROGRESS`` is ``off``.
@@ -294,6 +298,12 @@ def fit(
     x, first_row, num_rows = _gather_inputs(tasks, stack)
     epochs = _checks.whole("epochs", epochs, 1, "Use 30.")
     batch_size = _checks.whole("batch_size", batch_size, 1, "Use 64.")
+    average_last = _checks.whole("average_last", average_last, 1, "1 averages nothing.")
+    if average_last > epochs:
+        raise ValueError(
+            f"average_last is {average_last}; it must be at most epochs, {epochs}. A quarter of "
+            "them is usual."
+        )
     if optimiser not in OPTIMISERS:
         known = ", ".join(map(repr, OPTIMISERS))
         raise ValueError(f"optimiser is {optimiser!r}; it must be one of {known}")
@@ -318,6 +328,7 @@ def fit(
     dropout = _Dropout(stack, seeds)
     passes: dict[int, _Pass] = {}
     losses = torch.zeros(epochs, members)
+    totals = [torch.zeros_like(p, dtype=torch.float64) for p in [*weights, *biases]]
     bar = tqdm(
         range(epochs),
         desc=progress,
@@ -345,6 +356,12 @@ def fit(
                 losses[epoch] += loss
             losses[epoch] /= len(batches)
             _warn_diverged(losses[epoch], epoch)
+            if average_last > 1 and epoch >= epochs - average_last:
+                for total, parameter in zip(totals, [*weights, *biases], strict=True):
+                    total += parameter
+        if average_last > 1:
+            for total, parameter in zip(totals, [*weights, *biases], strict=True):
+                parameter.copy_(total / average_last)
     return History(losses)
 
 

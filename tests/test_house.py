@@ -30,7 +30,7 @@ FLOORS = {
     2: ["soft_targets", "gradients", "conventions", "costs"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
-    5: ["parameters", "results", "figures", "article", "capacity", "museum"],
+    5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
     6: ["runs", "__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

@@ -1,0 +1,412 @@
+"""One protocol for every arm: what the book means by *tuned*.
+
+Knobs are a learning rate, a weight decay and one softness of the arm's own (a temperature, or the
+amount of label smoothing). They are chosen by negative log-likelihood on held-out folds of the
+training rows, never on test rows, and every arm has the same number of trials.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from distill_helpers import metrics
+from distill_helpers.experiments import (
+    TEACHER_DROPOUT,
+    TEACHER_HIDDEN,
+    Arm,
+    train_students,
+)
+from distill_helpers.networks import Stack
+from distill_helpers.soft_targets import fitted_temperature
+from distill_helpers.tasks import Task
+from distill_helpers.training import HardLabels, fit
+
+RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+"""Learning rates on trial, of Adam."""
+
+DECAYS = (0.0, 3e-4, 3e-3, 3e-2, 3e-1)
+"""Weight decays on trial, added to the gradient as Adam does."""
+
+TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+"""Temperatures on trial where the softness is one; the middle one comes first."""
+
+SMOOTHINGS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6)
+"""Amounts of label smoothing on trial."""
+
+NUM_TRIALS = 37
+"""Settings that every arm tries: 25 rates and decays, then 12 around the best of them."""
+
+Name = TypeVar("Name", bound=Hashable)
+Folds = Sequence[tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """An arm whose knobs are open.
+
+    Attributes
+    ----------
+    targets : callable
+        Maps a fold (None for all rows) and a softness to soft targets ``(N, C)``. A fold's
+        targets must come from teachers that never saw the fold's held-out rows.
+    softness : tuple of float
+        Seven values on trial, the middle one first to be tried; empty where the arm has none, which
+        then spends the trials on rates and decays between those of the grid.
+    alpha : float
+        Weight of the distillation term.
+    tempered : bool
+        Whether the softness is the temperature of the objective too.
+    """
+
+    targets: Callable[[int | None, float], Tensor]
+    softness: tuple[float, ...] = ()
+    alpha: float = 1.0
+    tempered: bool = False
+
+    def arm(self, fold: int | None, setting: Setting, rows: Tensor) -> Arm:
+        """Fill in the knobs."""
+        temperature = setting.softness if self.tempered else 1.0
+        return Arm(
+            self.targets(fold, setting.softness),
+            temperature,
+            self.alpha,
+            setting.learning_rate,
+            setting.weight_decay,
+            rows,
+        )
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One trial: what an arm's knobs are set to."""
+
+    learning_rate: float
+    weight_decay: float
+    softness: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """An arm's students at its best setting.
+
+    Attributes
+    ----------
+    setting : Setting
+        Chosen on held-out folds.
+    held_out_loss : float
+        Its mean held-out NLL, in nats; a minimum over trials, so it flatters.
+    temperature : float
+        Fitted to the held-out logits at this setting (Guo et al. 2017): divides the students'
+        logits where they are to be calibrated.
+    edges : tuple of str
+        Knobs that lie at an end of their grid that could be moved; no decay and no smoothing are
+        ends that cannot.
+    stack : Stack
+        The students, trained on all rows; one member a seed.
+    """
+
+    setting: Setting
+    held_out_loss: float
+    temperature: float
+    edges: tuple[str, ...]
+    stack: Stack
+
+
+def first_trials(recipe: Recipe) -> list[Setting]:
+    """List the settings of the first round: every rate and decay, at the middle softness."""
+    middle = recipe.softness[len(recipe.softness) // 2] if recipe.softness else 0.0
+    return [Setting(rate, decay, middle) for rate in RATES for decay in DECAYS]
+
+
+def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
+    """List the settings of the second round, twelve around the best of the first.
+
+    The other six softnesses by two decays, the best and the next above it; for an arm without
+    softness, four rates by three decays, finer than the grid.
+    """
+    if not recipe.softness:
+        rates = [best.learning_rate * factor for factor in (0.5, 0.5**0.5, 2**0.5, 2.0)]
+        finer = (1.0, 10**-0.5, 10**0.5)
+        decays = [best.weight_decay * factor for factor in finer]
+        if best.weight_decay == 0:
+            decays = [0.0, 3e-5, 1e-4]
+        return [Setting(rate, decay, 0.0) for rate in rates for decay in decays]
+    place = min(DECAYS.index(best.weight_decay), len(DECAYS) - 2)
+    return [
+        Setting(best.learning_rate, decay, softness)
+        for softness in recipe.softness
+        if softness != best.softness
+        for decay in DECAYS[place : place + 2]
+    ]
+
+
+def edges(recipe: Recipe, setting: Setting) -> tuple[str, ...]:
+    """Name the knobs that lie at an end of their grid that could be moved."""
+    found = []
+    if setting.learning_rate <= RATES[0] or setting.learning_rate >= RATES[-1]:
+        found.append("learning rate")
+    if setting.weight_decay >= DECAYS[-1]:
+        found.append("weight decay")
+    if recipe.softness:
+        lowest, highest = recipe.softness[0], recipe.softness[-1]
+        if setting.softness == highest or (setting.softness == lowest and lowest > 0):
+            found.append("softness")
+    return tuple(found)
+
+
+def run_tuned(
+    task: Task,
+    recipes: Mapping[Name, Recipe],
+    folds: Folds,
+    rows: Tensor,
+    *,
+    hidden: Sequence[int],
+    epochs: int,
+    trial_seed: int,
+    seeds: Sequence[int],
+    progress: str | None = None,
+) -> dict[Name, Tuned]:
+    """Tune every arm by the same protocol, then train its students on all rows.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    recipes : mapping of Recipe
+        By name.
+    folds : sequence of (fit_rows, held_out_rows)
+        Inside `rows`.
+    rows : Tensor
+        Training rows of the students, ``(n,)``.
+    hidden : sequence of int
+        Hidden widths.
+    epochs : int
+        Passes over the rows, the same for all.
+    trial_seed : int
+        Of the one student that tries a setting on a fold; the same for all arms.
+    seeds : sequence of int
+        Of the students at the chosen setting: paired across arms.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    dict of Tuned
+        By the same names.
+
+    Notes
+    -----
+    An arm tries `NUM_TRIALS` settings, each with one student a fold. Ties go to the first.
+    """
+    outcomes: dict[Name, dict[Setting, tuple[float, list[Tensor]]]] = {n: {} for n in recipes}
+
+    def attempt(wanted: Mapping[Name, Sequence[Setting]]) -> None:
+        # By fold, for the rows of one stack must be equal in number.
+        logits: dict[tuple[Name, Setting], list[Tensor]] = {}
+        for fold, (fit_rows, held_out) in enumerate(folds):
+            arms = {
+                (name, setting): recipes[name].arm(fold, setting, fit_rows)
+                for name, settings in wanted.items()
+                for setting in settings
+            }
+            stacks = train_students(
+                task, arms, seeds=[trial_seed], hidden=hidden, epochs=epochs, progress=progress
+            )
+            for key, stack in stacks.items():
+                logits.setdefault(key, []).append(stack.predict(task.x_train[held_out])[0])
+        for (name, setting), parts in logits.items():
+            outcomes[name][setting] = (_held_out_loss(parts, task, folds), parts)
+
+    def best(name: Name) -> Setting:
+        return min(outcomes[name], key=lambda setting: outcomes[name][setting][0])
+
+    attempt({name: first_trials(recipe) for name, recipe in recipes.items()})
+    attempt({name: second_trials(recipe, best(name)) for name, recipe in recipes.items()})
+    chosen = {name: best(name) for name in recipes}
+    stacks = train_students(
+        task,
+        {name: recipes[name].arm(None, chosen[name], rows) for name in recipes},
+        seeds=seeds,
+        hidden=hidden,
+        epochs=epochs,
+        progress=progress,
+    )
+    labels = torch.cat([task.y_train[held_out] for _, held_out in folds])
+    return {
+        name: Tuned(
+            setting,
+            outcomes[name][setting][0],
+            fitted_temperature(torch.cat(outcomes[name][setting][1]), labels),
+            edges(recipes[name], setting),
+            stacks[name],
+        )
+        for name, setting in chosen.items()
+    }
+
+
+def _held_out_loss(parts: Sequence[Tensor], task: Task, folds: Folds) -> float:
+    """Return the mean NLL over folds; infinite where a student diverged."""
+    losses = [
+        float(metrics.negative_log_likelihood(z, task.y_train[held_out]))
+        if bool(torch.isfinite(z).all())
+        else math.inf
+        for z, (_, held_out) in zip(parts, folds, strict=True)
+    ]
+    return sum(losses) / len(losses)
+
+
+def train_on_labels(
+    task: Task,
+    settings: Sequence[Setting],
+    rows: Tensor,
+    *,
+    seeds: Sequence[int],
+    epochs: int,
+    hidden: Sequence[int] = TEACHER_HIDDEN,
+    dropout: Sequence[float] = TEACHER_DROPOUT,
+    average_last: int = 1,
+    progress: str | None = None,
+) -> Stack:
+    """Train networks on hard labels: all seeds at the first setting, then at the next.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    settings : sequence of Setting
+        Their softness is not used.
+    rows : Tensor
+        Training rows, ``(n,)``.
+    seeds : sequence of int
+        For every setting.
+    epochs : int
+        Passes over the rows.
+    hidden, dropout : sequence
+        The article's teacher where left out.
+    average_last : int
+        See `distill_helpers.training.fit`.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    Stack
+        ``len(settings) * len(seeds)`` members.
+    """
+    every = list(seeds) * len(settings)
+    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
+    stack = Stack.build(sizes, seeds=every, dropout=dropout)
+    fit(
+        stack,
+        task,
+        HardLabels(task.y_train),
+        epochs=epochs,
+        learning_rate=[s.learning_rate for s in settings for _ in seeds],
+        weight_decay=[s.weight_decay for s in settings for _ in seeds],
+        seeds=every,
+        rows=rows,
+        average_last=average_last,
+        progress=progress,
+    )
+    return stack
+
+
+def tune_teacher(
+    task: Task,
+    folds: Folds,
+    *,
+    epochs: int,
+    trial_seed: int,
+    hidden: Sequence[int] = TEACHER_HIDDEN,
+    dropout: Sequence[float] = TEACHER_DROPOUT,
+    progress: str | None = None,
+) -> Setting:
+    """Choose a teacher's rate and decay: the least NLL of one member on held-out folds.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used.
+    folds : sequence of (fit_rows, held_out_rows)
+        Rows that a teacher may see, and rows that score it.
+    epochs : int
+        Passes over the rows.
+    trial_seed : int
+        Of the one member that tries a setting on a fold.
+    hidden, dropout : sequence
+        The article's teacher where left out.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    Setting
+        One of `RATES` by `DECAYS`.
+    """
+    settings = [Setting(rate, decay, 0.0) for rate in RATES for decay in DECAYS]
+    parts: list[list[Tensor]] = [[] for _ in settings]
+    for fit_rows, held_out in folds:
+        stack = train_on_labels(
+            task,
+            settings,
+            fit_rows,
+            seeds=[trial_seed],
+            epochs=epochs,
+            hidden=hidden,
+            dropout=dropout,
+            progress=progress,
+        )
+        for found, logits in zip(parts, stack.predict(task.x_train[held_out]), strict=True):
+            found.append(logits)
+    losses = [_held_out_loss(found, task, folds) for found in parts]
+    return settings[losses.index(min(losses))]
+
+
+def levelled(targets: Tensor, labels: Tensor) -> Tensor:
+    """Give the label what it had, and share the rest among the wrong classes equally.
+
+    What a target says about *which* wrong class is near is lost; how sure it is of the label stays.
+
+    Parameters
+    ----------
+    targets : Tensor
+        ``(N, C)``; rows sum to 1.
+    labels : Tensor
+        ``(N,)``.
+
+    Examples
+    --------
+    >>> levelled(torch.tensor([[0.6, 0.3, 0.1]]), torch.tensor([0]))
+    tensor([[0.6000, 0.2000, 0.2000]])
+    """
+    index = labels.unsqueeze(1)
+    kept = targets.gather(1, index)
+    rest = (1 - kept) / (targets.shape[1] - 1)
+    return rest.expand_as(targets).clone().scatter_(1, index, kept)
+
+
+def blocks(num_rows: int, size: int, start: int) -> tuple[Tensor, Tensor]:
+    """Split stored rows in one run of `size` rows from `start` on (going round), and the rest.
+
+    Neighbours in a file often share a source: a writer, a patient, a day. A run held out asks how
+    a network does on new sources, a random split how it does on more of the same.
+
+    Returns
+    -------
+    (rest, run) : tuple of Tensor
+        Row numbers.
+
+    Examples
+    --------
+    >>> blocks(5, 2, 4)
+    (tensor([1, 2, 3]), tensor([0, 4]))
+    """
+    run = torch.arange(start, start + size) % num_rows
+    inside = torch.zeros(num_rows, dtype=torch.bool).index_fill_(0, run, True)
+    return (~inside).nonzero().flatten(), inside.nonzero().flatten()
