@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distill_helpers import soft_targets as module
-from distill_helpers.soft_targets import pool, soft_targets
+from distill_helpers.soft_targets import fitted_temperature, pool, soft_targets
 
 few = settings(max_examples=40, deadline=None)
 V = torch.tensor([[[3.0, 0.0, -1.0], [0.5, 2.0, 0.0]], [[0.0, 0.0, 4.0], [1.0, -2.0, 0.3]]])
@@ -362,3 +362,40 @@ def test_a_bad_pool_is_refused_in_one_line(
     with pytest.raises(error, match=message) as caught:
         pool(*arguments, **settings)
     assert "\n" not in str(caught.value)
+
+
+# One temperature that calibrates
+
+
+@given(st.integers(0, 99), st.floats(0.3, 3.0))
+def test_a_fitted_temperature_is_where_the_loss_is_least(seed: int, factor: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    z = 2 * torch.randn(200, 3, generator=generator, dtype=torch.float64)
+    y = torch.distributions.Categorical(logits=z).sample()
+    T = fitted_temperature(factor * z, y)
+    loss = [
+        torch.nn.functional.cross_entropy(factor * z / t, y).item()
+        for t in (T, T * 0.999, T * 1.001)
+    ]
+    assert loss[0] == min(loss)
+    # What the logits are multiplied by, the temperature is too.
+    assert fitted_temperature(z, y) == pytest.approx(T / factor, rel=1e-6)
+
+
+def test_a_fitted_temperature_finds_the_one_that_made_the_labels() -> None:
+    generator = torch.Generator().manual_seed(0)
+    z = 3 * torch.randn(200_000, 4, generator=generator)
+    y = torch.multinomial(torch.softmax(z / 2.5, 1), 1, generator=generator).squeeze(1)
+    assert fitted_temperature(z, y) == pytest.approx(2.5, rel=0.01)
+
+
+@pytest.mark.parametrize(("right", "end"), [(True, 0.05), (False, 20.0)])
+def test_a_fitted_temperature_stops_at_its_ends(right: bool, end: float) -> None:
+    z = torch.tensor([[2.0, 0.0], [0.0, 2.0]])
+    y = torch.tensor([0, 1]) if right else torch.tensor([1, 0])
+    assert fitted_temperature(z, y) == pytest.approx(end)
+
+
+def test_a_fitted_temperature_needs_labels_that_fit() -> None:
+    with pytest.raises(ValueError, match="labels"):
+        fitted_temperature(torch.zeros(2, 3), torch.tensor([0, 1, 2]))

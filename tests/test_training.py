@@ -1037,3 +1037,34 @@ def test_numbers_below_1e_38_are_zero_while_it_trains_and_no_longer(was_set: boo
         assert (float(torch.tensor(1e-39) * 1) == 0) is was_set
     finally:
         torch.set_flush_denormal(False)
+
+
+# Averaged weights
+
+
+def test_averaged_weights_are_the_mean_over_the_last_epochs() -> None:
+    def trained(epochs: int, average_last: int = 1) -> Stack:
+        stack = Stack.build(SIZES, seeds=[1, 2], dropout=RATES)
+        fit(
+            stack,
+            TASK,
+            HardLabels(TASK.y_train),
+            epochs=epochs,
+            average_last=average_last,
+            seeds=[1, 2],
+        )
+        return stack
+
+    found = weights(trained(5, average_last=3))
+    expected = [
+        torch.stack(ws).mean(0)
+        for ws in zip(*(weights(trained(e)) for e in (3, 4, 5)), strict=True)
+    ]
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+def test_more_epochs_than_there_are_cannot_be_averaged() -> None:
+    stack = Stack.build(SIZES, seeds=[1])
+    with pytest.raises(ValueError, match="average_last is 3; it must be at most epochs, 2"):
+        fit(stack, TASK, HardLabels(TASK.y_train), epochs=2, average_last=3, seeds=[1])

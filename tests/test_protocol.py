@@ -1,0 +1,195 @@
+"""The protocol *tuned*: equal trials, folds that stay apart, the least held-out loss."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import hypothesis.strategies as st
+import pytest
+import torch
+from hypothesis import given
+from torch import Tensor
+
+from distill_helpers import experiments as ex
+from distill_helpers import metrics, protocol
+from distill_helpers.protocol import DECAYS, RATES, Recipe, Setting
+from distill_helpers.tasks import gaussian_mixture_task
+
+TASK = gaussian_mixture_task(3, 4, 0.2, num_train=90, num_test=10, random_state=1)
+ROWS = torch.arange(90)
+FOLDS = [(fit, held) for fit, held in TASK.folds(3, 0)[:2]]
+ONE_HOT = ex.smoothed_labels(TASK.y_train, 3)
+HARD = Recipe(lambda fold, s: ONE_HOT)
+SMOOTH = Recipe(lambda fold, s: ex.smoothed_labels(TASK.y_train, 3, s), protocol.SMOOTHINGS)
+SOFT = Recipe(lambda fold, T: ONE_HOT, protocol.TEMPERATURES, 0.7, tempered=True)
+
+settings = st.builds(
+    Setting,
+    st.sampled_from(RATES),
+    st.sampled_from(DECAYS),
+    st.just(0.0),
+)
+
+
+@given(settings)
+def test_every_arm_has_as_many_trials_and_none_twice(best: Setting) -> None:
+    for recipe in (HARD, SMOOTH, SOFT):
+        first = protocol.first_trials(recipe)
+        best = replace(best, softness=first[0].softness)
+        every = [*first, *protocol.second_trials(recipe, best)]
+        assert len(every) == len(set(every)) == protocol.NUM_TRIALS
+        assert best in first
+
+
+@given(settings)
+def test_every_softness_is_tried_at_the_best_rate_and_decay(best: Setting) -> None:
+    for recipe in (SMOOTH, SOFT):
+        first = protocol.first_trials(recipe)
+        best = replace(best, softness=first[0].softness)
+        every = [*first, *protocol.second_trials(recipe, best)]
+        for decay in (best.weight_decay, max(best.weight_decay, DECAYS[1])):
+            at_best = {
+                s.softness
+                for s in every
+                if s.learning_rate == best.learning_rate and s.weight_decay == decay
+            }
+            assert at_best == set(recipe.softness)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "setting", "wanted"),
+    [
+        (HARD, Setting(RATES[0], 0.0, 0.0), ("learning rate",)),
+        (HARD, Setting(RATES[-1] * 2, DECAYS[-1], 0.0), ("learning rate", "weight decay")),
+        (HARD, Setting(RATES[1], 0.0, 0.0), ()),
+        (SMOOTH, Setting(RATES[1], 0.0, 0.0), ()),  # no smoothing is no edge
+        (SMOOTH, Setting(RATES[1], 0.0, protocol.SMOOTHINGS[-1]), ("softness",)),
+        (SOFT, Setting(RATES[1], 0.0, protocol.TEMPERATURES[0]), ("softness",)),
+        (SOFT, Setting(RATES[1], 0.0, protocol.TEMPERATURES[-1]), ("softness",)),
+        (SOFT, Setting(RATES[1], 0.0, 2.0), ()),
+    ],
+)
+def test_edges(recipe: Recipe, setting: Setting, wanted: tuple[str, ...]) -> None:
+    assert protocol.edges(recipe, setting) == wanted
+
+
+def small(recipes: dict[str, Recipe]) -> dict[str, protocol.Tuned]:
+    return protocol.run_tuned(
+        TASK, recipes, FOLDS, ROWS, hidden=(4,), epochs=2, trial_seed=5, seeds=[1, 2]
+    )
+
+
+def test_the_setting_chosen_has_the_least_held_out_loss() -> None:
+    found = small({"smooth": SMOOTH})["smooth"]
+    first = protocol.first_trials(SMOOTH)
+
+    def loss(setting: Setting) -> tuple[float, Tensor]:
+        losses, logits = [], []
+        for fit_rows, held_out in FOLDS:
+            arm = SMOOTH.arm(None, setting, fit_rows)
+            stacks = ex.train_students(TASK, {0: arm}, seeds=[5], hidden=(4,), epochs=2)
+            z = stacks[0].predict(TASK.x_train[held_out])[0]
+            losses.append(metrics.negative_log_likelihood(z, TASK.y_train[held_out]).item())
+            logits.append(z)
+        return sum(losses) / 2, torch.cat(logits)
+
+    by_first = {s: loss(s)[0] for s in first}
+    best = min(by_first, key=lambda s: by_first[s])
+    every = by_first | {s: loss(s)[0] for s in protocol.second_trials(SMOOTH, best)}
+    assert found.held_out_loss == pytest.approx(min(every.values()), abs=1e-6)
+    assert every[found.setting] == pytest.approx(min(every.values()), abs=1e-6)
+    labels = torch.cat([TASK.y_train[held_out] for _, held_out in FOLDS])
+    T = protocol.fitted_temperature(loss(found.setting)[1], labels)
+    assert found.temperature == pytest.approx(T, rel=1e-4)
+
+
+def test_students_are_trained_at_the_chosen_setting_on_all_rows() -> None:
+    found = small({"hard": HARD})["hard"]
+    arm = HARD.arm(None, found.setting, ROWS)
+    expected = ex.train_students(TASK, {0: arm}, seeds=[1, 2], hidden=(4,), epochs=2)[0]
+    for one, other in zip(found.stack.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
+
+
+def test_an_arm_does_not_depend_on_the_others() -> None:
+    alone, together = small({"soft": SOFT})["soft"], small({"hard": HARD, "soft": SOFT})["soft"]
+    assert alone.setting == together.setting
+    assert alone.held_out_loss == pytest.approx(together.held_out_loss, abs=1e-6)
+
+
+def test_each_fold_has_targets_of_its_own_and_its_held_out_rows_are_not_trained_on() -> None:
+    asked: list[int | None] = []
+
+    def targets(fold: int | None, T: float) -> Tensor:
+        asked.append(fold)
+        made = ONE_HOT.clone()
+        if fold is not None:
+            made[FOLDS[fold][1]] = float("nan")  # poison: training on one of them would show
+        return made
+
+    class Unchecked(Recipe):
+        def arm(self, fold: int | None, setting: Setting, rows: Tensor) -> ex.Arm:
+            arm = super().arm(fold, setting, rows)
+            poisoned = ~torch.isfinite(arm.soft_targets).all(1)
+            assert not poisoned[rows].any()
+            return replace(
+                arm, soft_targets=torch.where(poisoned.unsqueeze(1), 1 / 3, targets(None, 1.0))
+            )
+
+    small({"soft": Unchecked(targets, protocol.TEMPERATURES, tempered=True)})
+    assert {0, 1, None} == set(asked)
+
+
+def test_a_trial_that_diverges_is_not_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = ex.train_students
+
+    def broken(task: object, arms: dict, **more: object) -> dict:  # type: ignore[type-arg]
+        stacks = real(task, arms, **more)  # type: ignore[arg-type]
+        for key, stack in stacks.items():
+            if isinstance(key, tuple) and key[1].learning_rate != RATES[2]:
+                stack.weights[0].detach().fill_(float("inf"))
+        return stacks
+
+    monkeypatch.setattr(protocol, "train_students", broken)
+    assert small({"soft": SOFT})["soft"].setting.learning_rate == RATES[2]
+
+
+def test_the_teacher_of_least_held_out_loss_is_chosen() -> None:
+    chosen = protocol.tune_teacher(TASK, FOLDS, epochs=2, trial_seed=3, hidden=(4,), dropout=(0.0,))
+    losses = {}
+    for rate in RATES:
+        for decay in DECAYS:
+            setting = Setting(rate, decay, 0.0)
+            parts = []
+            for fit_rows, held_out in FOLDS:
+                stack = protocol.train_on_labels(
+                    TASK, [setting], fit_rows, seeds=[3], epochs=2, hidden=(4,), dropout=(0.0,)
+                )
+                z = stack.predict(TASK.x_train[held_out])[0]
+                parts.append(metrics.negative_log_likelihood(z, TASK.y_train[held_out]).item())
+            losses[setting] = sum(parts) / 2
+    assert losses[chosen] == pytest.approx(min(losses.values()), abs=1e-6)
+
+
+@given(st.integers(2, 6), st.integers(1, 5), st.integers(0, 99))
+def test_levelled_targets_keep_the_label_and_forget_the_rest(C: int, N: int, seed: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    p = torch.rand(N, C, generator=generator, dtype=torch.float64).softmax(1)
+    y = torch.randint(C, (N,), generator=generator)
+    found = protocol.levelled(p, y)
+    torch.testing.assert_close(found.sum(1), torch.ones(N, dtype=torch.float64))
+    at_label = y.unsqueeze(1)
+    assert torch.equal(found.gather(1, at_label), p.gather(1, at_label))
+    wrong = found.masked_select(
+        torch.ones_like(found, dtype=torch.bool).scatter(1, at_label, False)
+    )
+    assert (wrong.view(N, C - 1).std(1, correction=0) < 1e-12).all()
+
+
+@given(st.integers(2, 40), st.data())
+def test_blocks_are_one_run_and_the_rest(num_rows: int, data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, num_rows - 1))
+    start = data.draw(st.integers(0, num_rows - 1))
+    rest, run = protocol.blocks(num_rows, size, start)
+    assert sorted([*rest.tolist(), *run.tolist()]) == list(range(num_rows))
+    assert set(run.tolist()) == {(start + i) % num_rows for i in range(size)}

@@ -1,0 +1,144 @@
+"""The study of what soft targets buy, at a size of seconds: no row on both sides, equal arms."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill_helpers import protocol
+from distill_helpers.tasks import gaussian_mixture_task
+
+FOLDER = Path(__file__).parent.parent / "studies"
+SPEC = importlib.util.spec_from_file_location("deciding_study", FOLDER / "deciding.py")
+assert SPEC is not None and SPEC.loader is not None
+study = importlib.util.module_from_spec(SPEC)
+sys.modules["deciding_study"] = study  # dataclasses look their module up
+SPEC.loader.exec_module(study)
+
+SIZES = {
+    "article-4000": 4000,
+    "article-512": 512,
+    "overlap3-1000": 1000,
+    "overlap3-500": 500,
+    "digits-1437": 1437,
+    "digits-1437-blocks": 1438,
+    "digits-287": 287,
+    "digits-287-of-1437": 287,
+}
+
+
+@pytest.mark.parametrize("name", list(SIZES))
+@pytest.mark.parametrize("index", [0, 7])
+def test_a_tasks_name_carries_its_size_and_no_fold_leaks(name: str, index: int) -> None:
+    plan = study.PLANS[name]
+    task = plan.make(index)
+    split = study.Split.of(plan, task, index)
+    assert abs(len(split.rows) - SIZES[name]) <= 1
+    whole = name == "digits-287-of-1437"
+    assert len(split.teacher_rows) == (len(task.y_train) if whole else len(split.rows))
+    seen = []
+    for (fit_rows, held_out), (taught, same) in zip(split.folds, split.teacher_folds, strict=True):
+        assert torch.equal(held_out, same)
+        assert not torch.isin(held_out, fit_rows).any()
+        assert not torch.isin(held_out, taught).any()
+        assert torch.equal(torch.cat([fit_rows, held_out]).sort().values, split.rows)
+        assert len(taught) + len(held_out) == len(split.teacher_rows)
+        seen.append(held_out)
+    assert not torch.isin(seen[0], seen[1]).any()
+
+
+def test_a_block_is_a_run_of_the_file_and_twelve_go_round_it() -> None:
+    tests = [study.digits(index, in_blocks=True) for index in range(12)]
+    assert {len(task.y_test) for task in tests} == {359}
+    everything = torch.cat(
+        [torch.round(t.x_test * torch.tensor(t.scale) + torch.tensor(t.mean)) for t in tests]
+    )
+    assert len(everything.unique(dim=0)) > 1790
+
+
+TINY = gaussian_mixture_task(3, 4, 0.2, num_train=80, num_test=10, random_state=1)
+PLAN = study.Plan(lambda index: TINY.with_fresh_data(index), 4, 1)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shrink the study to seconds."""
+    monkeypatch.setattr(study, "NUM_TEST", 200)
+    monkeypatch.setattr(study, "STUDENTS", 2)
+    monkeypatch.setattr(study, "BEST_OF", 2)
+    monkeypatch.setattr(study, "MEMBERS", (1, 2))
+    monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2))
+    monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3))
+
+
+def test_a_replicate_has_every_arm_once(tiny: None) -> None:
+    rows = study.replicate(PLAN, 1, widths=(4,))
+    keys = [(r["width"], r["teacher"], r["members"], r["arm"]) for r in rows]
+    assert len(keys) == len(set(keys))
+    students = {key[1:] for key in keys if key[0] == 4}
+    soft = {
+        (teacher, count, f"soft, alpha {alpha}")
+        for teacher in ("article", "tuned", "calibrated")
+        for count in (1, 2)
+        for alpha in ("0.7", "1")
+    }
+    level = {(t, 2, "levelled, alpha 1") for t in ("article", "tuned", "calibrated")}
+    assert soft | level <= students
+    assert {("none", 0, "hard labels"), ("none", 0, "smoothed labels")} <= students
+    assert ("oracle", 0, "soft, alpha 1") in students
+    assert len(students) == len(soft) + len(level) + 3 + 3
+    assert all(0 <= r["accuracy"] <= 1 and r["excess_risk"] > -0.05 for r in rows)
+    assert rows == study.replicate(PLAN, 1, widths=(4,)) or all(  # NaN is not equal to itself
+        str(a) == str(b) for a, b in zip(rows, study.replicate(PLAN, 1, widths=(4,)), strict=True)
+    )
+
+
+def test_a_calibrated_teacher_differs_by_its_temperature_alone(tiny: None) -> None:
+    task = TINY
+    split = study.Split.of(PLAN, task, 0)
+    made = study.Teachers.of(task, split, study.ARTICLE, 1, 0, task.x_test)
+    for fold in (0, 1, None):
+        tau = made.temperatures[fold, 2]
+        torch.testing.assert_close(
+            made.targets(fold, 2, True, 2.0), made.targets(fold, 2, False, 2.0 * tau)
+        )
+    held_out = split.folds[1][1]
+    logits = made.train[1][:2, held_out].mean(0)
+    expected = protocol.fitted_temperature(logits, task.y_train[held_out])
+    assert made.temperatures[0, 2] == expected  # from the other fold
+    torch.testing.assert_close(
+        made.on_test(2, True) * made.temperatures[None, 2], made.on_test(2, False)
+    )
+
+
+def test_agreement_is_split_by_the_teachers_errors() -> None:
+    posterior = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]])
+    judge = study.Judge(torch.zeros(4, 1), posterior, 0.0)
+    teacher = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [1.0, 0.0]])  # slips on 1 and 3
+    student = torch.tensor([[[2.0, 0.0], [0.0, 1.0], [1.0, 0.0], [0.0, 1.0]]])
+    found = judge.inherited(student, teacher)
+    assert found["agreement"] == 0.5
+    assert found["agreement_right"] == 0.5
+    assert found["agreement_slip"] == 0.5
+    assert found["teacher_slips"] == 0.5
+    assert found["margin"] == 1.25
+
+
+def test_scores_before_and_after_a_temperature() -> None:
+    judge = study.Judge(torch.zeros(2, 1), torch.tensor([0, 1]), 0.0)
+    logits = torch.tensor([[[4.0, 0.0], [4.0, 0.0]]])
+    found = judge.scores(logits, 2.0)
+    assert found["accuracy"] == 0.5
+    assert found["negative_log_likelihood"] == pytest.approx(2.018150, abs=1e-6)
+    assert found["calibrated_loss"] == pytest.approx(1.126928, abs=1e-6)
+
+
+def test_too_few_replicates_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        sys.argv = ["deciding.py", "digits-287", "--replicates", "0"]
+        study.main()
+    assert "1 or more" in capsys.readouterr().err
