@@ -34,6 +34,7 @@ _CODE = (
     "experiments",
     "capacity",
     "protocol",
+    "deciding",
 )
 
 

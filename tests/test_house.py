@@ -31,7 +31,8 @@ FLOORS = {
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
-    6: ["runs", "__main__"],
+    6: ["deciding"],
+    7: ["runs", "__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 DRAWING = {"matplotlib", "altair", "vl_convert", "IPython", "ipywidgets", "plotly"}

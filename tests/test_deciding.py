@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
+from distill_helpers import deciding as study
 from distill_helpers import protocol
 from distill_helpers.tasks import gaussian_mixture_task
-
-FOLDER = Path(__file__).parent.parent / "studies"
-SPEC = importlib.util.spec_from_file_location("deciding_study", FOLDER / "deciding.py")
-assert SPEC is not None and SPEC.loader is not None
-study = importlib.util.module_from_spec(SPEC)
-sys.modules["deciding_study"] = study  # dataclasses look their module up
-SPEC.loader.exec_module(study)
 
 SIZES = {
     "article-4000": 4000,
@@ -135,10 +125,3 @@ def test_scores_before_and_after_a_temperature() -> None:
     assert found["accuracy"] == 0.5
     assert found["negative_log_likelihood"] == pytest.approx(2.018150, abs=1e-6)
     assert found["calibrated_loss"] == pytest.approx(1.126928, abs=1e-6)
-
-
-def test_too_few_replicates_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        sys.argv = ["deciding.py", "digits-287", "--replicates", "0"]
-        study.main()
-    assert "1 or more" in capsys.readouterr().err
