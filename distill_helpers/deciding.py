@@ -19,7 +19,7 @@ from torch import Tensor
 
 from distill_helpers import experiments as ex
 from distill_helpers import metrics, protocol, studies
-from distill_helpers.protocol import Recipe, Setting, Tuned
+from distill_helpers.protocol import Recipe, Setting, Shape, Tuned
 from distill_helpers.soft_targets import fitted_temperature, soft_targets
 from distill_helpers.tasks import Task, article_task, gaussian_mixture_task
 
@@ -104,12 +104,16 @@ PLANS = {
 
 @dataclass(frozen=True)
 class Split:
-    """The rows of a replicate: the student's, its teachers', and the same for each fold."""
+    """The rows of a replicate: the student's and its teachers', whole and by fold.
+
+    A teacher's own setting is chosen on folds of its own rows (`tuning_folds`).
+    """
 
     rows: Tensor
     teacher_rows: Tensor
     folds: list[tuple[Tensor, Tensor]]
     teacher_folds: list[tuple[Tensor, Tensor]]
+    tuning_folds: list[tuple[Tensor, Tensor]]
 
     @classmethod
     def of(cls, plan: Plan, task: Task, index: int) -> Split:
@@ -125,19 +129,23 @@ class Split:
             )
             rows = torch.from_numpy(np.sort(kept))
         teacher_rows = every if plan.teachers_see_all else rows
-        size = len(rows) // FOLDS
-        if plan.in_blocks:
-            parts = [protocol.blocks(len(rows), size, k * 2 * size) for k in range(FOLDS_USED)]
-        else:
-            splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=index)
-            labels = task.y_train[rows].numpy()
-            found = list(splitter.split(np.zeros(len(labels)), labels))[:FOLDS_USED]
-            parts = [(torch.from_numpy(a), torch.from_numpy(b)) for a, b in found]
-        folds = [(rows[a], rows[b]) for a, b in parts]
+
+        def split(rows: Tensor) -> list[tuple[Tensor, Tensor]]:
+            if plan.in_blocks:
+                size = len(rows) // FOLDS
+                parts = [protocol.blocks(len(rows), size, k * 2 * size) for k in range(FOLDS_USED)]
+            else:
+                splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=index)
+                labels = task.y_train[rows].numpy()
+                found = list(splitter.split(np.zeros(len(labels)), labels))[:FOLDS_USED]
+                parts = [(torch.from_numpy(a), torch.from_numpy(b)) for a, b in found]
+            return [(rows[a], rows[b]) for a, b in parts]
+
+        folds = split(rows)
         teacher_folds = [
             (teacher_rows[~torch.isin(teacher_rows, held_out)], held_out) for _, held_out in folds
         ]
-        return cls(rows, teacher_rows, folds, teacher_folds)
+        return cls(rows, teacher_rows, folds, teacher_folds, split(teacher_rows))
 
 
 @dataclass(frozen=True)
@@ -150,17 +158,31 @@ class Teachers:
 
     @classmethod
     def of(
-        cls, task: Task, split: Split, setting: Setting, epochs: int, index: int, x: Tensor
+        cls,
+        task: Task,
+        split: Split,
+        index: int,
+        x: Tensor,
+        setting: Setting,
+        shape: Shape,
+        *,
+        epochs: int,
+        average_last: int,
     ) -> Teachers:
         """Train them, and fit the temperature of the pool of each size on held-out rows."""
-        seeds = ex.member_seeds(RANDOM_STATE, "teacher", index, max(MEMBERS))
+        train_on = functools.partial(
+            protocol.train_on_labels,
+            task,
+            [setting],
+            shape=shape,
+            seeds=ex.member_seeds(RANDOM_STATE, "teacher", index, max(MEMBERS)),
+            epochs=epochs,
+            average_last=average_last,
+        )
         train: dict[int | None, Tensor] = {}
         for fold, (fit_rows, _) in enumerate(split.teacher_folds):
-            stack = protocol.train_on_labels(task, [setting], fit_rows, seeds=seeds, epochs=epochs)
-            train[fold] = stack.predict(task.x_train)
-        stack = protocol.train_on_labels(
-            task, [setting], split.teacher_rows, seeds=seeds, epochs=epochs
-        )
+            train[fold] = train_on(rows=fit_rows).predict(task.x_train)
+        stack = train_on(rows=split.teacher_rows)
         train[None] = stack.predict(task.x_train)
         temperatures: dict[tuple[int | None, int], float] = {}
         for count in MEMBERS:
@@ -323,13 +345,14 @@ def replicate(
     judge = Judge.of(task, index)
     epochs = plan.teacher_epochs
     trial = ex.member_seeds(RANDOM_STATE, "trial", index, 1)[0]
-    tuned = protocol.tune_teacher(
-        task, split.teacher_folds, epochs=epochs, trial_seed=trial, progress=progress
+    tuned, shape = protocol.tune_teacher(
+        task, split.tuning_folds, epochs=epochs, trial_seed=trial, progress=progress
     )
-    own = Teachers.of(task, split, tuned, epochs, index, judge.x)
+    teach = functools.partial(Teachers.of, task, split, index, judge.x, epochs=epochs)
+    own = teach(tuned, shape, average_last=protocol.averaged(epochs))
     made = {"tuned": (own, False), "calibrated": (own, True)}
     if only is None or any(key[0] == "article" for key in only):
-        made["article"] = (Teachers.of(task, split, ARTICLE, epochs, index, judge.x), False)
+        made["article"] = (teach(ARTICLE, protocol.SHAPES[0], average_last=1), False)
     arms = recipes(task, made)
     if only is not None:
         arms = {key: arms[key] for key in only}
@@ -357,8 +380,10 @@ def replicate(
             logits = teachers.on_test(count, calibrated).unsqueeze(0)
             divisor = teachers.temperatures[None, count] / teachers.divisor(None, count, calibrated)
             setting = ARTICLE if name == "article" else tuned
+            wide = name == "article" or shape == protocol.SHAPES[0]
             scores = judge.scores(logits, divisor) | judge.inherited(logits, logits[0])
-            row(0, (name, count, "teacher"), setting, [], **scores)
+            lesson = "teacher" if wide else "teacher, student's shape"
+            row(0, (name, count, lesson), setting, [], **scores)
     reference = own.on_test(max(MEMBERS), False)
     for width in widths:
         hidden = (width, width // 2)
@@ -397,26 +422,28 @@ def rivals(
     index: int,
 ) -> list[tuple[str, Tensor]]:
     """Spend compute on hard labels in other ways, at the setting tuned for them."""
-    epochs, none = plan.student_epochs, (0.0,) * len(hidden)
+    epochs = plan.student_epochs
     train = functools.partial(
-        protocol.train_on_labels, task, [hard.setting], hidden=hidden, dropout=none, epochs=epochs
+        protocol.train_on_labels,
+        task,
+        [hard.setting],
+        shape=protocol.Shape(hidden, (0.0,) * len(hidden)),
+        epochs=epochs,
     )
-    averaged = train(
-        split.rows,
-        seeds=ex.member_seeds(RANDOM_STATE, "student", index, STUDENTS),
-        average_last=epochs // 4,
-    )
+    seeds = ex.member_seeds(RANDOM_STATE, "student", index, STUDENTS)
+    last = train(rows=split.rows, seeds=seeds)
     fit_rows, held_out = split.folds[0]
-    several = train(fit_rows, seeds=ex.member_seeds(RANDOM_STATE, "best-of", index, BEST_OF))
+    several = train(
+        rows=fit_rows,
+        seeds=ex.member_seeds(RANDOM_STATE, "best-of", index, BEST_OF),
+        average_last=protocol.averaged(epochs),
+    )
     losses = metrics.negative_log_likelihood(
         several.predict(task.x_train[held_out]), task.y_train[held_out], members=True
     )
     best = int(losses.argmin())
     return [
-        ("hard labels, averaged weights", averaged.predict(judge.x)),
+        ("hard labels, last weights", last.predict(judge.x)),
         (f"hard labels, best of {BEST_OF}", several[best : best + 1].predict(judge.x)),
-        (
-            f"hard labels, ensemble of {STUDENTS}",
-            hard.stack.predict(judge.x).mean(0, keepdim=True),
-        ),
+        (f"hard labels, ensemble of {STUDENTS}", hard.stack.predict(judge.x).mean(0, keepdim=True)),
     ]

@@ -590,6 +590,7 @@ def train_students(
     hidden: Sequence[int] = STUDENT_HIDDEN,
     epochs: int = 50,
     optimiser: str = "adam",
+    average_last: int = 1,
     progress: str | None = None,
 ) -> dict[Name, Stack]:
     """Train one student for each arm and seed, all at once.
@@ -609,7 +610,7 @@ def train_students(
         Hidden widths.
     epochs : int
         Passes over the data.
-    optimiser : str
+    optimiser, average_last
         See `distill_helpers.training.fit`.
     progress : str, optional
         Label of a progress bar.
@@ -634,6 +635,7 @@ def train_students(
         epochs,
         optimiser,
         progress,
+        average_last,
     )
 
 
@@ -704,6 +706,7 @@ def _train_arms(
     epochs: int,
     optimiser: str,
     progress: str | None,
+    average_last: int = 1,
 ) -> dict[Name, Stack]:
     """Train all arms as one stack; the objective is made from one arm a member."""
     count = len(seeds)
@@ -725,6 +728,7 @@ def _train_arms(
         weight_decay=[arm.weight_decay for arm in chosen],
         seeds=list(seeds) * len(arms),
         rows=torch.stack(rows),
+        average_last=average_last,
         progress=progress,
     )
     trained = {

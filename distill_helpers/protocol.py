@@ -2,7 +2,8 @@
 
 Knobs are a learning rate, a weight decay and one softness of the arm's own (a temperature, or the
 amount of label smoothing). They are chosen by negative log-likelihood on held-out folds of the
-training rows, never on test rows, and every arm has the same number of trials.
+training rows, never on test rows, and every arm has the same number of trials. Weights are averaged
+over the last quarter of the epochs, in every arm and trial.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from distill_helpers import metrics
 from distill_helpers.experiments import (
+    STUDENT_HIDDEN,
     TEACHER_DROPOUT,
     TEACHER_HIDDEN,
     Arm,
@@ -27,10 +29,10 @@ from distill_helpers.soft_targets import fitted_temperature
 from distill_helpers.tasks import Task
 from distill_helpers.training import HardLabels, fit
 
-RATES = (1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
 """Learning rates on trial, of Adam."""
 
-DECAYS = (0.0, 3e-4, 3e-3, 3e-2, 3e-1)
+DECAYS = (0.0, 1e-3, 1e-2, 1e-1)
 """Weight decays on trial, added to the gradient as Adam does."""
 
 TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
@@ -39,8 +41,12 @@ TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 SMOOTHINGS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6)
 """Amounts of label smoothing on trial."""
 
-NUM_TRIALS = 37
-"""Settings that every arm tries: 25 rates and decays, then 12 around the best of them."""
+NUM_TRIALS = 36
+"""Settings that every arm tries: 24 rates and decays, then 12 around the best of them."""
+
+AVERAGED = 0.25
+"""Share of the epochs, the last, whose weights are averaged: it does what a falling rate does, and
+keeps a lucky or unlucky last step from choosing a setting."""
 
 Name = TypeVar("Name", bound=Hashable)
 Folds = Sequence[tuple[Tensor, Tensor]]
@@ -105,8 +111,9 @@ class Tuned:
         Fitted to the held-out logits at this setting (Guo et al. 2017): divides the students'
         logits where they are to be calibrated.
     edges : tuple of str
-        Knobs that lie at an end of their grid that could be moved; no decay and no smoothing are
-        ends that cannot.
+        Knobs that lie at an end of their grid that could be moved. Ends that could not: no decay;
+        no smoothing; and the lowest temperature beside labels, where the distillation term, which
+        has T^2, is all but gone.
     stack : Stack
         The students, trained on all rows; one member a seed.
     """
@@ -135,7 +142,7 @@ def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
         finer = (1.0, 10**-0.5, 10**0.5)
         decays = [best.weight_decay * factor for factor in finer]
         if best.weight_decay == 0:
-            decays = [0.0, 3e-5, 1e-4]
+            decays = [0.0, 1e-4, 3e-4]
         return [Setting(rate, decay, 0.0) for rate in rates for decay in decays]
     place = min(DECAYS.index(best.weight_decay), len(DECAYS) - 2)
     return [
@@ -154,8 +161,10 @@ def edges(recipe: Recipe, setting: Setting) -> tuple[str, ...]:
     if setting.weight_decay >= DECAYS[-1]:
         found.append("weight decay")
     if recipe.softness:
-        lowest, highest = recipe.softness[0], recipe.softness[-1]
-        if setting.softness == highest or (setting.softness == lowest and lowest > 0):
+        fades = not recipe.tempered or recipe.alpha < 1
+        if setting.softness == recipe.softness[-1] or (
+            setting.softness == recipe.softness[0] and not fades
+        ):
             found.append("softness")
     return tuple(found)
 
@@ -204,6 +213,7 @@ def run_tuned(
     -----
     An arm tries `NUM_TRIALS` settings, each with one student a fold. Ties go to the first.
     """
+    average_last = averaged(epochs)
     outcomes: dict[Name, dict[Setting, tuple[float, list[Tensor]]]] = {n: {} for n in recipes}
 
     def attempt(wanted: Mapping[Name, Sequence[Setting]]) -> None:
@@ -216,7 +226,13 @@ def run_tuned(
                 for setting in settings
             }
             stacks = train_students(
-                task, arms, seeds=[trial_seed], hidden=hidden, epochs=epochs, progress=progress
+                task,
+                arms,
+                seeds=[trial_seed],
+                hidden=hidden,
+                epochs=epochs,
+                average_last=average_last,
+                progress=progress,
             )
             for key, stack in stacks.items():
                 logits.setdefault(key, []).append(stack.predict(task.x_train[held_out])[0])
@@ -235,6 +251,7 @@ def run_tuned(
         seeds=seeds,
         hidden=hidden,
         epochs=epochs,
+        average_last=average_last,
         progress=progress,
     )
     labels = torch.cat([task.y_train[held_out] for _, held_out in folds])
@@ -250,6 +267,11 @@ def run_tuned(
     }
 
 
+def averaged(epochs: int) -> int:
+    """Return over how many last epochs the weights are averaged."""
+    return max(1, round(AVERAGED * epochs))
+
+
 def _held_out_loss(parts: Sequence[Tensor], task: Task, folds: Folds) -> float:
     """Return the mean NLL over folds; infinite where a student diverged."""
     losses = [
@@ -261,15 +283,26 @@ def _held_out_loss(parts: Sequence[Tensor], task: Task, folds: Folds) -> float:
     return sum(losses) / len(losses)
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Hidden widths of a network, and the dropout rate after each."""
+
+    hidden: tuple[int, ...]
+    dropout: tuple[float, ...]
+
+
+SHAPES = (Shape(TEACHER_HIDDEN, TEACHER_DROPOUT), Shape(STUDENT_HIDDEN, (0.0, 0.0)))
+"""What a tuned teacher may look like: the article's teacher, or its student."""
+
+
 def train_on_labels(
     task: Task,
     settings: Sequence[Setting],
     rows: Tensor,
+    shape: Shape = SHAPES[0],
     *,
     seeds: Sequence[int],
     epochs: int,
-    hidden: Sequence[int] = TEACHER_HIDDEN,
-    dropout: Sequence[float] = TEACHER_DROPOUT,
     average_last: int = 1,
     progress: str | None = None,
 ) -> Stack:
@@ -283,12 +316,12 @@ def train_on_labels(
         Their softness is not used.
     rows : Tensor
         Training rows, ``(n,)``.
+    shape : Shape
+        The article's teacher where left out.
     seeds : sequence of int
         For every setting.
     epochs : int
         Passes over the rows.
-    hidden, dropout : sequence
-        The article's teacher where left out.
     average_last : int
         See `distill_helpers.training.fit`.
     progress : str, optional
@@ -300,8 +333,8 @@ def train_on_labels(
         ``len(settings) * len(seeds)`` members.
     """
     every = list(seeds) * len(settings)
-    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
-    stack = Stack.build(sizes, seeds=every, dropout=dropout)
+    sizes = (task.x_train.shape[1], *shape.hidden, task.num_classes)
+    stack = Stack.build(sizes, seeds=every, dropout=shape.dropout)
     fit(
         stack,
         task,
@@ -320,14 +353,13 @@ def train_on_labels(
 def tune_teacher(
     task: Task,
     folds: Folds,
+    shapes: Sequence[Shape] = SHAPES,
     *,
     epochs: int,
     trial_seed: int,
-    hidden: Sequence[int] = TEACHER_HIDDEN,
-    dropout: Sequence[float] = TEACHER_DROPOUT,
     progress: str | None = None,
-) -> Setting:
-    """Choose a teacher's rate and decay: the least NLL of one member on held-out folds.
+) -> tuple[Setting, Shape]:
+    """Choose a teacher's rate, decay and shape: the least NLL of one member on held-out folds.
 
     Parameters
     ----------
@@ -335,37 +367,40 @@ def tune_teacher(
         Its training part is used.
     folds : sequence of (fit_rows, held_out_rows)
         Rows that a teacher may see, and rows that score it.
+    shapes : sequence of Shape
+        On trial.
     epochs : int
         Passes over the rows.
     trial_seed : int
         Of the one member that tries a setting on a fold.
-    hidden, dropout : sequence
-        The article's teacher where left out.
     progress : str, optional
         Label of a progress bar.
 
     Returns
     -------
-    Setting
-        One of `RATES` by `DECAYS`.
+    (Setting, Shape)
+        One of `RATES` by `DECAYS`, and one of `shapes`.
     """
     settings = [Setting(rate, decay, 0.0) for rate in RATES for decay in DECAYS]
-    parts: list[list[Tensor]] = [[] for _ in settings]
-    for fit_rows, held_out in folds:
-        stack = train_on_labels(
-            task,
-            settings,
-            fit_rows,
-            seeds=[trial_seed],
-            epochs=epochs,
-            hidden=hidden,
-            dropout=dropout,
-            progress=progress,
-        )
-        for found, logits in zip(parts, stack.predict(task.x_train[held_out]), strict=True):
-            found.append(logits)
-    losses = [_held_out_loss(found, task, folds) for found in parts]
-    return settings[losses.index(min(losses))]
+    losses: dict[tuple[Setting, Shape], float] = {}
+    for shape in shapes:
+        parts: list[list[Tensor]] = [[] for _ in settings]
+        for fit_rows, held_out in folds:
+            stack = train_on_labels(
+                task,
+                settings,
+                fit_rows,
+                shape,
+                seeds=[trial_seed],
+                epochs=epochs,
+                average_last=averaged(epochs),
+                progress=progress,
+            )
+            for found, logits in zip(parts, stack.predict(task.x_train[held_out]), strict=True):
+                found.append(logits)
+        for setting, found in zip(settings, parts, strict=True):
+            losses[setting, shape] = _held_out_loss(found, task, folds)
+    return min(losses, key=lambda key: losses[key])
 
 
 def levelled(targets: Tensor, labels: Tensor) -> Tensor:
