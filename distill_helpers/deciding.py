@@ -7,8 +7,10 @@ many and says what was predicted, the page *What do soft targets buy?* reads its
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Collection, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,6 +23,7 @@ from distill_helpers import experiments as ex
 from distill_helpers import metrics, protocol, studies
 from distill_helpers.protocol import Recipe, Setting, Shape, Tuned
 from distill_helpers.soft_targets import fitted_temperature, soft_targets
+from distill_helpers.statistics import Estimate, nadeau_bengio
 from distill_helpers.tasks import Task, article_task, gaussian_mixture_task
 
 RANDOM_STATE = 42
@@ -32,6 +35,8 @@ MEMBERS = (1, 4, 12)
 WIDTHS = (8, 64)
 ARTICLE = Setting(learning_rate=1e-3, weight_decay=0.0, softness=0.0)
 SPLITS = 5  # of the digits, in one repeat
+DIGITS = 1797  # rows
+HIGHER_IS_BETTER = ("accuracy", "agreement", "agreement_right", "agreement_slip")
 
 
 @dataclass(frozen=True)
@@ -447,3 +452,77 @@ def rivals(
         (f"hard labels, best of {BEST_OF}", several[best : best + 1].predict(judge.x)),
         (f"hard labels, ensemble of {STUDENTS}", hard.stack.predict(judge.x).mean(0, keepdim=True)),
     ]
+
+
+def tables(folder: str | Path) -> dict[str, studies.Study]:
+    """Read the study's tables in the order of `PLANS`; a task without a table is left out.
+
+    Parameters
+    ----------
+    folder : path
+        Where ``deciding-TASK.csv`` lie.
+    """
+    paths = {name: Path(folder) / f"deciding-{name}.csv" for name in PLANS}
+    return {name: studies.read(path) for name, path in paths.items() if path.exists()}
+
+
+def gain(
+    study: studies.Study,
+    task: str,
+    one: Key,
+    other: Key,
+    width: int = 64,
+    column: str = "negative_log_likelihood",
+) -> Estimate:
+    """Return what one arm gains on another, paired by training set: above 0 is better.
+
+    Parameters
+    ----------
+    study : Study
+        Of the task.
+    task : str
+        One of `PLANS`: folds of the digits share rows, so their interval is that of Nadeau and
+        Bengio (2003); the other tasks' training sets are independent.
+    one, other : tuple
+        Teacher, members and lesson; see `Key`.
+    width : int
+        Of the students; 0 for teachers.
+    column : str
+        A score of the table: a loss, an error, ``"accuracy"`` or an agreement.
+
+    Returns
+    -------
+    Estimate
+        In the column's unit: a fraction, or nats.
+    """
+    first, second = (values(study, key, width, column) for key in (one, other))
+    if column not in HIGHER_IS_BETTER:
+        first, second = second, first
+    return paired(task, first, second)
+
+
+def paired(task: str, one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
+    """Return the mean difference of two arms' scores by training set, with a task's interval.
+
+    A training set in which one of them is missing or NaN is left out.
+    """
+    shared = sorted(
+        index for index in one.keys() & other.keys() if math.isfinite(one[index] - other[index])
+    )
+    if not task.startswith("digits"):
+        return studies.gain({i: one[i] for i in shared}, {i: other[i] for i in shared})
+    differences = [one[index] - other[index] for index in shared]
+    return nadeau_bengio(differences, (SPLITS - 1) * DIGITS // SPLITS, DIGITS // SPLITS)
+
+
+def values(study: studies.Study, key: Key, width: int, column: str) -> dict[int, float]:
+    """Return an arm's scores by training set; a teacher's lesson is its key's first and second."""
+    teacher, members, lesson = key
+    where = {"teacher": teacher, "members": members, "width": width}
+    if width:
+        return study.arm(lesson, column, **where)
+    return {
+        row["replicate"]: row[column]
+        for row in study.rows
+        if all(row[name] == value for name, value in where.items())
+    }

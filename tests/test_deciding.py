@@ -39,6 +39,9 @@ def test_a_tasks_name_carries_its_size_and_no_fold_leaks(name: str, index: int) 
         assert len(taught) + len(held_out) == len(split.teacher_rows)
         seen.append(held_out)
     assert not torch.isin(seen[0], seen[1]).any()
+    for fit_rows, held_out in split.tuning_folds:
+        both = torch.cat([fit_rows, held_out]).sort().values
+        assert torch.equal(both, split.teacher_rows.sort().values)
 
 
 def test_a_block_is_a_run_of_the_file_and_twelve_go_round_it() -> None:
@@ -51,6 +54,7 @@ def test_a_block_is_a_run_of_the_file_and_twelve_go_round_it() -> None:
 
 
 TINY = gaussian_mixture_task(3, 4, 0.2, num_train=80, num_test=10, random_state=1)
+SMALL = protocol.Shape((4,), (0.0,))
 PLAN = study.Plan(lambda index: TINY.with_fresh_data(index), 4, 1)
 
 
@@ -61,6 +65,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "STUDENTS", 2)
     monkeypatch.setattr(study, "BEST_OF", 2)
     monkeypatch.setattr(study, "MEMBERS", (1, 2))
+    monkeypatch.setattr(protocol, "SHAPES", (SMALL, SMALL))
     monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2))
     monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3))
 
@@ -90,7 +95,9 @@ def test_a_replicate_has_every_arm_once(tiny: None) -> None:
 def test_a_calibrated_teacher_differs_by_its_temperature_alone(tiny: None) -> None:
     task = TINY
     split = study.Split.of(PLAN, task, 0)
-    made = study.Teachers.of(task, split, study.ARTICLE, 1, 0, task.x_test)
+    made = study.Teachers.of(
+        task, split, 0, task.x_test, study.ARTICLE, SMALL, epochs=1, average_last=1
+    )
     for fold in (0, 1, None):
         tau = made.temperatures[fold, 2]
         torch.testing.assert_close(

@@ -22,6 +22,7 @@ ONE_HOT = ex.smoothed_labels(TASK.y_train, 3)
 HARD = Recipe(lambda fold, s: ONE_HOT)
 SMOOTH = Recipe(lambda fold, s: ex.smoothed_labels(TASK.y_train, 3, s), protocol.SMOOTHINGS)
 SOFT = Recipe(lambda fold, T: ONE_HOT, protocol.TEMPERATURES, 0.7, tempered=True)
+ALONE = Recipe(lambda fold, T: ONE_HOT, protocol.TEMPERATURES, tempered=True)
 
 settings = st.builds(
     Setting,
@@ -47,7 +48,10 @@ def test_every_softness_is_tried_at_the_best_rate_and_decay(best: Setting) -> No
         first = protocol.first_trials(recipe)
         best = replace(best, softness=first[0].softness)
         every = [*first, *protocol.second_trials(recipe, best)]
-        for decay in (best.weight_decay, max(best.weight_decay, DECAYS[1])):
+        for decay in (
+            best.weight_decay,
+            DECAYS[min(DECAYS.index(best.weight_decay) + 1, len(DECAYS) - 1)],
+        ):
             at_best = {
                 s.softness
                 for s in every
@@ -64,7 +68,8 @@ def test_every_softness_is_tried_at_the_best_rate_and_decay(best: Setting) -> No
         (HARD, Setting(RATES[1], 0.0, 0.0), ()),
         (SMOOTH, Setting(RATES[1], 0.0, 0.0), ()),  # no smoothing is no edge
         (SMOOTH, Setting(RATES[1], 0.0, protocol.SMOOTHINGS[-1]), ("softness",)),
-        (SOFT, Setting(RATES[1], 0.0, protocol.TEMPERATURES[0]), ("softness",)),
+        (SOFT, Setting(RATES[1], 0.0, protocol.TEMPERATURES[0]), ()),  # all but hard labels
+        (ALONE, Setting(RATES[1], 0.0, protocol.TEMPERATURES[0]), ("softness",)),
         (SOFT, Setting(RATES[1], 0.0, protocol.TEMPERATURES[-1]), ("softness",)),
         (SOFT, Setting(RATES[1], 0.0, 2.0), ()),
     ],
@@ -155,20 +160,40 @@ def test_a_trial_that_diverges_is_not_chosen(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_teacher_of_least_held_out_loss_is_chosen() -> None:
-    chosen = protocol.tune_teacher(TASK, FOLDS, epochs=2, trial_seed=3, hidden=(4,), dropout=(0.0,))
+    shapes = (protocol.Shape((4,), (0.3,)), protocol.Shape((6,), (0.0,)))
+    chosen = protocol.tune_teacher(TASK, FOLDS, shapes, epochs=4, trial_seed=3)
     losses = {}
-    for rate in RATES:
-        for decay in DECAYS:
-            setting = Setting(rate, decay, 0.0)
-            parts = []
-            for fit_rows, held_out in FOLDS:
-                stack = protocol.train_on_labels(
-                    TASK, [setting], fit_rows, seeds=[3], epochs=2, hidden=(4,), dropout=(0.0,)
-                )
-                z = stack.predict(TASK.x_train[held_out])[0]
-                parts.append(metrics.negative_log_likelihood(z, TASK.y_train[held_out]).item())
-            losses[setting] = sum(parts) / 2
+    for shape in shapes:
+        for rate in RATES:
+            for decay in DECAYS:
+                parts = []
+                for fit_rows, held_out in FOLDS:
+                    stack = protocol.train_on_labels(
+                        TASK,
+                        [Setting(rate, decay, 0.0)],
+                        fit_rows,
+                        shape,
+                        seeds=[3],
+                        epochs=4,
+                        average_last=1,
+                    )
+                    z = stack.predict(TASK.x_train[held_out])[0]
+                    parts.append(metrics.negative_log_likelihood(z, TASK.y_train[held_out]).item())
+                losses[Setting(rate, decay, 0.0), shape] = sum(parts) / 2
     assert losses[chosen] == pytest.approx(min(losses.values()), abs=1e-6)
+
+
+def test_weights_are_averaged_over_the_last_quarter_in_every_arm() -> None:
+    assert [protocol.averaged(epochs) for epochs in (1, 2, 4, 8, 50)] == [1, 1, 1, 2, 12]
+    found = protocol.run_tuned(
+        TASK, {"hard": HARD}, FOLDS, ROWS, hidden=(4,), epochs=8, trial_seed=5, seeds=[1]
+    )["hard"]
+    arm = HARD.arm(None, found.setting, ROWS)
+    expected = ex.train_students(TASK, {0: arm}, seeds=[1], hidden=(4,), epochs=8, average_last=2)[
+        0
+    ]
+    for one, other in zip(found.stack.parameters(), expected.parameters(), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
 
 @given(st.integers(2, 6), st.integers(1, 5), st.integers(0, 99))

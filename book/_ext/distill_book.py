@@ -113,7 +113,9 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
     from distill_helpers import results
 
     lines = ["| claim | result | verdict | chapter |", "|:--|:--|:--|:--|"]
-    for path in sorted((Path(app.srcdir) / "notebooks").glob("[0-9]*.ipynb")):
+    for path in sorted((Path(app.srcdir) / "notebooks").glob("*.ipynb")):
+        if results.MIME not in path.read_text(encoding="utf-8"):
+            continue  # a page that records nothing
         recorded = results.read(path)
         lines += [
             f"| {results.escape(v['claim'])} | {results.escape(v['result'])} | **{v['verdict']}** "
