@@ -29,20 +29,20 @@ from distill_helpers.soft_targets import fitted_temperature
 from distill_helpers.tasks import Task
 from distill_helpers.training import HardLabels, fit
 
-RATES = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 """Learning rates on trial, of Adam."""
 
-DECAYS = (0.0, 1e-3, 1e-2, 1e-1)
-"""Weight decays on trial, added to the gradient as Adam does."""
+DECAYS = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
+"""Weight decays on trial, added to the gradient as Adam does; the last in the second round only."""
 
-TEMPERATURES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Temperatures on trial where the softness is one; the middle one comes first."""
 
 SMOOTHINGS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6)
 """Amounts of label smoothing on trial."""
 
-NUM_TRIALS = 36
-"""Settings that every arm tries: 24 rates and decays, then 12 around the best of them."""
+NUM_TRIALS = 44
+"""Settings that every arm tries: 32 rates and decays, then 12 around the best of them."""
 
 AVERAGED = 0.25
 """Share of the epochs, the last, whose weights are averaged: it does what a falling rate does, and
@@ -128,7 +128,7 @@ class Tuned:
 def first_trials(recipe: Recipe) -> list[Setting]:
     """List the settings of the first round: every rate and decay, at the middle softness."""
     middle = recipe.softness[len(recipe.softness) // 2] if recipe.softness else 0.0
-    return [Setting(rate, decay, middle) for rate in RATES for decay in DECAYS]
+    return [Setting(rate, decay, middle) for rate in RATES for decay in DECAYS[:-1]]
 
 
 def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
@@ -144,7 +144,7 @@ def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
         if best.weight_decay == 0:
             decays = [0.0, 1e-4, 3e-4]
         return [Setting(rate, decay, 0.0) for rate in rates for decay in decays]
-    place = min(DECAYS.index(best.weight_decay), len(DECAYS) - 2)
+    place = DECAYS.index(best.weight_decay)
     return [
         Setting(best.learning_rate, decay, softness)
         for softness in recipe.softness
@@ -379,9 +379,9 @@ def tune_teacher(
     Returns
     -------
     (Setting, Shape)
-        One of `RATES` by `DECAYS`, and one of `shapes`.
+        One of `RATES`, a decay of the first round, and one of `shapes`.
     """
-    settings = [Setting(rate, decay, 0.0) for rate in RATES for decay in DECAYS]
+    settings = [Setting(rate, decay, 0.0) for rate in RATES for decay in DECAYS[:-1]]
     losses: dict[tuple[Setting, Shape], float] = {}
     for shape in shapes:
         parts: list[list[Tensor]] = [[] for _ in settings]

@@ -15,16 +15,16 @@ or a fold of repeated five-fold cross-validation of the digits.
 In each: teacher (the article's; tuned; tuned, with a temperature fitted on held-out rows) x members
 (1, 4, 12) x lesson (soft targets at alpha 0.7 and 1; of twelve, levelled wrong classes), beside
 hard and smoothed labels, x width (8, 64). With two classes nothing is left to level. Every arm is
-tuned by `distill_helpers.protocol`: 36 trials on two of four folds; a fold's teachers never saw it.
+tuned by `distill_helpers.protocol`: 44 trials on two of four folds; a fold's teachers never saw it.
 A tuned teacher has the article's shape or the student's, whichever is better on held-out rows.
 Beside them: hard labels without averaged weights, the best of twelve, an ensemble of four students,
 the teachers themselves, and the exact posterior as a teacher where it is known (an oracle).
 
-The first runs, of five and three replicates of overlap3-1000 and digits-287-of-1437, were broken
-off and thrown away: over a third of the choices lay on an edge of the grid, single networks at high
-rates made the choice a lottery, and the tuned teachers were worse than tuned students. Since then
-the grid is wider, weights are averaged over the last quarter of the epochs in every arm, and a
-teacher may be small. The predictions are as they were before those runs.
+Two first runs, of at most five replicates of overlap3-1000 and three of digits-287-of-1437, were
+broken off and thrown away: a third of the choices lay on an edge of the grid, single networks at
+high rates made the choice a lottery, and the tuned teachers were worse than tuned students. Since
+then the grid is wider (twice), weights are averaged over the last quarter of the epochs in every
+arm, and a teacher may be small. The predictions are as they were before those runs.
 
 Predictions, written before the run. "Distilled" is the student of width 64 of twelve tuned teachers
 at alpha 1; a gain is what it saves in NLL on the test sample, in nats.

@@ -67,7 +67,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "MEMBERS", (1, 2))
     monkeypatch.setattr(protocol, "SHAPES", (SMALL, SMALL))
     monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2))
-    monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3))
+    monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3, 1e-2))
 
 
 def test_a_replicate_has_every_arm_once(tiny: None) -> None:

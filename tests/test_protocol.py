@@ -27,7 +27,7 @@ ALONE = Recipe(lambda fold, T: ONE_HOT, protocol.TEMPERATURES, tempered=True)
 settings = st.builds(
     Setting,
     st.sampled_from(RATES),
-    st.sampled_from(DECAYS),
+    st.sampled_from(DECAYS[:-1]),
     st.just(0.0),
 )
 
@@ -165,7 +165,7 @@ def test_the_teacher_of_least_held_out_loss_is_chosen() -> None:
     losses = {}
     for shape in shapes:
         for rate in RATES:
-            for decay in DECAYS:
+            for decay in DECAYS[:-1]:
                 parts = []
                 for fit_rows, held_out in FOLDS:
                     stack = protocol.train_on_labels(
