@@ -57,7 +57,8 @@ def test_every_softness_is_tried_at_the_best_rate_and_decay(best: Setting) -> No
                 for s in every
                 if s.learning_rate == best.learning_rate and s.weight_decay == decay
             }
-            assert at_best == set(recipe.softness)
+            middle = {best.softness} if decay == DECAYS[-1] else set()  # tried below it already
+            assert at_best == set(recipe.softness) - middle
 
 
 @pytest.mark.parametrize(
