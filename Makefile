@@ -68,6 +68,9 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	@for study in width teachers factorial; do for law in article overlap; do \
 	  $(PY) studies/capacity.py $$study $$law || exit 1; done; done
 	@for study in quality costs; do $(PY) studies/deployment.py $$study || exit 1; done
+	@for task in article-4000 article-512 overlap3-1000 overlap3-500 digits-1437 digits-1437-blocks digits-287 \
+	  digits-287-of-1437; do $(PY) studies/deciding.py $$task || exit 1; done
+	@$(PY) studies/inherited.py
 	@$(PY) studies/plants.py
 	@$(PY) studies/verdict_rule.py
 	@$(PY) studies/skew.py
