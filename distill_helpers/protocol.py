@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import torch
@@ -211,7 +211,9 @@ def run_tuned(
 
     Notes
     -----
-    An arm tries `NUM_TRIALS` settings, each with one student a fold. Ties go to the first.
+    An arm tries `NUM_TRIALS` settings, each with one student a fold. The first round chooses the
+    rate (`on_a_plateau`); then the least held-out loss among all settings tried at that rate, or
+    near it, decides. Ties go to the first.
     """
     average_last = averaged(epochs)
     outcomes: dict[Name, dict[Setting, tuple[float, list[Tensor]]]] = {n: {} for n in recipes}
@@ -243,7 +245,14 @@ def run_tuned(
         return min(outcomes[name], key=lambda setting: outcomes[name][setting][0])
 
     attempt({name: first_trials(recipe) for name, recipe in recipes.items()})
-    attempt({name: second_trials(recipe, best(name)) for name, recipe in recipes.items()})
+    rounds = {}
+    for name, recipe in recipes.items():
+        first = {setting: loss for setting, (loss, _) in outcomes[name].items()}
+        rounds[name] = second_trials(recipe, on_a_plateau(first))
+        # What the second round is held against: the first one's best, and its neighbours in decay.
+        wanted = {*rounds[name], *at_its_rate(first)}
+        outcomes[name] = {s: found for s, found in outcomes[name].items() if s in wanted}
+    attempt(rounds)
     chosen = {name: best(name) for name in recipes}
     stacks = train_students(
         task,
@@ -265,6 +274,35 @@ def run_tuned(
         )
         for name, setting in chosen.items()
     }
+
+
+def on_a_plateau(losses: Mapping[Setting, float]) -> Setting:
+    """Choose among the settings of the first round: half a setting's loss, half its neighbours'.
+
+    Neighbours have the next rate below and above, at the same decay. A single network at a rate
+    near where training falls apart can be lucky; beside its neighbours it is not.
+
+    Parameters
+    ----------
+    losses : mapping of float
+        Held-out loss by setting; infinite where training diverged.
+    """
+
+    def score(setting: Setting) -> float:
+        place = RATES.index(setting.learning_rate)
+        near = [
+            losses[replace(setting, learning_rate=rate)]
+            for rate in (*RATES[max(place - 1, 0) : place], *RATES[place + 1 : place + 2])
+        ]
+        return (losses[setting] + sum(near) / len(near)) / 2
+
+    return min(losses, key=lambda setting: (score(setting), losses[setting]))
+
+
+def at_its_rate(losses: Mapping[Setting, float]) -> list[Setting]:
+    """List the settings of the first round at the rate that was chosen there."""
+    rate = on_a_plateau(losses).learning_rate
+    return [setting for setting in losses if setting.learning_rate == rate]
 
 
 def averaged(epochs: int) -> int:
@@ -359,7 +397,10 @@ def tune_teacher(
     trial_seed: int,
     progress: str | None = None,
 ) -> tuple[Setting, Shape]:
-    """Choose a teacher's rate, decay and shape: the least NLL of one member on held-out folds.
+    """Choose a teacher's rate, decay and shape by the NLL of one member on held-out folds.
+
+    Rate and decay for each shape as in the first round of `run_tuned` (`on_a_plateau`); then the
+    shape of the lesser loss.
 
     Parameters
     ----------
@@ -400,7 +441,13 @@ def tune_teacher(
                 found.append(logits)
         for setting, found in zip(settings, parts, strict=True):
             losses[setting, shape] = _held_out_loss(found, task, folds)
-    return min(losses, key=lambda key: losses[key])
+    by_shape = {
+        shape: {setting: loss for (setting, other), loss in losses.items() if other == shape}
+        for shape in shapes
+    }
+    chosen = {shape: on_a_plateau(found) for shape, found in by_shape.items()}
+    shape = min(shapes, key=lambda shape: by_shape[shape][chosen[shape]])
+    return chosen[shape], shape
 
 
 def levelled(targets: Tensor, labels: Tensor) -> Tensor:

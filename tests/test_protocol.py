@@ -100,13 +100,27 @@ def test_the_setting_chosen_has_the_least_held_out_loss() -> None:
         return sum(losses) / 2, torch.cat(logits)
 
     by_first = {s: loss(s)[0] for s in first}
-    best = min(by_first, key=lambda s: by_first[s])
-    every = by_first | {s: loss(s)[0] for s in protocol.second_trials(SMOOTH, best)}
+    best = protocol.on_a_plateau(by_first)
+    every = {s: v for s, v in by_first.items() if s.learning_rate == best.learning_rate}
+    every |= {s: loss(s)[0] for s in protocol.second_trials(SMOOTH, best)}
     assert found.held_out_loss == pytest.approx(min(every.values()), abs=1e-6)
     assert every[found.setting] == pytest.approx(min(every.values()), abs=1e-6)
     labels = torch.cat([TASK.y_train[held_out] for _, held_out in FOLDS])
     T = protocol.fitted_temperature(loss(found.setting)[1], labels)
     assert found.temperature == pytest.approx(T, rel=1e-4)
+
+
+def test_a_lucky_network_beside_a_cliff_is_not_chosen() -> None:
+    losses = dict.fromkeys(protocol.first_trials(HARD), 0.5)
+    lucky = Setting(RATES[-2], 0.0, 0.0)
+    losses[lucky] = 0.40
+    losses[replace(lucky, learning_rate=RATES[-1])] = float("inf")
+    plateau = {Setting(rate, 1e-2, 0.0): 0.45 for rate in RATES[2:5]}
+    losses |= plateau
+    assert protocol.on_a_plateau(losses) == Setting(RATES[3], 1e-2, 0.0)
+    # An end of the grid has one neighbour; that it has one only is no advantage.
+    flat = dict.fromkeys(losses, 0.5) | {Setting(RATES[0], 0.0, 0.0): 0.499}
+    assert protocol.on_a_plateau(flat) == Setting(RATES[0], 0.0, 0.0)
 
 
 def test_students_are_trained_at_the_chosen_setting_on_all_rows() -> None:
@@ -181,7 +195,10 @@ def test_the_teacher_of_least_held_out_loss_is_chosen() -> None:
                     z = stack.predict(TASK.x_train[held_out])[0]
                     parts.append(metrics.negative_log_likelihood(z, TASK.y_train[held_out]).item())
                 losses[Setting(rate, decay, 0.0), shape] = sum(parts) / 2
-    assert losses[chosen] == pytest.approx(min(losses.values()), abs=1e-6)
+    of = [{s: v for (s, shape), v in losses.items() if shape == one} for one in shapes]
+    best = [protocol.on_a_plateau(found) for found in of]
+    winner = 0 if of[0][best[0]] <= of[1][best[1]] else 1
+    assert losses[chosen] == pytest.approx(of[winner][best[winner]], abs=1e-6)
 
 
 def test_weights_are_averaged_over_the_last_quarter_in_every_arm() -> None:
