@@ -30,7 +30,7 @@ from distill_helpers.tasks import Task
 from distill_helpers.training import HardLabels, fit
 
 RATES = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
-"""Learning rates on trial, of Adam."""
+"""Learning rates on trial, of Adam; the first and the last only as neighbours of the others."""
 
 DECAYS = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 """Weight decays on trial, added to the gradient as Adam does; the last in the second round only."""
@@ -156,7 +156,7 @@ def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
 def edges(recipe: Recipe, setting: Setting) -> tuple[str, ...]:
     """Name the knobs that lie at an end of their grid that could be moved."""
     found = []
-    if setting.learning_rate <= RATES[0] or setting.learning_rate >= RATES[-1]:
+    if setting.learning_rate <= RATES[1] or setting.learning_rate >= RATES[-2]:
         found.append("learning rate")
     if setting.weight_decay >= DECAYS[-1]:
         found.append("weight decay")
@@ -290,13 +290,13 @@ def on_a_plateau(losses: Mapping[Setting, float]) -> Setting:
 
     def score(setting: Setting) -> float:
         place = RATES.index(setting.learning_rate)
-        near = [
-            losses[replace(setting, learning_rate=rate)]
-            for rate in (*RATES[max(place - 1, 0) : place], *RATES[place + 1 : place + 2])
-        ]
-        return (losses[setting] + sum(near) / len(near)) / 2
+        below, above = (
+            losses[replace(setting, learning_rate=RATES[place + step])] for step in (-1, 1)
+        )
+        return losses[setting] / 2 + below / 4 + above / 4
 
-    return min(losses, key=lambda setting: (score(setting), losses[setting]))
+    inside = [setting for setting in losses if setting.learning_rate in RATES[1:-1]]
+    return min(inside, key=lambda setting: (score(setting), losses[setting]))
 
 
 def at_its_rate(losses: Mapping[Setting, float]) -> list[Setting]:

@@ -66,7 +66,7 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "BEST_OF", 2)
     monkeypatch.setattr(study, "MEMBERS", (1, 2))
     monkeypatch.setattr(protocol, "SHAPES", (SMALL, SMALL))
-    monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2))
+    monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2, 1e-1))
     monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3, 1e-2))
 
 

@@ -54,7 +54,7 @@ def test_a_replicate_has_every_arm_once(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(deciding, "MEMBERS", (1, 2))
     monkeypatch.setattr(study, "NUM_FAR", 50)
     monkeypatch.setattr(protocol, "SHAPES", (small, small))
-    monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2))
+    monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2, 1e-1))
     monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3, 1e-2))
     plan = deciding.Plan(lambda index: TASK.with_fresh_data(index), 4, 1)
     rows = study.replicate(1, plan)
