@@ -337,6 +337,26 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             int, 200, 4, 2_000, unit="laws", help="random laws for each concentration"
         ),
     },
+    "what-soft-targets-buy": {
+        "task": Parameter(
+            str,
+            "overlap3-500",
+            choices=(
+                "article-4000",
+                "article-512",
+                "overlap3-1000",
+                "overlap3-500",
+                "digits-1437",
+                "digits-1437-blocks",
+                "digits-287",
+                "digits-287-of-1437",
+            ),
+            help="where a part of the study runs again",
+        ),
+        "replicate": Parameter(
+            int, 0, 0, 11, help="which training set of the study runs again there"
+        ),
+    },
     "rules-of-evidence": {
         "random_state": Parameter(int, 7, 0, 2**32 - 1, help="seed of the families drawn here"),
         "num_families": Parameter(

@@ -35,6 +35,7 @@ METADATA_KEY = "distill"
 _RESULT_KEYS = ("name", "value", "low", "high", "level", "n", "unit")
 _VERDICT_KEYS = ("claim", "source", "prediction", "result", "verdict")
 _HUNDREDFOLD = ("%", "points")
+_CHAPTER = re.compile(r"[0-9]{2}|[a-z]+(-[a-z]+)*")
 _ELSEWHERE = re.compile(r"see chapter \d\d")  # which judges it
 
 
@@ -241,8 +242,11 @@ def validate(payload: Any) -> None:
             "it must have schema, chapter, results and verdicts."
         )
     chapter = payload["chapter"]
-    if not (isinstance(chapter, str) and len(chapter) == 2 and chapter.isdecimal()):
-        raise ValueError(f'chapter is {chapter!r}; it must be two digits, such as "00".')
+    if not (isinstance(chapter, str) and _CHAPTER.fullmatch(chapter)):
+        raise ValueError(
+            f'chapter is {chapter!r}; it must be two digits, such as "00", or the name of a page, '
+            'such as "what-soft-targets-buy".'
+        )
     if not payload["results"] and not payload["verdicts"]:
         raise ValueError(f"chapter {chapter} records nothing; give results or verdicts.")
     for entry in payload["results"]:
