@@ -1505,27 +1505,35 @@ the cell, or open the book in a browser, and the student answers in the page.</p
 # Chapter 09 -----------------------------------------------------------------------------------
 
 
-def trade_off(points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str) -> Figure:
-    """Draw named points of which none is better than another on both axes, on a falling line.
+def trade_off(
+    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, lines: int = 1
+) -> Figure:
+    """Draw named points that trade one axis for the other, joined by a line or by several.
 
     Parameters
     ----------
     points : mapping of str to (float, float)
-        In the order of the line.
+        In the order of the line; of the first line, then of the next.
     xlabel, ylabel : str
         With units; less is better on both.
+    lines : int
+        How many lines of equal length they are.
 
     Returns
     -------
     Figure
     """
+    import numpy as np
+
     figure, axes = _axes(7.6, 3.6)
-    x, y = zip(*points.values(), strict=True)
-    axes.plot(x, y, "-", color=GREY, linewidth=1, zorder=0)
+    places = np.array(list(points.values()))
+    for line in np.split(places, lines):
+        axes.plot(*line.T, "-", color=GREY, linewidth=1, zorder=0)
     for index, (name, at) in enumerate(points.items()):
         axes.plot(
             *at,
             "osD^vP"[index % 6],
+            clip_on=False,  # a point on an axis is seen whole
             color=_SIX[index % 6],
             markersize=9,
             markeredgecolor="white",

@@ -785,3 +785,10 @@ def test_trade_off_names_every_point_and_begins_at_zero():
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
     assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
+
+
+def test_trade_off_joins_each_line_alone():
+    points = {name: (k, 4.0 - k) for k, name in enumerate("abcd")}
+    (axes,) = figures.trade_off(points, xlabel="x", ylabel="y", lines=2).axes
+    joined = [line.get_xdata().tolist() for line in axes.lines if line.get_linestyle() == "-"]
+    assert joined == [[0, 1], [2, 3]]
