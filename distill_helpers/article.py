@@ -65,7 +65,7 @@ def claim_rows(verdicts: Sequence[Mapping[str, str]], pages: Mapping[str, str]) 
     >>> verdict = {"claim": "It is small.", "source": "the article, claim 8", "verdict": "wrong",
     ...            "prediction": "30", "result": "13.4 (95 % interval: 13 to 14)"}
     >>> claim_rows([verdict], {"00": "evidence.ipynb"})
-    [['8. It is small.', '30', '13.4 [13, 14]', 'wrong', '[00](evidence.ipynb)']]
+    [['**8.** It is small.', '30', '13.4 [13, 14]', 'wrong', '[00](evidence.ipynb)']]
     """
     claims: dict[str, list[Mapping[str, str]]] = {}
     for verdict in verdicts:
@@ -82,7 +82,7 @@ def claim_rows(verdicts: Sequence[Mapping[str, str]], pages: Mapping[str, str]) 
             cells.append(("; " if key != "claim" else " ").join(texts))
         left_to = re.fullmatch(r"see chapter (\d\d)", halves[0]["verdict"])
         chapter = left_to.group(1) if left_to else "00"
-        rows.append([f"{number}. {cells[0]}", *cells[1:], f"[{chapter}]({pages[chapter]})"])
+        rows.append([f"**{number}.** {cells[0]}", *cells[1:], f"[{chapter}]({pages[chapter]})"])
     return rows
 
 

@@ -161,9 +161,9 @@ def test_a_claim_has_one_row_its_halves_together_and_the_page_that_decides() -> 
         {"00": "here.ipynb", "04": "there.ipynb"},
     )
     first, second = rows
-    assert first[0] == "1. (a) Ch. (b) Cu."
+    assert first[0] == "**1.** (a) Ch. (b) Cu."
     assert first[2] == "(a) gain: 0.7 points [-0.6, 0.8]; small; (b) r"
     assert first[3:] == ["(a) holds; (b) undecided", "[00](here.ipynb)"]
-    assert second == ["6. Cs.", "p", "r", "see chapter 04", "[04](there.ipynb)"]
+    assert second == ["**6.** Cs.", "p", "r", "see chapter 04", "[04](there.ipynb)"]
     with pytest.raises(KeyError):
         article.claim_rows([verdict(6, "see chapter 05")], {"00": "here.ipynb"})
