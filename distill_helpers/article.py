@@ -81,6 +81,8 @@ def claim_rows(verdicts: Sequence[Mapping[str, str]], pages: Mapping[str, str]) 
                 texts = [f"({letter}) {text}" for letter, text in zip("ab", texts, strict=True)]
             cells.append(("; " if key != "claim" else " ").join(texts))
         left_to = re.fullmatch(r"see chapter (\d\d)", halves[0]["verdict"])
+        if left_to and cells[1] == f"judged in chapter {left_to.group(1)}":
+            cells[1] = ""  # as the verdict says
         chapter = left_to.group(1) if left_to else "00"
         rows.append([f"**{number}.** {cells[0]}", *cells[1:], f"[{chapter}]({pages[chapter]})"])
     return rows

@@ -165,5 +165,7 @@ def test_a_claim_has_one_row_its_halves_together_and_the_page_that_decides() -> 
     assert first[2] == "(a) gain: 0.7 points [-0.6, 0.8]; small; (b) r"
     assert first[3:] == ["(a) holds; (b) undecided", "[00](here.ipynb)"]
     assert second == ["**6.** Cs.", "p", "r", "see chapter 04", "[04](there.ipynb)"]
+    told_twice = verdict(6, "see chapter 04") | {"prediction": "judged in chapter 04"}
+    assert article.claim_rows([told_twice], {"04": "there.ipynb"})[0][1] == ""
     with pytest.raises(KeyError):
         article.claim_rows([verdict(6, "see chapter 05")], {"00": "here.ipynb"})
