@@ -7,7 +7,8 @@ MarkTechPost, April 2026, and its public notebook.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -41,6 +42,50 @@ class Published:
     ensemble_parameters: int = 559_896
     student_parameters: int = 3_490
     compression: int = 160
+
+
+def claim_rows(verdicts: Sequence[Mapping[str, str]], pages: Mapping[str, str]) -> list[list[str]]:
+    """Write the verdicts on the article's claims as a table: one row a claim, its halves together.
+
+    Parameters
+    ----------
+    verdicts : sequence of mapping
+        As `distill_helpers.results.read` returns them. The source of each ends in the number of its
+        claim: "the article, claim 1".
+    pages : mapping of str to str
+        By chapter: the page that decides what is left to it. Chapter 00 decides the others.
+
+    Returns
+    -------
+    list of list of str
+        Claim, prediction, result, verdict, and a link to the page that decides; Markdown.
+
+    Examples
+    --------
+    >>> verdict = {"claim": "It is small.", "source": "the article, claim 8", "verdict": "wrong",
+    ...            "prediction": "30", "result": "13.4 (95 % interval: 13 to 14)"}
+    >>> claim_rows([verdict], {"00": "evidence.ipynb"})
+    [['**8.** It is small.', '30', '13.4 [13, 14]', 'wrong', '[00](evidence.ipynb)']]
+    """
+    claims: dict[str, list[Mapping[str, str]]] = {}
+    for verdict in verdicts:
+        claims.setdefault(verdict["source"].rpartition(" ")[2], []).append(verdict)
+    rows = []
+    for number, halves in claims.items():
+        cells = []
+        for key in ("claim", "prediction", "result", "verdict"):
+            texts = [
+                re.sub(r"\(95 % interval: (.+?) to (.+?)\)", r"[\1, \2]", h[key]) for h in halves
+            ]
+            if len(texts) > 1:
+                texts = [f"({letter}) {text}" for letter, text in zip("ab", texts, strict=True)]
+            cells.append(("; " if key != "claim" else " ").join(texts))
+        left_to = re.fullmatch(r"see chapter (\d\d)", halves[0]["verdict"])
+        if left_to and cells[1] == f"judged in chapter {left_to.group(1)}":
+            cells[1] = ""  # as the verdict says
+        chapter = left_to.group(1) if left_to else "00"
+        rows.append([f"**{number}.** {cells[0]}", *cells[1:], f"[{chapter}]({pages[chapter]})"])
+    return rows
 
 
 @dataclass(frozen=True)

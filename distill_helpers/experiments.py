@@ -760,6 +760,82 @@ def score(logits: Tensor, labels: Tensor) -> Scores:
     )
 
 
+def blocks_right(logits: Tensor, labels: Tensor, size: int) -> np.ndarray:
+    """Share of samples classified right in each block of test samples that stand in a row.
+
+    The blocks of one large test sample are smaller test samples; see `single_runs`.
+
+    Parameters
+    ----------
+    logits : Tensor
+        ``(M, N, C)``.
+    labels : Tensor
+        ``(N,)``.
+    size : int
+        Samples of a block; what is left of the last one is dropped.
+
+    Returns
+    -------
+    ndarray
+        ``(M, N // size)``.
+
+    Raises
+    ------
+    ValueError
+        If not one block is full.
+
+    Examples
+    --------
+    >>> logits = torch.tensor([[[2.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 2.0], [0.0, 2.0]]])
+    >>> blocks_right(logits, torch.tensor([0, 1, 1, 1, 0]), 2)
+    array([[0.5, 1. ]])
+    """
+    count = len(labels) // size
+    if count == 0:
+        raise ValueError(f"{len(labels)} samples fill no block of {size}; give a smaller size")
+    right = logits[:, : count * size].argmax(2) == labels[: count * size]
+    return right.view(len(logits), count, size).double().mean(2).numpy()
+
+
+def single_runs(
+    right: Sequence[Mapping[Name, np.ndarray]], num_blocks: int
+) -> dict[Name, np.ndarray]:
+    """Accuracies of single runs: one student, its paired students, its set's ensemble.
+
+    The runs of one set share its teachers and its large test sample. Each is scored on a stretch of
+    its own where the sample is long enough for all; where it is not, all are scored on the first.
+
+    Parameters
+    ----------
+    right : sequence of mapping of ndarray
+        By teacher set and name: `blocks_right`, ``(K, B)``, or ``(1, B)`` for what the set's K
+        students share.
+    num_blocks : int
+        Blocks that a run is scored on.
+
+    Returns
+    -------
+    dict of ndarray
+        By name, ``(S * K,)``: set by set.
+
+    Examples
+    --------
+    >>> right = {"student": np.array([[0.9, 0.8], [0.7, 0.6]]), "ensemble": np.array([[1.0, 0.9]])}
+    >>> single_runs([right], 1)
+    {'student': array([0.9, 0.6]), 'ensemble': array([1. , 0.9])}
+    """
+    scores: dict[Name, list[float]] = {name: [] for name in right[0]}
+    for one_set in right:
+        students = max(map(len, one_set.values()))
+        for name, shares in one_set.items():
+            apart = num_blocks if num_blocks * students <= shares.shape[1] else 0
+            every = np.broadcast_to(shares, (students, shares.shape[1]))
+            scores[name] += [
+                float(every[k, k * apart : k * apart + num_blocks].mean()) for k in range(students)
+            ]
+    return {name: np.array(values) for name, values in scores.items()}
+
+
 def choose_trials(tried: Mapping[tuple[str, int], Stack], x: Tensor, y: Tensor) -> dict[str, int]:
     """Choose each arm's trial: the least mean NLL over its students.
 

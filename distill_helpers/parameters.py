@@ -12,7 +12,7 @@ import math
 import numbers
 import sys
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 _LITERALS = (bool, int, float, complex, str, bytes, list, tuple, dict, set, type(None))
@@ -89,61 +89,64 @@ class Parameter:
         return f"{'a whole' if self.kind is int else 'a finite'} number {span}{unit}"
 
 
+_CLAIM: dict[str, Parameter] = {
+    "random_state": Parameter(
+        int, 42, 0, 2**32 - 1, help="seed of the data set; teachers and students derive theirs"
+    ),
+    "temperature": Parameter(
+        float,
+        3.0,
+        0,
+        1e4,
+        above=True,
+        help="softens teacher and student alike, in the loss alone",
+        hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+    ),
+    "alpha": Parameter(
+        float,
+        0.7,
+        0,
+        1,
+        help="weight of the distillation term; 1 - alpha weighs the hard labels",
+        hint="Use 0 for hard labels alone, 1 for soft targets alone.",
+    ),
+    "ensemble_size": Parameter(int, 12, 2, 64, unit="teachers", help="teachers in one set"),
+    "student_hidden": Parameter(
+        list,
+        [64, 32],
+        1,
+        1024,
+        unit="units",
+        lengths=(1, 4),
+        help="width of each hidden layer of the student",
+        hint="Use [64, 32], the article's student.",
+    ),
+    "num_teacher_sets": Parameter(
+        int, 10, 2, 100, unit="teacher sets", help="independently trained teacher sets"
+    ),
+    "num_seeds": Parameter(
+        int, 20, 2, 200, unit="students", help="students of each kind for one teacher set"
+    ),
+    "num_test": Parameter(
+        int,
+        100_000,
+        1_000,
+        5_000_000,
+        unit="samples",
+        help="fresh test samples of the same law",
+    ),
+    "epochs": Parameter(
+        int,
+        30,
+        1,
+        500,
+        help="epochs of each teacher; the chapter derives the students' from it",
+    ),
+}
+
 CHAPTERS: dict[str, dict[str, Parameter]] = {
-    "00": {
-        "random_state": Parameter(
-            int, 42, 0, 2**32 - 1, help="seed of the data set; teachers and students derive theirs"
-        ),
-        "temperature": Parameter(
-            float,
-            3.0,
-            0,
-            1e4,
-            above=True,
-            help="softens teacher and student alike, in the loss alone",
-            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
-        ),
-        "alpha": Parameter(
-            float,
-            0.7,
-            0,
-            1,
-            help="weight of the distillation term; 1 - alpha weighs the hard labels",
-            hint="Use 0 for hard labels alone, 1 for soft targets alone.",
-        ),
-        "ensemble_size": Parameter(int, 12, 2, 64, unit="teachers", help="teachers in one set"),
-        "student_hidden": Parameter(
-            list,
-            [64, 32],
-            1,
-            1024,
-            unit="units",
-            lengths=(1, 4),
-            help="width of each hidden layer of the student",
-            hint="Use [64, 32], the article's student.",
-        ),
-        "num_teacher_sets": Parameter(
-            int, 10, 2, 100, unit="teacher sets", help="independently trained teacher sets"
-        ),
-        "num_seeds": Parameter(
-            int, 20, 2, 200, unit="students", help="students of each kind for one teacher set"
-        ),
-        "num_test": Parameter(
-            int,
-            100_000,
-            1_000,
-            5_000_000,
-            unit="samples",
-            help="fresh test samples of the same law",
-        ),
-        "epochs": Parameter(
-            int,
-            30,
-            1,
-            500,
-            help="epochs of each teacher; the chapter derives the students' from it",
-        ),
-    },
+    "00": _CLAIM | {"num_teacher_sets": replace(_CLAIM["num_teacher_sets"], default=3)},
+    "00-evidence": _CLAIM,
     "01": {
         "random_state": Parameter(
             int, 42, 0, 2**32 - 1, help="seed of the data and of every network"

@@ -320,6 +320,67 @@ def read(notebook: Any) -> dict[str, Any]:
     return whole
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """A result that a notebook recorded, as a number that figures and sentences take.
+
+    Attributes
+    ----------
+    value, low, high : float
+        In `unit`: 0.7 for 0.7 points. An interval's missing end is infinite; where there is
+        neither interval nor tolerance, both ends are the value.
+    level : float or None
+        Coverage of the interval; None for a tolerance or none.
+    n : int or None
+        Replicates.
+    unit : str
+        As recorded.
+    """
+
+    value: float
+    low: float
+    high: float
+    level: float | None
+    n: int | None
+    unit: str
+
+    def __str__(self) -> str:
+        """Return "value [low, high] unit" with no more digits than the interval supports."""
+        entry = result("a number", self)
+        decimals = _decimals(entry)
+        ends = ""
+        if self.level is not None:
+            ends = f" [{_rounded(self.low, decimals)}, {_rounded(self.high, decimals)}]"
+        return f"{_rounded(self.value, decimals)}{ends} {self.unit}".rstrip()
+
+
+def recorded(whole: Mapping[str, Any]) -> dict[str, Recorded]:
+    """Give the results that `read` returns by their names.
+
+    Parameters
+    ----------
+    whole
+        What `read` returns.
+
+    Examples
+    --------
+    >>> gain = result("gain", 0.007, low=0.006, high=0.008, level=0.95, unit="points")
+    >>> print(recorded({"results": [gain]})["gain"])
+    0.70 [0.60, 0.80] points
+    """
+    found = {}
+    for entry in whole["results"]:
+        bare = entry["level"] is None
+        low, high = (
+            (entry["value"] if bare else sign * math.inf) if end is None else end
+            for sign, end in ((-1, entry["low"]), (1, entry["high"]))
+        )
+        found[entry["name"]] = Recorded(
+            entry["value"], low, high, entry["level"], entry["n"], entry["unit"]
+        )
+    return found
+
+
 def unfinished(notebook: Any) -> str:
     """Say where a notebook stopped before its end; empty where it ran through.
 

@@ -140,3 +140,32 @@ def test_what_the_article_published_is_consistent() -> None:
     assert len(told.teachers) == 12 and len(told.student) == len(told.loss) == len(told.epochs)
     assert told.ensemble_parameters // told.student_parameters == told.compression
     assert sum(told.first_soft_target) == pytest.approx(1)
+
+
+def verdict(claim: int, word: str, result: str = "r") -> dict[str, str]:
+    """A verdict on one of the article's claims."""
+    source = f"the article, claim {claim}"
+    return {
+        "claim": f"C{word[0]}.",
+        "source": source,
+        "prediction": "p",
+        "result": result,
+        "verdict": word,
+    }
+
+
+def test_a_claim_has_one_row_its_halves_together_and_the_page_that_decides() -> None:
+    interval = "gain: 0.7 points (95 % interval: -0.6 to 0.8); small"
+    rows = article.claim_rows(
+        [verdict(1, "holds", interval), verdict(1, "undecided"), verdict(6, "see chapter 04")],
+        {"00": "here.ipynb", "04": "there.ipynb"},
+    )
+    first, second = rows
+    assert first[0] == "**1.** (a) Ch. (b) Cu."
+    assert first[2] == "(a) gain: 0.7 points [-0.6, 0.8]; small; (b) r"
+    assert first[3:] == ["(a) holds; (b) undecided", "[00](here.ipynb)"]
+    assert second == ["**6.** Cs.", "p", "r", "see chapter 04", "[04](there.ipynb)"]
+    told_twice = verdict(6, "see chapter 04") | {"prediction": "judged in chapter 04"}
+    assert article.claim_rows([told_twice], {"04": "there.ipynb"})[0][1] == ""
+    with pytest.raises(KeyError):
+        article.claim_rows([verdict(6, "see chapter 05")], {"00": "here.ipynb"})

@@ -827,3 +827,37 @@ def test_a_width_sweep_is_its_sizes_trained_one_by_one() -> None:
         tried = ex.train_students(TASK, trials, seeds=[3, 4], hidden=size, epochs=2)
         assert {name: c.trial for name, c in arms.items()} == ex.choose_trials(tried, x, y)
         assert all(same(c.stack, tried[name, c.trial]) for name, c in arms.items())
+
+
+def test_blocks_are_smaller_test_samples_and_the_rest_is_dropped() -> None:
+    logits = torch.randn(3, 107, 4, generator=torch.Generator().manual_seed(1))
+    labels = torch.randint(4, (107,), generator=torch.Generator().manual_seed(2))
+    shares = ex.blocks_right(logits, labels, 25)
+    assert shares.shape == (3, 4)
+    for member, start in itertools.product(range(3), range(4)):
+        rows = slice(25 * start, 25 * start + 25)
+        right = sum(
+            int(z.argmax()) == int(y)
+            for z, y in zip(logits[member, rows], labels[rows], strict=True)
+        )
+        assert shares[member, start] == pytest.approx(right / 25)
+    with pytest.raises(ValueError, match="fill no block of 108"):
+        ex.blocks_right(logits, labels, 108)
+
+
+def test_a_single_run_has_test_samples_of_its_own_where_they_suffice() -> None:
+    """Student k of set s reads 10 s + k in block k; the ensemble of the set 100 s + block."""
+    students, blocks = 3, 7
+    right = [
+        {
+            "student": np.arange(blocks) + 10 * np.arange(students)[:, None] + 1000.0 * s,
+            "ensemble": np.arange(blocks)[None] + 100.0 * s,
+        }
+        for s in range(2)
+    ]
+    for count, starts in ((1, [0, 1, 2]), (2, [0, 2, 4]), (3, [0, 0, 0]), (7, [0, 0, 0])):
+        scores = ex.single_runs(right, count)
+        middle = [start + (count - 1) / 2 for start in starts]
+        wanted = [m + 10 * k + 1000 * s for s in range(2) for k, m in enumerate(middle)]
+        assert scores["student"].tolist() == wanted
+        assert scores["ensemble"].tolist() == [m + 100 * s for s in range(2) for m in middle]

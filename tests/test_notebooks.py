@@ -7,6 +7,7 @@ import copy
 import io
 import json
 import re
+import sys
 import tokenize
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from distill_helpers.parameters import CHAPTERS
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted([*FOLDER.glob("*.ipynb"), *FOLDER.glob("evidence/*.ipynb")])
 # Chapters that are a lesson with budgets, and a page of evidence that has the verdicts.
-LESSONS = ("09",)
+LESSONS = ("00", "09")
 BITMAPS = ("image/png", "image/jpeg")
 CHECK = "the code cell after the parameters must be, and hold no more than:\n"
 LARGEST = 1_500_000  # bytes of outputs; what a reader downloads and a diff shows
@@ -412,7 +413,9 @@ def good():
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path, monkeypatch):
+    """Where the small notebook is; it is a chapter that records its own verdicts."""
+    monkeypatch.setattr(sys.modules[__name__], "LESSONS", ())
     made = tmp_path / "00-the-claim.ipynb"
     made.touch()
     return made
@@ -425,17 +428,24 @@ def test_a_good_notebook_has_no_faults(rule, path):
     assert rule(nb, path) == []
 
 
-def test_a_page_without_a_number_has_a_title_and_needs_neither_verdicts_nor_exercises(tmp_path):
-    page, nb = tmp_path / "rules-of-evidence.ipynb", good()
+def test_a_page_without_a_number_has_a_title_and_needs_neither_verdicts_nor_exercises(path):
+    page, nb = path.with_name("rules-of-evidence.ipynb"), good()
     nb.cells[0].source = "# Rules"
     nb.cells[4].outputs = []
     nb.cells.pop()
     for rule in (title, results_output, exercises):
         assert rule(nb, page) == []
-        assert rule(nb, tmp_path / "00-the-claim.ipynb")
+        assert rule(nb, path)
     nb.cells[0].source = "Rules"
     assert title(nb, page)
     assert parameters_cell(nb, page) and check_cell(nb, page)  # those of another page
+
+
+def test_a_lesson_records_nothing_and_its_evidence_has_the_verdicts(tmp_path):
+    nb = good()
+    nb.cells[4].outputs = []
+    assert results_output(nb, tmp_path / f"{LESSONS[0]}-x.ipynb") == []
+    assert results_output(nb, tmp_path / "evidence" / f"{LESSONS[0]}-x.ipynb")
 
 
 def source(number, text):

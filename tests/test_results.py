@@ -290,6 +290,28 @@ def test_read_joins_all_outputs_of_a_notebook_from_disk(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("entry", "ends", "written"),
+    [
+        ({"low": 0.0061, "high": 0.0079, "level": 0.95}, (0.61, 0.79), "0.70 [0.61, 0.79] points"),
+        ({"low": 0.006, "high": None, "level": 0.95}, (0.6, math.inf), None),
+        ({"low": -math.inf, "high": math.inf, "level": 0.95}, (-math.inf, math.inf), None),
+        ({"low": 0.005, "high": 0.009}, (0.5, 0.9), "0.70 points"),  # a tolerance is not shown
+        ({}, (0.7, 0.7), "0.7 points"),
+    ],
+)
+def test_a_recorded_result_is_the_number_that_was_recorded(entry, ends, written):
+    """Its own unit, ends where the interval has none, and the same entry when recorded again."""
+    stored = result("gain", 0.007, unit="points", n=12, **entry)
+    found = results.recorded({"results": [stored]})["gain"]
+    assert (found.value, found.low, found.high) == pytest.approx((0.7, *ends))
+    assert (found.level, found.n, found.unit) == (entry.get("level"), 12, "points")
+    if written:
+        assert str(found) == written
+    again = result("gain", found, unit="points")
+    assert {**again, "low": 0, "high": 0} == {**stored, "low": 0, "high": 0}
+
+
+@pytest.mark.parametrize(
     ("made", "words"),
     [
         (a_notebook(), "holds no results"),
