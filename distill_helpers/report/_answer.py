@@ -80,8 +80,9 @@ def answers(scores: Scores, rows: int, margin: float) -> list[Answer]:
             )
             for one, other in teachers
         ),
-        ("Does distilling beat tuned hard labels?", DISTILLED, HARD),
-        ("Does it beat tuned label smoothing?", DISTILLED, SMOOTHED),
+        ("Does label smoothing beat hard labels?", SMOOTHED, HARD),
+        ("Does distilling beat hard labels?", DISTILLED, HARD),
+        ("Does distilling beat label smoothing?", DISTILLED, SMOOTHED),
     ]
     if FROM_ONE in scores.values:
         asked.append(("Does it take an ensemble, or will one teacher do?", DISTILLED, FROM_ONE))
@@ -116,44 +117,61 @@ def _words(verdict: Verdict, found: Estimate, rows: int, margin: float) -> str:
     if verdict.verdict == "no difference":
         return f"No: the difference is below {margin:g}."
     half = (found.high - found.low) / 2
-    return f"These data cannot tell: {rows:,} rows resolve {half:.2g} nats."
+    return f"These data cannot tell: {rows:,} rows resolve differences from {half:.2g} nats on."
 
 
-def decision(found: list[Answer]) -> tuple[str, str]:
-    """Return what to do, in a few words, and why."""
-    by_arms = {(answer.one, answer.other): answer for answer in found}
-    learns = by_arms[HARD, GUESS].verdict.verdict
-    if learns != "holds":
-        return (
+@dataclass(frozen=True)
+class Decision:
+    """What to do, why, and the arm whose student is handed over."""
+
+    do: str
+    why: str
+    arm: str
+
+
+def decision(found: list[Answer]) -> Decision:
+    """Say what to do: the cheapest that nothing dearer is shown to beat."""
+    by_arms = {(answer.one, answer.other): answer.verdict for answer in found}
+
+    def shown(one: str, other: str) -> bool:
+        """Whether one is shown to be better, by what may matter."""
+        verdict = by_arms[one, other]
+        return verdict.verdict == "holds" and not verdict.small
+
+    if by_arms[HARD, GUESS].verdict != "holds":
+        return Decision(
             "Train nothing yet.",
             "No network is shown to beat guessing by the classes' shares: look at the columns and "
             "the labels first.",
+            HARD,
         )
-    hard = by_arms[DISTILLED, HARD].verdict
-    smoothed = by_arms[DISTILLED, SMOOTHED].verdict
-    if hard.verdict == "holds" and not hard.small:
-        if smoothed.verdict == "holds":
-            return (
-                "Distil.",
-                "The distilled student beats the same network trained on hard labels, and on "
-                "smoothed ones, each tuned with equal trials.",
-            )
-        return (
-            "Distil, or only smooth the labels.",
-            "The distilled student beats hard labels, but is not shown to beat label smoothing, "
-            "which needs no teacher.",
+    if shown(DISTILLED, HARD) and shown(DISTILLED, SMOOTHED):
+        words = "The distilled student beats the same network on hard and on smoothed labels, "
+        return Decision("Distil.", words + "each tuned with equal trials.", DISTILLED)
+    if shown(SMOOTHED, HARD):
+        return Decision(
+            "Smooth the labels of one small network.",
+            "Label smoothing beats hard labels, and distilling, which takes a teacher, is not "
+            "shown to beat smoothing.",
+            SMOOTHED,
         )
-    reason = {
+    if shown(DISTILLED, HARD):
+        return Decision(
+            "Distil, if nothing cheaper will do.",
+            "The distilled student beats hard labels, but is not shown to beat smoothed ones, "
+            "which need no teacher.",
+            DISTILLED,
+        )
+    why = {
         "holds": "Distilling helps by less than matters.",
-        "wrong": "The distilled student is worse than the same network on tuned hard labels.",
-        "no difference": "The distilled student is no better than the same network on tuned hard "
-        "labels.",
+        "wrong": "The distilled student is worse than the same network on hard labels.",
+        "no difference": "The distilled student is no better than the same network on hard labels.",
         "reversed, smaller than the margin": "The distilled student is a little worse than the "
-        "same network on tuned hard labels.",
-        "undecided": "The distilled student is not shown to beat the same network on tuned hard "
-        "labels; these data cannot tell.",
-    }[hard.verdict]
-    ahead = next(answer for answer in found if answer.one == ENSEMBLE).verdict
-    if ahead.verdict == "holds" and not ahead.small:
-        reason += " The teacher is better than one network: where its cost can be paid, keep it."
-    return ("Train one small network on hard labels, tuned.", reason)
+        "same network on hard labels.",
+        "undecided": "Neither smoothing nor distilling is shown to beat hard labels; these data "
+        "cannot tell.",
+    }[by_arms[DISTILLED, HARD].verdict]
+    ahead = next(one for one in by_arms if one[0] == ENSEMBLE)
+    if shown(*ahead):
+        why += " The teacher is better than one network: where its cost can be paid, keep it."
+    return Decision("Train one small network on hard labels, tuned.", why, HARD)

@@ -40,10 +40,13 @@ td.n, th.n { text-align: right; white-space: nowrap; }
 caption { text-align: left; padding-bottom: .3rem; }
 .verdict { font-weight: 600; }
 .holds { color: var(--good); } .wrong { color: var(--bad); } .open { color: var(--open); }
-svg { width: 100%; height: auto; display: block; }
-svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
-svg .soft { fill: var(--soft); }
-@media (max-width: 32rem) { body { padding: .8rem; font-size: 15px; } h1 { font-size: 1.4rem; } }
+svg { width: 100%; height: auto; display: block; font-size: 13px; }
+svg text { fill: var(--ink); }
+svg .soft { fill: var(--soft); font-size: inherit; }
+.narrow { display: none; }
+td:first-child { min-width: 8.5rem; } .verdict { display: inline-block; min-width: 9rem; }
+@media (max-width: 40rem) { body { padding: .8rem; font-size: 15px; } h1 { font-size: 1.4rem; }
+  .narrow { display: block; } .broad { display: none; } }
 @media print { body { max-width: none; padding: 0; } h2 { break-after: avoid; }
   table, svg { break-inside: avoid; } }
 """
@@ -73,8 +76,9 @@ def page(found: dict[str, Any]) -> str:
         f"<h1>{_text(decision['do'])}</h1><p>{_text(decision['why'])}</p>",
         _contract(found),
         _flags(found["flags"]),
-        _forest(found["answers"], found["margin"]),
-        _answers(found["answers"]),
+        _forest(found["answers"], found["margin"], "broad", 720),
+        _forest(found["answers"], found["margin"], "narrow", 360),
+        _answers(found["answers"], found["margin"]),
         "<h2>How well each does on rows it has not seen</h2>",
         _arms(found),
         "<h2>How small the student can be</h2>",
@@ -124,12 +128,12 @@ def _contract(found: dict[str, Any]) -> str:
     )
 
 
-def _forest(answers: list[dict[str, Any]], margin: float) -> str:
+def _forest(answers: list[dict[str, Any]], margin: float, kind: str, width: int) -> str:
     """Draw every difference with its interval; to the right is better."""
     shown = [a for a in answers if a["other"] != "class shares"]
     ends = [abs(a["gain"][key]) for a in shown for key in ("low", "high")]
     limit = max(1.15 * max(ends), 2 * margin)
-    width, left, right, row = 720, 16, 16, 46
+    left, right, row = 16, 16, 46 if width > 500 else 62
     height = row * len(shown) + 46
 
     def x(value: float) -> float:
@@ -140,37 +144,44 @@ def _forest(answers: list[dict[str, Any]], margin: float) -> str:
         for a in shown
     )
     parts = [
-        f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{_text(label)}">',
+        f'<svg class="{kind}" viewBox="0 0 {width} {height}" role="img" '
+        f'aria-label="{_text(label)}">',
         f'<rect x="{x(-margin):.1f}" y="0" width="{x(margin) - x(-margin):.1f}" '
         f'height="{height - 40}" fill="var(--card)"/>',
         f'<line x1="{x(0):.1f}" x2="{x(0):.1f}" y1="0" y2="{height - 40}" stroke="var(--soft)"/>',
     ]
     for place, a in enumerate(shown):
-        y = row * place + 32
+        y = row * (place + 1) - 14
         colour = {"holds": "good", "wrong": "bad"}.get(_CLASSES.get(a["verdict"], ""), "open")
         low, high, value = (x(a["gain"][key]) for key in ("low", "high", "value"))
+        other = f"against {NAMES[a['other']]}"
+        words = f'<text x="{left}" y="{y - 14}">{_text(NAMES[a["one"]])} '
+        words += f'<tspan class="soft">{_text(other)}</tspan></text>'
+        if width < 500:  # on two lines
+            words = f'<text x="{left}" y="{y - 30}">{_text(NAMES[a["one"]])}</text>'
+            words += f'<text x="{left}" y="{y - 14}" class="soft">{_text(other)}</text>'
         parts.append(
-            f'<text x="{left}" y="{y - 14}">{_text(NAMES[a["one"]])} <tspan class="soft">against '
-            f"{_text(NAMES[a['other']])}</tspan></text>"
+            f"{words}"
             f'<line x1="{low:.1f}" x2="{high:.1f}" y1="{y}" y2="{y}" stroke="var(--{colour})" '
             f'stroke-width="3"/><circle cx="{value:.1f}" cy="{y}" r="5.5" fill="var(--{colour})"/>'
         )
     y = height - 24
     step = 10 ** math.floor(math.log10(limit))
     step = next(s for s in (step, step / 2, step / 5) if limit / s >= 2)
-    ticks = [k * step for k in range(-math.floor(limit / step), math.floor(limit / step) + 1)]
-    for tick in ticks[:: max(1, len(ticks) // 7)]:
+    most = math.floor(limit / step)
+    every = 2 if width < 500 and most > 2 else 1
+    for tick in (k * step for k in range(-most, most + 1) if k % every == 0):
         parts.append(
             f'<text class="soft" x="{x(tick):.1f}" y="{y}" text-anchor="middle">{tick:+.3g}</text>'
         )
     parts.append(
         f'<text class="soft" x="{width / 2}" y="{height - 6}" text-anchor="middle">gain in NLL, '
-        f"nats: right is better; shaded: within {margin:g}, too small to matter</text></svg>"
+        "nats: right is better</text></svg>"
     )
     return "".join(parts)
 
 
-def _answers(answers: list[dict[str, Any]]) -> str:
+def _answers(answers: list[dict[str, Any]], margin: float) -> str:
     rows = []
     for a in answers:
         kind = _CLASSES.get(a["verdict"], "open")
@@ -181,7 +192,8 @@ def _answers(answers: list[dict[str, Any]]) -> str:
             f"<td class=n>{_number(a['accuracy'], 100, 1)}</td></tr>"
         )
     return (
-        "<div class=wide><table><caption>Gains with 95 % intervals, judged together."
+        "<div class=wide><table><caption>Gains with 95 % intervals, judged together. Shaded "
+        f"above: within {margin:g} nats, too small to matter."
         "</caption><thead><tr><th>Question</th><th>Answer</th><th class=n>gain in NLL, nats</th>"
         f"<th class=n>in accuracy, points</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
         "</div>"
@@ -214,14 +226,13 @@ def _sizes(found: dict[str, Any]) -> str:
             f"<tr><td>{', '.join(map(str, one['hidden']))}</td><td class=n>{count:,}</td>"
             f"<td class=n>{_number(arms['hard labels']['accuracy'], 100, 1)}</td>"
             f"<td class=n>{_number(arms['distilled']['accuracy'], 100, 1)}</td>"
-            f"<td class=n>{_number(arms['hard labels']['nll'])}</td>"
-            f"<td class=n>{_number(arms['distilled']['nll'])}</td><td class=n>{speed}</td></tr>"
+            f"<td class=n>{speed}</td></tr>"
         )
     return (
         "<div class=wide><table><caption>Smaller students at the settings of the largest, which "
         "were not tuned again.</caption><thead><tr><th>hidden</th><th class=n>parameters</th>"
-        "<th class=n>accuracy, hard</th><th class=n>distilled</th><th class=n>NLL, hard</th>"
-        "<th class=n>distilled</th><th class=n>µs, as C</th></tr></thead>"
+        "<th class=n>accuracy, hard labels</th><th class=n>accuracy, distilled</th>"
+        "<th class=n>µs, as C</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

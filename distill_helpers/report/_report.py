@@ -257,17 +257,16 @@ def report(
         scores, tunings = run(bench, splits, progress)
         flags += seen_by_teacher(chosen, own, np.array(sorted(scores.wrong), np.int64))
         asked = answers(scores, len(own.labels), margin)
-        do, why = decision(asked)
+        decided = decision(asked)
         sizes = _sizes(own, scores, hidden)
         meets = _contract(sizes, budget_us, floor)
-        arm = DISTILLED if do.startswith("Distil") else HARD
-        shape = hidden
+        arm, shape = decided.arm, hidden
         if meets:
             arm, shape = meets[0]["arm"], tuple(meets[0]["hidden"])
         delivered = bench.deliver(last, len(splits), shape)
     found = _found(own, bench, scores, tunings, asked, delivered)
     found |= {
-        "decision": {"do": do, "why": why},
+        "decision": {"do": decided.do, "why": decided.why},
         "sizes": sizes,
         "contract": None
         if budget_us is None and floor is None
