@@ -597,7 +597,7 @@ BAD = {
         "x,y\n1,a\n2,b,3\n",
         {},
         "d.csv has 3 fields in line 3 and 2 in its header; every line must have as many. Quote "
-        "fields that hold ',', or mend the line",
+        "fields that hold ',', or fix the line",
     ),
     "open quote": (
         "d.csv",

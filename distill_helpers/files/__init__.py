@@ -6,6 +6,6 @@ that a student can be handed over with its preprocessing.
 """
 
 from distill_helpers.files._columns import Columns
-from distill_helpers.files._task import OwnData, task_from_file
+from distill_helpers.files._task import OwnData, OwnRows, rows_from_file, task_from_file, task_of
 
-__all__ = ["Columns", "OwnData", "task_from_file"]
+__all__ = ["Columns", "OwnData", "OwnRows", "rows_from_file", "task_from_file", "task_of"]

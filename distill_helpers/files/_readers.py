@@ -115,7 +115,7 @@ def _csv(path: Path, encoding: str, delimiter: str) -> list[Column]:
                 raise ValueError(
                     f"{path.name} has {len(row)} fields in line {reader.line_num} and "
                     f"{len(rows[0])} in its header; every line must have as many. Quote fields "
-                    f"that hold {delimiter!r}, or mend the line"
+                    f"that hold {delimiter!r}, or fix the line"
                 )
             rows.append([word.strip() for word in row])
     except csv.Error as error:

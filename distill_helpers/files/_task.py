@@ -68,6 +68,55 @@ class OwnData:
     flags: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class OwnRows:
+    """What a file holds, checked, before any split.
+
+    Attributes
+    ----------
+    name : str
+        The file's, or as given.
+    target : str
+        The column of labels.
+    columns : tuple of Column
+        The features' columns.
+    kinds : tuple of str
+        Of each: number, bool or category.
+    labels : ndarray of int64, shape (N,)
+        From 0.
+    classes : tuple
+        The labels as they were written, in the order of 0, 1, ...
+    ids, groups : ndarray of objects, shape (N,), or None
+        Names of rows, and whose they are.
+    time : Column or None
+        When each row was.
+    flags : tuple of str
+        What looks like a leak, or is otherwise worth a look; one line each.
+    """
+
+    name: str
+    target: str
+    columns: tuple[Column, ...] = field(repr=False)
+    kinds: tuple[str, ...] = field(repr=False)
+    labels: Rows = field(repr=False)
+    classes: tuple[Any, ...]
+    ids: npt.NDArray[Any] | None = field(default=None, repr=False)
+    groups: npt.NDArray[Any] | None = field(default=None, repr=False)
+    time: Column | None = field(default=None, repr=False)
+    flags: tuple[str, ...] = ()
+
+    def learn(self, rows: Rows) -> tuple[Columns, Array]:
+        """Learn levels and medians from some rows; return them and every row's features (N, D)."""
+        learnt = learn(self.columns, self.kinds, rows)
+        return learnt, learnt.encode(self.columns)
+
+    def times(self) -> Array:
+        """Return when each row was, as numbers, shape (N,)."""
+        if self.time is None:
+            raise ValueError("these rows have no time; name its column: time=...")
+        return _times(self.time)
+
+
 def task_from_file(
     source: str | Path | Any,
     target: str,
@@ -148,6 +197,62 @@ def task_from_file(
     """
     share = _share(test_size)
     seed = _checks.whole("random_state", random_state, 0, "Use 0, 1, 2, ...", 2**32 - 1)
+    own = rows_from_file(
+        source,
+        target,
+        groups=groups,
+        time=time,
+        ids=ids,
+        drop=drop,
+        categorical=categorical,
+        max_levels=max_levels,
+        file_format=file_format,
+        encoding=encoding,
+        delimiter=delimiter,
+        index_base=index_base,
+        name=name,
+    )
+    if own.time is not None:
+        train, test = _split_by_time(own.time, own.labels, own.classes, share)
+    elif own.groups is not None:
+        train, test = _split_by_group(str(groups), own.groups, own.labels, own.classes, share, seed)
+    else:
+        _check_counts(target, own.labels, own.classes, share)
+        train, test = train_test_split(
+            np.arange(len(own.labels)), test_size=share, random_state=seed, stratify=own.labels
+        )
+    learnt, features = own.learn(train)
+    flags = list(own.flags)
+    duplicates = _duplicates(features, train, test)
+    if duplicates:
+        flags.append(
+            f"{duplicates} of {len(test)} test rows stand in the training part too, feature for "
+            "feature; name what they share as groups, or drop the copies"
+        )
+    task = task_of(own.name, features, own.labels, own.classes, train, test)
+    return OwnData(task, learnt, train, test, own.ids, own.groups, duplicates, tuple(flags))
+
+
+def rows_from_file(
+    source: str | Path | Any,
+    target: str,
+    *,
+    groups: str | None = None,
+    time: str | None = None,
+    ids: str | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    max_levels: int = 50,
+    file_format: str | None = None,
+    encoding: str = "utf-8",
+    delimiter: str | None = None,
+    index_base: int | None = None,
+    name: str | None = None,
+) -> OwnRows:
+    """Read a file, or a data frame, and check it, without splitting it.
+
+    Parameters, and what is raised, are those of `task_from_file`.
+    """
     most = _checks.whole("max_levels", max_levels, 2, "Use 50.")
     if not isinstance(target, str):
         raise TypeError(f"target is {target!r:.40}; it must be the name of a column, as text")
@@ -192,28 +297,21 @@ def task_from_file(
             f"groups is {groups!r}, which is blank in row {row} (from 0); say whose every row is, "
             "or drop that row"
         )
-    if time is not None:
-        train, test = _split_by_time(table[time], codes, classes, share)
-    elif whose is not None:
-        train, test = _split_by_group(str(groups), whose, codes, classes, share, seed)
-    else:
-        _check_counts(target, codes, classes, share)
-        train, test = train_test_split(
-            np.arange(len(codes)), test_size=share, random_state=seed, stratify=codes
-        )
-    learnt = learn(kept, kinds, train)
-    features = learnt.encode(kept)
     flags = [*_copies(target, kept, codes, classes), *_counters(kept, kinds)]
     if index_base == 0 and not kept[0].values.any():
         flags.append("feature '0' is 0 in every row; see that the file does not count from 1")
-    duplicates = _duplicates(features, train, test)
-    if duplicates:
-        flags.append(
-            f"{duplicates} of {len(test)} test rows stand in the training part too, feature for "
-            "feature; name what they share as groups, or drop the copies"
-        )
-    task = _task(name or label, features, codes, classes, train, test)
-    return OwnData(task, learnt, train, test, names, whose, duplicates, tuple(flags))
+    return OwnRows(
+        name or label,
+        target,
+        tuple(kept),
+        tuple(kinds),
+        codes,
+        classes,
+        names,
+        whose,
+        table[time] if time else None,
+        tuple(flags),
+    )
 
 
 def _share(value: object) -> float:
@@ -553,7 +651,7 @@ def _duplicates(features: Array, train: Rows, test: Rows) -> int:
     return sum(row.tobytes() in seen for row in features[test] + 0.0)
 
 
-def _task(
+def task_of(
     name: str,
     features: Array,
     codes: Rows,
@@ -561,6 +659,7 @@ def _task(
     train: Rows,
     test: Rows,
 ) -> Task:
+    """Make a task of features (N, D), standardised on the training rows."""
     scaler = StandardScaler().fit(features[train])
     with np.errstate(over="ignore"):
         x_train, x_test = (

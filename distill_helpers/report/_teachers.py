@@ -1,0 +1,302 @@
+"""Who teaches: twelve networks, a classifier of scikit-learn, or a file of probabilities."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from torch import Tensor
+
+from distill_helpers import experiments as ex
+from distill_helpers import protocol
+from distill_helpers.files import OwnRows
+from distill_helpers.files._readers import read
+from distill_helpers.files._table import categories, level, nearest
+from distill_helpers.protocol import Folds, Setting, Shape
+from distill_helpers.tasks import Task
+
+Array = npt.NDArray[np.float64]
+
+MEMBERS = 12
+OUT_OF_FOLD = 4
+"""Folds by which a classifier's own training rows are answered by one that did not see them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How networks train: passes over the rows, by how many rows there are."""
+
+    student_epochs: int
+    teacher_epochs: int
+
+    @classmethod
+    def for_rows(cls, count: int) -> Plan:
+        """Train small samples longer, and large ones for about as many steps as 4,000 rows."""
+        student = 50_000 / count if count < 1000 else 50 if count <= 4000 else 200_000 / count
+        epochs = max(5, min(150, round(student)))
+        return cls(epochs, max(3, round(0.6 * epochs)))
+
+
+class Teacher(Protocol):
+    """Answers every row of a task, having learnt from some."""
+
+    @property
+    def name(self) -> str:
+        """What to call it."""
+
+    @property
+    def members(self) -> int:
+        """How many networks or models it is, as far as is known."""
+
+    def tune(self, task: Task, folds: Folds, plan: Plan, seed: int) -> Any:
+        """Choose knobs on held-out rows; what is returned goes into `logits`."""
+
+    def logits(
+        self, task: Task, rows: Tensor, knobs: Any, plan: Plan, index: int, whose: Any = None
+    ) -> Tensor:
+        """Learn from `rows` and return logits ``(M, N, C)`` on every row of ``x_train``."""
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The default: twelve networks of the article's shape or of the student's.
+
+    Learning rate, weight decay and shape are tuned (`distill_helpers.protocol.tune_teacher`).
+    """
+
+    hidden: tuple[int, ...] = ex.STUDENT_HIDDEN
+    name: str = "twelve networks"
+    members: int = MEMBERS
+
+    def tune(self, task: Task, folds: Folds, plan: Plan, seed: int) -> tuple[Setting, Shape]:
+        """Return the setting and the shape."""
+        small = Shape(self.hidden, (0.0,) * len(self.hidden))
+        return protocol.tune_teacher(
+            task,
+            folds,
+            (protocol.SHAPES[0], small),
+            epochs=plan.teacher_epochs,
+            trial_seed=seed,
+        )
+
+    def logits(
+        self, task: Task, rows: Tensor, knobs: Any, plan: Plan, index: int, whose: Any = None
+    ) -> Tensor:
+        """See `Teacher`; on its own training rows it says what it has learnt by heart."""
+        return self.stack(task, rows, knobs, plan, index).predict(task.x_train)
+
+    def stack(self, task: Task, rows: Tensor, knobs: Any, plan: Plan, index: int) -> Any:
+        """Train the members."""
+        setting, shape = knobs
+        return protocol.train_on_labels(
+            task,
+            [setting],
+            rows,
+            shape,
+            seeds=ex.member_seeds(0, "teacher", index, self.members),
+            epochs=plan.teacher_epochs,
+            average_last=protocol.averaged(plan.teacher_epochs),
+        )
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A classifier of scikit-learn.
+
+    It answers its own training rows out of fold, for on rows that it saw it is far too sure. With
+    weight 1 against the trees' votes (or, where there are none, against the training rows), the
+    classes' shares are mixed in: a class that no tree voted for has probability 0, and no
+    temperature could soften that.
+    """
+
+    estimator: Any
+    name: str
+    members: int = 1
+
+    def tune(self, task: Task, folds: Folds, plan: Plan, seed: int) -> None:
+        """Leave it as it was given."""
+
+    def logits(
+        self, task: Task, rows: Tensor, knobs: Any, plan: Plan, index: int, whose: Any = None
+    ) -> Tensor:
+        """See `Teacher`."""
+        x, y, at = task.x_train.numpy(), task.y_train.numpy(), rows.numpy()
+        found = self._answers(x, y, at, np.arange(len(x)), index)
+        kind = StratifiedKFold if whose is None else StratifiedGroupKFold
+        folds = kind(OUT_OF_FOLD, shuffle=True, random_state=index)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+            for fit, held_out in folds.split(x[at], y[at], None if whose is None else whose[at]):
+                found[at[held_out]] = self._answers(x, y, at[fit], at[held_out], index)
+        return torch.from_numpy(np.log(found)).unsqueeze(0)
+
+    def _answers(self, x: Array, y: Any, fit: Any, asked: Any, index: int) -> Array:
+        model = clone(self.estimator)
+        if "random_state" in model.get_params():
+            model.set_params(random_state=index)
+        model.fit(x[fit], y[fit])
+        counts = np.bincount(y[fit], minlength=int(y.max()) + 1).astype(np.float64)
+        found = np.zeros((len(asked), len(counts)))
+        found[:, model.classes_] = model.predict_proba(x[asked])
+        votes = len(getattr(model, "estimators_", ())) or len(fit)
+        prior = (counts + 1) / (counts + 1).sum()
+        return (votes * found + prior) / (votes + 1)
+
+
+CLASSIFIERS = {
+    "hist-gradient-boosting": HistGradientBoostingClassifier(early_stopping=False),
+    "random-forest": RandomForestClassifier(300, n_jobs=-1),
+}
+"""Names that `classifier` knows."""
+
+
+def classifier(name: str) -> Classifier:
+    """Return one of `CLASSIFIERS` as a teacher."""
+    return Classifier(CLASSIFIERS[name], name.replace("-", " "))
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """A teacher that was trained elsewhere and is known by its answers alone.
+
+    Attributes
+    ----------
+    log_p : Tensor
+        ``(N, C)``, one row for each of the file, in its order.
+    out_of_fold : bool
+        Whether each row was answered by a model that had not seen it.
+    zeros : int
+        Probabilities of 0 that were lifted to the smallest positive one of the file.
+    """
+
+    log_p: Tensor = field(repr=False)
+    out_of_fold: bool
+    zeros: int = 0
+    name: str = "your teacher"
+    members: int = 1
+
+    def tune(self, task: Task, folds: Folds, plan: Plan, seed: int) -> None:
+        """Do nothing: its answers stand."""
+
+    def logits(
+        self, task: Task, rows: Tensor, knobs: Any, plan: Plan, index: int, whose: Any = None
+    ) -> Tensor:
+        """See `Teacher`."""
+        return self.log_p.unsqueeze(0)
+
+
+def probabilities_from_file(path: str | Path, own: OwnRows, *, out_of_fold: bool) -> Probabilities:
+    """Read a teacher's probabilities: one column a class, named as the class, and the ids.
+
+    Parameters
+    ----------
+    path : path
+        CSV, Parquet or NPZ.
+    own : OwnRows
+        Read with ids: its rows are matched by them. The file's column of ids is called ``id``, or
+        is the one column that is no class.
+    out_of_fold : bool
+        What the reader says of it.
+
+    Raises
+    ------
+    ValueError
+        If ids or classes do not match, or the numbers are no probabilities.
+    """
+    if own.ids is None:
+        raise ValueError(
+            "a file of probabilities is matched to rows by an id; name the column that holds it: "
+            "ids=... (--id COLUMN), which both files must have"
+        )
+    table = {column.name: column for column in read(Path(path), target="")}
+    names = [str(label) for label in own.classes]
+    for label in names:
+        if label not in table:
+            raise ValueError(
+                f"{Path(path).name} has no column for class {label!r}; it needs one for each of "
+                f"{', '.join(names)}, and the ids. {nearest(label, table)}"
+            )
+    others = [name for name in table if name not in names]
+    if len(others) != 1:
+        raise ValueError(
+            f"{Path(path).name} has {len(others)} columns beside the classes"
+            f"{': ' + ', '.join(others) if others else ''}; it must have one, the ids"
+        )
+    ids = list(categories(table[others[0]]))
+    place = {value: row for row, value in enumerate(ids)}
+    if len(place) < len(ids):
+        twice = next(value for row, value in enumerate(ids) if place[value] != row)
+        raise ValueError(f"{Path(path).name} has id {twice!r} more than once; a row has one answer")
+    absent = [value for value in own.ids if value not in place]
+    if absent:
+        raise ValueError(
+            f"{Path(path).name} has no row for id {absent[0]!r}, the first of {len(absent)} of "
+            f"{len(own.ids)}; give an answer for every row, or drop those rows"
+        )
+    columns = []
+    for label in names:
+        values = table[label].values
+        if values.dtype == object:
+            raise ValueError(
+                f"column {label!r} of {Path(path).name} holds text; it must hold probabilities"
+            )
+        columns.append(values)
+    p = np.stack(columns, 1)[[place[value] for value in own.ids]]
+    _check_probabilities(p, own, Path(path).name)
+    zeros = int((p == 0).sum())
+    floor = min(p[p > 0].min(), 1e-6)
+    p = np.maximum(p, floor)
+    return Probabilities(torch.from_numpy(np.log(p / p.sum(1, keepdims=True))), out_of_fold, zeros)
+
+
+def _check_probabilities(p: Array, own: OwnRows, name: str) -> None:
+    ids = own.ids
+    assert ids is not None
+    wrong = ~np.isfinite(p).all(1)
+    if wrong.any():
+        raise ValueError(
+            f"{name} has a value that is missing or not finite for id {ids[wrong.argmax()]!r}; "
+            "every class of every row needs a probability"
+        )
+    outside = ((p < 0) | (p > 1)).any(1)
+    if outside.any():
+        row = int(outside.argmax())
+        worst = p[row][(p[row] < 0) | (p[row] > 1)][0]
+        raise ValueError(
+            f"{name} has {level(float(worst))} for id {ids[row]!r}; a probability lies from 0 to "
+            "1. If these are logits, take their softmax first; if percent, divide by 100"
+        )
+    sums = p.sum(1)
+    off = np.abs(sums - 1) > 1e-3
+    if off.any():
+        row = int(off.argmax())
+        raise ValueError(
+            f"{name} sums to {sums[row]:.6g} for id {ids[row]!r}, the first of {int(off.sum())}; "
+            "the classes of a row must sum to 1. Divide each row by its sum, if that is what it "
+            "means"
+        )
+    # Another order of classes: some renaming fits much better than the names as they stand.
+    loss = -np.log(np.maximum(p, 1e-9))
+    fit = np.array([loss[own.labels == k].mean(0) for k in range(p.shape[1])])
+    from scipy.optimize import linear_sum_assignment
+
+    counts = np.bincount(own.labels, minlength=p.shape[1])
+    _, best = linear_sum_assignment(fit * counts[:, None])
+    as_named = float((np.diag(fit) * counts).sum() / counts.sum())
+    renamed = float((fit[np.arange(len(best)), best] * counts).sum() / counts.sum())
+    chance = float(-(counts / counts.sum() * np.log(counts / counts.sum())).sum())
+    if (best != np.arange(len(best))).any() and as_named > chance and renamed < 0.9 * chance:
+        k = int(np.flatnonzero(best != np.arange(len(best)))[0])
+        raise ValueError(
+            f"{name} says {str(own.classes[int(best[k])])!r} where the label is "
+            f"{str(own.classes[k])!r}: its classes look to be in another order. Name each column "
+            "after the class it is for"
+        )

@@ -1,0 +1,550 @@
+import csv
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+
+from distill_helpers import __main__ as command_line
+from distill_helpers import protocol, standalone
+from distill_helpers.deployment import load_onnx
+from distill_helpers.files import Columns, rows_from_file
+from distill_helpers.report import FILES, report
+from distill_helpers.report import _report as module
+from distill_helpers.report._answer import answers, decision, gain
+from distill_helpers.report._leaks import leaks, seen_by_teacher
+from distill_helpers.report._rounds import FOLDS, everything, held_out_parts, rounds
+from distill_helpers.report._run import (
+    DISTILLED,
+    ENSEMBLE,
+    FROM_ONE,
+    GUESS,
+    HARD,
+    ONE,
+    SMOOTHED,
+    Bench,
+    Scores,
+    parameters,
+    smaller,
+)
+from distill_helpers.report._teachers import (
+    Classifier,
+    Networks,
+    Plan,
+    classifier,
+    probabilities_from_file,
+)
+from distill_helpers.statistics import nadeau_bengio
+
+ARMS = (GUESS, ONE, ENSEMBLE, HARD, SMOOTHED, FROM_ONE, DISTILLED)
+
+
+def write(path: Path, header, rows) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def make(path: Path, n: int = 150, noise: float = 1.0, seed: int = 0, **more) -> Path:
+    """Three classes along a line, a category that helps, and a blank now and then."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    x = y + noise * rng.normal(size=n)
+    header = ["row", "size", "other", "colour", *more, "kind"]
+    rows = []
+    for i in range(n):
+        blank = "" if i % 17 == 3 else f"{rng.normal():.4f}"
+        colour = (
+            ["red", "blue", ""][int(rng.integers(0, 3))] if i % 5 else ["red", "blue"][y[i] % 2]
+        )
+        rows.append(
+            [f"r{i}", f"{x[i]:.4f}", blank, colour, *(v[i] for v in more.values()), f"k{y[i]}"]
+        )
+    return write(path, header, rows)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Networks that train for a moment only, and try a few settings."""
+    monkeypatch.setattr(Plan, "for_rows", classmethod(lambda cls, count: cls(4, 3)))
+    monkeypatch.setattr(protocol, "RATES", (1e-3, 3e-3, 1e-2, 3e-2))
+    monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3, 1e-2))
+    monkeypatch.setattr("distill_helpers.report._rounds.held_out_parts", lambda rows: 1)
+    monkeypatch.setattr(module, "_c_microseconds", lambda *sizes: 0.5)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return make(tmp_path / "beans.csv")
+
+
+def run(data, **options):
+    return report(data, "kind", ids="row", repeats=1, student=(16, 8), **options)
+
+
+# --- splits -------------------------------------------------------------------------------------
+
+
+def test_no_row_tunes_what_tests_it(data):
+    own = rows_from_file(data, "kind", ids="row")
+    made = rounds(own, 2, 0)
+    tested = []
+    for split in made:
+        for train, test in split.tests:
+            assert not set(train) & set(test)
+            assert not set(split.tune) & set(test)
+            assert set(split.tune) < set(train)
+            assert len(train) + len(test) == len(own.labels)
+            tested += test.tolist()
+        for fit, part in split.folds:
+            assert not set(fit) & set(part)
+            assert set(fit) | set(part) == set(split.tune)
+        assert len(split.folds) == held_out_parts(len(split.tune))
+    assert len(made) == FOLDS  # three a repeat
+    assert sorted(tested) == sorted(2 * list(range(len(own.labels))))
+
+
+def test_groups_stay_together(tmp_path):
+    owner = [f"g{i // 5}" for i in range(150)]
+    own = rows_from_file(make(tmp_path / "a.csv", owner=owner), "kind", ids="row", groups="owner")
+    for split in rounds(own, 1, 0):
+        parts = [(split.tune, test) for _, test in split.tests] + list(split.folds)
+        for one, other in (*parts, *split.tests):
+            assert not set(own.groups[one]) & set(own.groups[other])
+
+
+def test_what_trains_is_older(tmp_path):
+    when = [str((7 * i) % 150 // 2) for i in range(150)]
+    own = rows_from_file(make(tmp_path / "a.csv", when=when), "kind", ids="row", time="when")
+    times = own.times()
+    made = rounds(own, 2, 0)
+    assert len(made) == FOLDS
+    for split in made:
+        ((train, test),) = split.tests
+        ((fit, part),) = split.folds
+        assert times[train].max() < times[test].min()
+        assert times[fit].max() < times[part].min()
+        assert set(split.tune) == set(train)
+    assert everything(own, 0).folds[0][1].size > 30
+
+
+def test_a_class_that_one_group_alone_has_is_refused(tmp_path):
+    rows = [
+        [f"r{i}", i % 7, "abcdefgh"[i % 8], "rare" if i % 8 == 0 else "ab"[i % 2]]
+        for i in range(80)
+    ]
+    path = write(tmp_path / "a.csv", ["row", "x", "owner", "kind"], rows)
+    own = rows_from_file(path, "kind", ids="row", groups="owner")
+    with pytest.raises(ValueError, match="'rare' of 'kind' stands in one group or fold alone"):
+        rounds(own, 1, 0)
+
+
+# --- teachers -----------------------------------------------------------------------------------
+
+
+def test_a_classifier_answers_its_training_rows_out_of_fold(data):
+    """On rows it was trained on, one nearest neighbour is always right; out of fold it is not."""
+    from sklearn.neighbors import KNeighborsClassifier
+
+    own = rows_from_file(data, "kind", ids="row")
+    task, _ = Bench(own, Networks(), (8,), 0).task(np.arange(150))
+    nearest = Classifier(KNeighborsClassifier(1), "nearest")
+    logits = nearest.logits(task, torch.arange(100), None, Plan(1, 1), 0)
+    assert logits.shape == (1, 150, 3)
+    assert torch.allclose(logits.exp().sum(-1), torch.ones(1, 150, dtype=torch.float64))
+    right = (logits[0].argmax(1) == task.y_train)[:100].double().mean()
+    assert right < 0.9
+
+
+def test_a_forest_has_no_zeros_and_one_vote_is_mixed_in(data):
+    own = rows_from_file(data, "kind", ids="row")
+    task, _ = Bench(own, Networks(), (8,), 0).task(np.arange(150))
+    forest = RandomForestClassifier(25)
+    logits = Classifier(forest, "forest").logits(task, torch.arange(100), None, Plan(1, 1), 7)
+    fitted = forest.set_params(random_state=7).fit(task.x_train[:100], task.y_train[:100])
+    counts = np.bincount(task.y_train[:100], minlength=3) + 1
+    expected = (25 * fitted.predict_proba(task.x_train[100:]) + counts / counts.sum()) / 26
+    assert np.allclose(logits[0, 100:].exp(), expected)
+    assert classifier("random-forest").name == "random forest"
+
+
+def answers_of(path, ids, p, names=("k0", "k1", "k2"), key="id"):
+    return write(path, [key, *names], [[i, *map(repr, row)] for i, row in zip(ids, p, strict=True)])
+
+
+def test_probabilities_are_matched_by_id(data, tmp_path):
+    own = rows_from_file(data, "kind", ids="row")
+    p = np.random.default_rng(0).dirichlet(np.ones(3), 150)
+    order = np.random.default_rng(1).permutation(150)
+    ids = np.array([f"r{i}" for i in range(150)])
+    path = answers_of(tmp_path / "p.csv", ids[order], p[order].tolist())
+    teacher = probabilities_from_file(path, own, out_of_fold=True)
+    assert np.allclose(teacher.log_p.exp(), p)
+
+
+def test_bad_probabilities_are_refused_in_a_line(data, tmp_path):
+    own = rows_from_file(data, "kind", ids="row")
+    ids = [f"r{i}" for i in range(150)]
+    good = np.full((150, 3), 1 / 3)
+
+    def refused(match, p=good, ids=ids, **more):
+        path = answers_of(tmp_path / "p.csv", ids, np.asarray(p).tolist(), **more)
+        with pytest.raises(ValueError, match=match) as caught:
+            probabilities_from_file(path, own, out_of_fold=True)
+        assert "\n" not in str(caught.value)
+
+    refused("no row for id 'r149', the first of 1 of 150", good[:-1], ids[:-1])
+    refused("has id 'r0' more than once", good, ["r0", *ids[:-1]])
+    refused("no column for class 'k2'", names=("k0", "k1", "q2"))
+    refused(
+        "sums to 1.5 for id 'r3', the first of 1", np.where(np.arange(150)[:, None] == 3, 0.5, good)
+    )
+    refused("If these are logits, take their softmax first", good - 1)
+    refused("If these are logits", 3 * good + [[1, 0, 0]])
+    refused("missing or not finite", np.where(np.arange(150)[:, None] == 3, np.nan, good))
+    turned = np.full((150, 3), 0.05)
+    turned[np.arange(150), (own.labels + 1) % 3] = 0.9
+    refused("in another order", turned)
+    turned[np.arange(150), (own.labels + 1) % 3] = 0.05
+    turned[np.arange(150), own.labels] = 0.9
+    probabilities_from_file(
+        answers_of(tmp_path / "p.csv", ids, turned.tolist()), own, out_of_fold=True
+    )
+    # a teacher that knows nothing is no teacher in another order
+    noise = np.random.default_rng(0).dirichlet(np.ones(3), 150)
+    probabilities_from_file(
+        answers_of(tmp_path / "p.csv", ids, noise.tolist()), own, out_of_fold=True
+    )
+
+
+def test_exact_zeros_are_lifted_and_counted(data, tmp_path):
+    own = rows_from_file(data, "kind", ids="row")
+    p = np.tile([0.5, 0.5, 0.0], (150, 1))
+    path = answers_of(tmp_path / "p.csv", [f"r{i}" for i in range(150)], p.tolist())
+    teacher = probabilities_from_file(path, own, out_of_fold=False)
+    assert teacher.zeros == 150
+    assert torch.isfinite(teacher.log_p).all()
+
+
+# --- scores and answers -------------------------------------------------------------------------
+
+
+def made_up(**nll):
+    """Scores of twelve splits; NLL by arm."""
+    rng = np.random.default_rng(0)
+    scores = Scores(train_size=500, test_size=100)
+    for split in range(12):
+        common = 0.05 * rng.normal()
+        for arm in ARMS:
+            value = 1 + nll.get(arm, 0.0) + common + 0.003 * rng.normal()
+            scores.add(arm, {"nll": value, "accuracy": 0.5, "calibrated_nll": value})
+        del split
+    return scores
+
+
+def test_a_gain_is_the_corrected_interval():
+    scores = made_up(distilled=-0.1)
+    one, other = (np.array(scores.values[arm]["nll"]) for arm in (DISTILLED, HARD))
+    assert gain(scores, DISTILLED, HARD, "nll") == nadeau_bengio(other - one, 500, 100)
+    assert gain(scores, DISTILLED, HARD, "accuracy").value == 0
+
+
+@pytest.mark.parametrize(
+    ("nll", "do", "arm"),
+    [
+        ({GUESS: 0.0}, "Train nothing yet", HARD),
+        ({GUESS: 1, DISTILLED: -0.1}, "Distil\\.", DISTILLED),
+        ({GUESS: 1, DISTILLED: -0.1, SMOOTHED: -0.1}, "Smooth the labels", SMOOTHED),
+        ({GUESS: 1, DISTILLED: -0.03, SMOOTHED: -0.0285}, "Smooth the labels", SMOOTHED),
+        ({GUESS: 1}, "Train one small network", HARD),
+        ({GUESS: 1, DISTILLED: 0.1}, "Train one small network", HARD),
+        ({GUESS: 1, DISTILLED: -0.1, SMOOTHED: -0.2}, "Smooth the labels", SMOOTHED),
+    ],
+)
+def test_the_cheapest_that_nothing_dearer_beats(nll, do, arm):
+    decided = decision(answers(made_up(**nll), 600, 0.01))
+    assert decided.arm == arm
+    assert re.match(do, decided.do), decided
+
+
+def test_what_cannot_be_told_says_what_could_be():
+    scores = made_up(**{GUESS: 1})
+    rng = np.random.default_rng(1)
+    scores.values[DISTILLED]["nll"] = (1 + rng.normal(size=12)).tolist()
+    asked = {a.question: a for a in answers(scores, 1234, 0.01)}
+    answer = asked["Does distilling beat hard labels?"]
+    half = (answer.gain.high - answer.gain.low) / 2
+    assert (
+        answer.words
+        == f"These data cannot tell: 1,234 rows resolve differences from {half:.2g} nats on."
+    )
+
+
+def test_a_teacher_of_one_is_held_against_the_student():
+    scores = made_up(**{GUESS: 1, ENSEMBLE: -0.1})
+    del scores.values[ONE], scores.values[FROM_ONE]
+    asked = answers(scores, 600, 0.01)
+    assert (ENSEMBLE, HARD) in {(a.one, a.other) for a in asked}
+    assert "keep it" in decision(asked).why
+
+
+def test_parameters_and_the_sweep():
+    assert parameters(20, (64, 32), 2) == 3490
+    assert smaller((64, 32)) == [(4, 2), (8, 4), (16, 8), (32, 16)]
+    assert smaller((4, 2)) == [(2, 2)]
+
+
+# --- leaks --------------------------------------------------------------------------------------
+
+
+def leaks_of(path, **options):
+    return " ".join(leaks(rows_from_file(path, "kind", ids="row", **options)))
+
+
+def test_clean_data_have_no_leak(data):
+    assert leaks_of(data) == ""
+
+
+def test_planted_leaks_are_found(tmp_path):
+    rng = np.random.default_rng(5)
+    y = np.random.default_rng(0).integers(0, 3, 150)  # the labels of `make`
+    copied = make(tmp_path / "copy.csv", code=[f"c{k}" for k in y])
+    assert "'code' tells the class of 150 of 150" in leaks_of(copied)
+
+    rows = list(csv.reader((tmp_path / "copy.csv").open()))
+    twins = [[f"t{i}", *row[1:]] for i, row in enumerate(rows[1:31])]
+    doubled = write(tmp_path / "twins.csv", rows[0], [*rows[1:], *twins])
+    assert "60 of 180 rows have a twin" in leaks_of(doubled, drop=["code"])
+
+    owner = {}
+    whose = []
+    for label in y:
+        if label not in owner or rng.random() < 0.3:
+            owner[label] = int(rng.integers(1000, 9999))
+        whose.append(owner[label])
+    grouped = make(tmp_path / "groups.csv", owner=whose)
+    assert "pass groups='owner'" in leaks_of(grouped)
+    assert "owner" not in leaks_of(grouped, groups="owner")
+
+    hand = np.repeat(rng.normal(size=(30, 4)), 10, 0)
+    kinds = np.repeat(rng.integers(0, 2, 30), 10)
+    x = hand + 0.2 * rng.normal(size=hand.shape)
+    rows = [[f"r{i}", *x[i], kinds[i]] for i in range(300)]
+    hands = write(tmp_path / "hands.csv", ["row", *"abcd", "kind"], rows)
+    assert "side by side in the file are alike" in leaks_of(hands)
+    shuffled = write(
+        tmp_path / "shuffled.csv", ["row", *"abcd", "kind"], [rows[i] for i in rng.permutation(300)]
+    )
+    assert "side by side" not in leaks_of(shuffled)
+
+
+def test_in_sample_answers_betray_themselves(tmp_path):
+    data = make(tmp_path / "a.csv", 400, noise=1.5)
+    own = rows_from_file(data, "kind", ids="row")
+    task, _ = Bench(own, Networks(), (8,), 0).task(np.arange(400))
+    x, y = task.x_train.numpy(), task.y_train.numpy()
+    said = cross_val_predict(LogisticRegression(), x, y, cv=5)
+    wrong = np.flatnonzero(said != y)
+    forest = RandomForestClassifier(100, random_state=0)
+    honest = cross_val_predict(forest, x, y, cv=5, method="predict_proba")
+    fitted = forest.fit(x, y).predict_proba(x)
+    ids = [f"r{i}" for i in range(400)]
+
+    def of(p, out_of_fold):
+        path = answers_of(tmp_path / "p.csv", ids, p.tolist())
+        return seen_by_teacher(
+            probabilities_from_file(path, own, out_of_fold=out_of_fold), own, wrong
+        )
+
+    assert of(honest, True) == []
+    assert "look in-sample" in of(fitted, True)[0]
+    assert of(fitted, False) == []  # it was said
+
+
+# --- the whole ----------------------------------------------------------------------------------
+
+
+def test_a_report_hands_over_what_it_says(short, data, tmp_path):
+    made = run(data)
+    out = tmp_path / "answer"
+    assert [path.name for path in made.write(out)] == list(FILES)
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    found = json.loads((out / "report.json").read_text())
+    assert found == json.loads(json.dumps(made.found))
+    assert found["data"]["rows"] == 150
+    assert found["data"]["splits"] == FOLDS
+    assert set(found["arms"]) == set(ARMS)
+    text = (out / "report.html").read_text()
+    assert found["decision"]["do"] in text
+    assert "http" not in text  # no network
+    # raw rows go in, and all of the files agree with the network
+    columns = Columns.from_json((out / "columns.json").read_text())
+    raw = columns.apply(data)
+    x = torch.from_numpy((raw - made.mean) / made.scale).float()
+    expected = made.student.predict(x)[0]
+    assert expected.shape == (150, 3)
+    assert torch.allclose(load_onnx(out / "student.onnx")(x), expected, atol=1e-4)
+    student = {}
+    exec((out / "student.py").read_text(), student)
+    assert np.allclose(student["logits"](raw), expected, atol=1e-4)
+    try:
+        compiled = standalone.compile_c(out / "student.c")
+    except RuntimeError:
+        pytest.skip("no C compiler")
+    assert np.allclose(compiled(raw), expected, atol=1e-4)
+
+
+def test_a_report_is_a_direct_computation(short, data):
+    """The verdicts are those of the package's own functions on the scores it keeps."""
+    made = run(data)
+    for row, answer in zip(made.found["answers"], answers(made.scores, 150, 0.01), strict=True):
+        assert row["verdict"] == answer.verdict.verdict
+        ours = gain(made.scores, answer.one, answer.other, "nll")
+        assert row["gain"] == {"value": ours.value, "low": ours.low, "high": ours.high}
+    again = run(data)
+    assert again.scores.values == made.scores.values
+
+
+def test_teachers_from_elsewhere(short, data, tmp_path):
+    made = run(data, teacher=LogisticRegression())
+    assert made.found["teacher"]["name"] == "LogisticRegression"
+    assert set(made.found["arms"]) == set(ARMS) - {ONE, FROM_ONE}
+    own = rows_from_file(data, "kind", ids="row")
+    p = np.full((150, 3), 0.1)
+    p[np.arange(150), own.labels] = 0.8
+    path = answers_of(tmp_path / "p.csv", [f"r{i}" for i in range(150)], p.tolist())
+    made = run(data, teacher_probabilities=path, out_of_fold=True)
+    assert any("look in-sample" in flag for flag in made.found["flags"])
+    made = run(data, teacher_probabilities=path, out_of_fold=False)
+    assert any("in-sample" in remark for remark in made.found["teacher"]["remarks"])
+
+
+def test_unlabelled_rows_teach_the_distilled_alone(short, data, tmp_path, monkeypatch):
+    more = make(tmp_path / "more.csv", 60, seed=9)
+    seen = {}
+    whole = module.Bench.train
+
+    def spy(self, task, logits, tuning, train, seeds, hidden, only=()):
+        for arm in tuning.settings:
+            rows = self.rows_of(arm, train, len(task.y_train))
+            seen.setdefault(arm, set()).add((rows >= 150).sum().item())
+        return whole(self, task, logits, tuning, train, seeds, hidden, only)
+
+    monkeypatch.setattr(module.Bench, "train", spy)
+    made = run(data, unlabelled=more)
+    assert made.found["data"]["unlabelled_rows"] == 60
+    assert seen == {HARD: {0}, SMOOTHED: {0}, FROM_ONE: {60}, DISTILLED: {60}}
+
+
+def test_a_contract_hands_over_the_smallest_that_meets_it(short, data):
+    made = run(data, floor=0.01, budget_us=1)
+    assert made.found["contract"]["met_by"]
+    assert made.found["student"]["hidden"] == [2, 2]
+    assert made.student.num_parameters == made.found["student"]["parameters"]
+    made = run(data, floor=0.999)
+    assert made.found["contract"]["met_by"] == []
+    assert made.found["student"]["hidden"] == [16, 8]
+
+
+def refusals(tmp_path):
+    data = str(make(tmp_path / "beans.csv"))
+    text = (tmp_path / "beans.csv").read_text()
+
+    def other(name, content):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return str(path)
+
+    few = "\n".join(text.splitlines()[:8])
+    one = text.replace("k1", "k0").replace("k2", "k0")
+    rare = text.replace("k2", "k1").replace("k1", "k9", 1).replace("k9", "rare")
+    p = str(answers_of(tmp_path / "p.csv", ["r0"], [[0.2, 0.3, 0.5]]))
+    full = tmp_path / "full"
+    full.mkdir()
+    (full / "mine.txt").write_text("mine")
+    ask = ["--target", "kind", "--id", "row"]
+    yield [data, "--target", "kinds", "--id", "row"], "did you mean 'kind'"
+    yield [data, "--target", "kind"], "drop=['row']"
+    yield [str(tmp_path / "none.csv"), *ask], "none.csv"
+    yield [str(tmp_path), *ask], str(tmp_path)
+    yield [other("empty.csv", ""), *ask], "empty"
+    yield [other("few.csv", few), *ask], "folds need"
+    yield [other("one.csv", one), *ask], "two classes or more"
+    yield [other("rare.csv", rare), *ask], "'rare'"
+    yield [other("ragged.csv", text + "r,1\n"), *ask], "line 152"
+    yield [other("latin.csv", text.replace("red", "rød").encode("latin-1")), *ask], "encoding"
+    infinite = re.sub(r"\nr3,[^,]*", r"\nr3,inf", text)
+    yield [other("inf.csv", infinite), *ask], "values must be finite"
+    yield [data, *ask, "--drop", "sice"], "did you mean 'size'"
+    yield [data, *ask, "--group", "owner"], "'owner'"
+    yield [data, *ask, "--time", "colour"], "time is 'colour'"
+    yield [data, *ask, "--teacher", "forest"], "random-forest"
+    yield [data, *ask, "--student", "64x32"], "64,32"
+    yield [data, *ask, "--student", "0"], "student"
+    yield [data, *ask, "--repeats", "0"], "repeats"
+    yield [data, *ask, "--margin", "-1"], "margin"
+    yield [data, *ask, "--floor", "95"], "floor"
+    yield [data, *ask, "--budget-us", "0"], "budget_us"
+    yield [data, *ask, "--teacher-probabilities", p], "--out-of-fold"
+    yield (
+        [data, "--target", "kind", "--drop", "row", "--teacher-probabilities", p, "--out-of-fold"],
+        "--id",
+    )
+    yield [data, *ask, "--out-of-fold"], "none are given"
+    yield [data, *ask, "--teacher-probabilities", p, "--out-of-fold"], "no row for id 'r1'"
+    yield [data, *ask, "--unlabelled", other("u.csv", "size\n1\n")], "no column"
+    yield [data, *ask, "--seed", "-1"], "random_state"
+    yield [data, *ask, "--format", "xlsx"], "--help"
+    yield [data, *ask, "--out", str(full)], "not empty"
+    yield [data, *ask, "--out", data], "is a file"
+
+
+def test_what_is_wrong_is_said_in_a_line_before_anything_trains(tmp_path, capsys, monkeypatch):
+    def trains(*_, **__):
+        raise AssertionError("it trained")
+
+    monkeypatch.setattr(module, "run", trains)
+    count = 0
+    for arguments, words in refusals(tmp_path):
+        out = [] if "--out" in arguments else ["--out", str(tmp_path / "out")]
+        before = sorted(tmp_path.rglob("*"))
+        try:
+            code = command_line.main(["report", *arguments, *out])
+        except SystemExit as stop:
+            code = stop.code
+        said = capsys.readouterr().err
+        assert code == 1, arguments
+        assert words in said, (arguments, said)
+        assert said.startswith("distill: ") and said.count("\n") == 1, said
+        assert sorted(tmp_path.rglob("*")) == before, arguments
+        count += 1
+    assert count >= 30
+    assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+def test_a_stop_half_way_leaves_nothing(short, data, tmp_path, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "page", stop)
+    arguments = ["report", str(data), "--target", "kind", "--id", "row", "--repeats", "1"]
+    arguments += ["--student", "4", "--out", str(tmp_path / "out")]
+    assert command_line.main(arguments) == 130
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["beans.csv"]
+
+
+def test_help_has_examples_and_is_quick():
+    done = subprocess.run(
+        [sys.executable, "-m", "distill_helpers", "report", "--help"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "distill report data.csv --target label" in done.stdout
