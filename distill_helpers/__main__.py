@@ -132,7 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _report(args: argparse.Namespace) -> int:
-    from distill_helpers.report._report import check_out, report  # loads torch, so after --help
+    from distill_helpers.report import check_out, report  # loads torch, so after --help
 
     check_out(args.out)
     reading = {

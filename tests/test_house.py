@@ -32,7 +32,7 @@ FLOORS = {
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
-    6: ["deciding"],
+    6: ["deciding", "report"],
     7: ["runs", "__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

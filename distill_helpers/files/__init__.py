@@ -6,6 +6,20 @@ that a student can be handed over with its preprocessing.
 """
 
 from distill_helpers.files._columns import Columns
+from distill_helpers.files._readers import read
+from distill_helpers.files._table import Column, categories, level, nearest
 from distill_helpers.files._task import OwnData, OwnRows, rows_from_file, task_from_file, task_of
 
-__all__ = ["Columns", "OwnData", "OwnRows", "rows_from_file", "task_from_file", "task_of"]
+__all__ = [
+    "Column",
+    "Columns",
+    "OwnData",
+    "OwnRows",
+    "categories",
+    "level",
+    "nearest",
+    "read",
+    "rows_from_file",
+    "task_from_file",
+    "task_of",
+]

@@ -4,6 +4,6 @@
 """
 
 from distill_helpers.report._answer import Answer
-from distill_helpers.report._report import FILES, Report, report
+from distill_helpers.report._report import FILES, Report, check_out, report
 
-__all__ = ["FILES", "Answer", "Report", "report"]
+__all__ = ["FILES", "Answer", "Report", "check_out", "report"]

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from distill_helpers.files import OwnRows
-from distill_helpers.files._table import categories
+from distill_helpers.files import OwnRows, categories
 from distill_helpers.report._teachers import Probabilities, Teacher
 
 PURE = 0.9

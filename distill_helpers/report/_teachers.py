@@ -17,9 +17,7 @@ from torch import Tensor
 
 from distill_helpers import experiments as ex
 from distill_helpers import protocol
-from distill_helpers.files import OwnRows
-from distill_helpers.files._readers import read
-from distill_helpers.files._table import categories, level, nearest
+from distill_helpers.files import OwnRows, categories, level, nearest, read
 from distill_helpers.protocol import Folds, Setting, Shape
 from distill_helpers.tasks import Task
 
