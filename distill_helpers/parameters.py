@@ -343,7 +343,7 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
     "what-soft-targets-buy": {
         "task": Parameter(
             str,
-            "overlap3-500",
+            "overlap3-1000",
             choices=(
                 "article-4000",
                 "article-512",
