@@ -24,7 +24,7 @@ TUNING_FOLDS = 4
 
 def held_out_parts(rows: int) -> int:
     """Return how many parts judge a setting: few rows in one part would make it a lottery."""
-    return 4 if rows < 600 else 2 if rows < 2000 else 1
+    return 2 if rows < 1000 else 1
 
 
 @dataclass(frozen=True)
