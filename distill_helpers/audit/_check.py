@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from distill_helpers import _checks
+from distill_helpers.audit._inputs import check_inputs
 from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss, is_another
 from distill_helpers.audit._modules import untouched
 from distill_helpers.audit._network_checks import (
@@ -17,7 +18,7 @@ from distill_helpers.audit._network_checks import (
     _check_student,
     _check_teacher,
 )
-from distill_helpers.audit._report import CHECKS, Check, Report
+from distill_helpers.audit._report import CHECKS, OVER_TOKENS, Check, Report
 from distill_helpers.audit._setup import Setup
 
 
@@ -156,8 +157,10 @@ def check_distillation_setup(
         for check in (
             *_check_student(setup),
             *_check_teacher(setup),
+            check_inputs(setup),
             _check_optimiser(setup),
             _check_evaluation(setup),
         ):
             _add(checks, check)
-    return Report([checks[name] for name in CHECKS], effective)
+    chapter = OVER_TOKENS if setup.is_over_tokens else ""
+    return Report([checks[name] for name in CHECKS], effective, chapter)

@@ -58,6 +58,7 @@ class Probe:
             (self.draw(self.C) * w, self.draw(self.Ct) * w, self.draw(self.Ct) * w)
             for w in (1.5, wide)
         ]
+        self.own_teacher = False  # whether each row answers to its own row of the teacher alone
         self.y = self._labels()
         self.other = torch.where(self.y >= 0, (self.y + 1) % self.shared, self.y)
         self.connected, self.changes = False, False
@@ -308,12 +309,43 @@ class Probe:
         floor = 0.1 if self.precision in HALF else 1e-3
         large = moves > floor * moves.max(0).values.clamp_min(floor * moves.max())
         strange = (large != turned).any(0) & large.any(0)
+        self.own_teacher = not bool(strange.any())
         for i in strange.nonzero().flatten().tolist()[:50]:
             fits = (turned == large[:, i : i + 1]).all(0)
             fits[i] = False
             if bool(fits.any()):
                 return "teacher's outputs out of step"
         return ""
+
+    def unlabelled(self) -> str:
+        """Tell whether rows without a label are drawn to a class by the labels' part; in words.
+
+        A class that follows the teacher is a label made by the teacher, and no mistake.
+        """
+        bare = self.given(self.y) < 0
+        if self.setup.labels is None or not bool(bare.any()) or bool(bare.all()):
+            return ""
+        zeros = torch.zeros(self.rows, self.C, dtype=self.dtype, device=self.device)
+        still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)
+        nudged = still.clone()
+        nudged[:, self.shared - 1] = 1e-3 * self.T
+        made = [-self.gradient(zeros, v, self.y) for v in (still, nudged)]
+        made = [x - x.mean(1, keepdim=True) for x in made]
+        size = [x.abs().amax(1) for x in made]
+        labelled = size[0][~bare]
+        floor = 0.1 if self.precision in HALF else 1e-2
+        if not bool(torch.isfinite(size[0]).all()) or float(labelled.max()) <= 0:
+            return ""
+        if float(labelled.max()) < 1e-2 * float(self.blocks[0].abs().max()):
+            return ""  # the labels have no pull
+        told, again = (x.argmax(1) for x in made)
+        drawn = bare & (size[0] > floor * labelled.max()) & (told == again)
+        if not bool(drawn.any()):
+            return ""
+        kinds = told[drawn].unique().tolist()
+        where = f"class {kinds[0]}" if len(kinds) == 1 else "some class"
+        count = int(drawn.sum())
+        return f"the labels' part draws {count} of {int(bare.sum())} rows without a label to {where}"
 
     def class_order(self) -> Tensor | None:
         """Return the teacher's class that each class answers to; None where it is its own.
