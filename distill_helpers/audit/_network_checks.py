@@ -475,15 +475,17 @@ def _check_optimiser(setup: Setup) -> Check:
         words = "it holds none of the student's parameters"
         return Check(name, FAILED, words, "student not in the optimiser")
     if len(held) < len(free):
-        missing = f"{len(free) - len(held)} of the student's {len(free)} parameter tensors that ask for a gradient"
         seen = {id(p) for m in setup.find_modules() for p in m.parameters()}
         seen |= {id(t) for t in tensors_held((setup.loss_fn, setup.step, setup.student))}
-        if orphans := len(moved - seen):
-            words = f"it holds {orphans} tensors of no network in reach, and lacks {missing}"
-            return Check(name, FAILED, words, "optimiser older than the student")
+        orphans = len(moved - seen)
         resting = sum(not p.requires_grad for key, p in own.items() if key in moved)
+        missing = f"and lacks {len(free) - len(held)} of the student's {len(free)} that ask for a "
+        missing += "gradient"
+        if orphans:
+            words = f"it holds {orphans} parameter tensors of no network in reach, {missing}"
+            return Check(name, FAILED, words, "optimiser older than the student")
         if resting:
-            words = f"it holds {resting} of the student's tensors that are frozen, and lacks {missing}"
+            words = f"it holds {resting} of the student's tensors that are frozen, {missing}"
             return Check(name, WARNED, words, "optimiser older than the student")
         words = f"it holds {len(held)} of the student's {len(free)} parameter tensors that ask for "
         return Check(name, UNKNOWN, words + "a gradient; fine where the others are meant to rest")

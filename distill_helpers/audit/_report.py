@@ -225,7 +225,11 @@ class Report(Mapping[str, Check]):
         for check in self._sorted():
             outcome = check.outcome
             if check.bug:
-                outcome = f"**{outcome}**: {check.bug}" if outcome == FAILED else f"{outcome}: {check.bug}"
+                outcome = (
+                    f"**{outcome}**: {check.bug}"
+                    if outcome == FAILED
+                    else f"{outcome}: {check.bug}"
+                )
             cells = (check.name, outcome, _escape(check.reason), _escape(check.mend))
             lines.append(f"| {' | '.join(cells)} |")
         lines += ["", self.chapter] if self.chapter else []
