@@ -280,7 +280,8 @@ def test_planted_mistake_is_named(name, T, alpha, rows, classes):
     # There T^2 twice is alpha left out, and may be called so.
     assume(name != "T four times" or abs(alpha * T**2 - 1) > 0.02)
     report = audit_loss(make(T, alpha), T, alpha, rows, classes)
-    assert (report[check].outcome, report[check].bug) == ("failed", bug), report
+    outcome = "warning" if bug == "NaN on underflow" else "failed"
+    assert (report[check].outcome, report[check].bug) == (outcome, bug), report
     others = set(report.bugs) - {bug} - ALSO.get(name, set()) - {"NaN on underflow"}
     assert not others, report
     assert report[check].mend
@@ -292,7 +293,8 @@ def test_planted_mistake_is_named_at_a_thousand_classes(name):
         pytest.skip("has no name")
     check, bug, make = LOSSES[name]
     report = audit_loss(make(T, ALPHA), T, ALPHA, 4, 1000)
-    assert (report[check].outcome, report[check].bug) == ("failed", bug), report
+    outcome = "warning" if bug == "NaN on underflow" else "failed"
+    assert (report[check].outcome, report[check].bug) == (outcome, bug), report
 
 
 @few

@@ -344,10 +344,8 @@ class Probe:
             return ""
         kinds = told[drawn].unique().tolist()
         where = f"class {kinds[0]}" if len(kinds) == 1 else "some class"
-        count = int(drawn.sum())
-        return (
-            f"the labels' part draws {count} of {int(bare.sum())} rows without a label to {where}"
-        )
+        count = f"{int(drawn.sum())} of {int(bare.sum())}"
+        return f"the labels' part draws {count} rows without a label to {where}"
 
     def class_order(self) -> Tensor | None:
         """Return the teacher's class that each class answers to; None where it is its own.

@@ -223,13 +223,8 @@ class Report(Mapping[str, Check]):
     def _repr_markdown_(self) -> str:
         lines = [self._summary(), "", "| check | outcome | why | mend |", "|:--|:--|:--|:--|"]
         for check in self._sorted():
-            outcome = check.outcome
-            if check.bug:
-                outcome = (
-                    f"**{outcome}**: {check.bug}"
-                    if outcome == FAILED
-                    else f"{outcome}: {check.bug}"
-                )
+            outcome = "**failed**" if check.outcome == FAILED else check.outcome
+            outcome += f": {check.bug}" if check.bug else ""
             cells = (check.name, outcome, _escape(check.reason), _escape(check.mend))
             lines.append(f"| {' | '.join(cells)} |")
         lines += ["", self.chapter] if self.chapter else []
