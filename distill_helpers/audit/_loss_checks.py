@@ -102,6 +102,10 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     wrong = {what: bug for what, bug in wrong.items() if bug}
     setup.own_teacher = own.own_teacher
     setup.aligned, setup.shifted = True, bool((own.source < 0).any())
+    if own.relabelled:
+        say("labels", FAILED, own.relabelled, "labels of another class")
+        leave("the labels are numbered otherwise; fix that first")
+        return None
     for what, bug in wrong.items():
         say("order", FAILED, f"row by row, the {what} of one row move another", bug)
     if wrong:
@@ -210,11 +214,16 @@ def _say_unnamed(
             say_objective(probe, objective, say)
         return objective
     moved_by_teacher = any(float(probe.blocks[i].norm()) > 0 for i in (2, 5))
+    moved_by_labels = any(float(probe.blocks[i].norm()) > 0 for i in (1, 4))
     if probe.precision in HALF:
         say("soft part", UNKNOWN, "the gradient is too coarse in half precision")
     elif setup.alpha > 0 and not moved_by_teacher and not cut:
         what = "the teacher's outputs have no influence on the gradient"
         say("soft part", FAILED, what, "a part is missing")
+    elif setup.alpha < 1 and not moved_by_labels and not cut and not another_objective(probe):
+        what = "the labels have no influence on the gradient"
+        say("labels", FAILED, what, "a part is missing")
+        say("soft part", UNKNOWN, "beside the teacher's part is one that follows no label")
     elif weighs_classes(probe):
         what = "each class weighs otherwise inside the teacher's sum: class weights?"
         say("soft part", FAILED, what, "class weights inside KL")

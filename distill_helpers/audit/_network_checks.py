@@ -63,6 +63,10 @@ def _check_student(setup: Setup) -> list[Check]:
     ]
     # A function may have been made for the audit alone.
     made_to_train = setup.student.parameters() if isinstance(setup.student, nn.Module) else []
+    made_to_train = list(made_to_train)
+    if setup.cut and made_to_train and not any(p.requires_grad for p in made_to_train):
+        words = f"none of its {len(made_to_train)} parameter tensors asks for a gradient"
+        checks.append(Check("graph", FAILED, words, "student is frozen"))
     if setup.cut and any(p.requires_grad for p in made_to_train):
         words = "no gradient goes from the student's logits to its parameters"
         checks.append(Check("graph", FAILED, words, "graph cut"))
@@ -401,6 +405,13 @@ def _is_student(setup: Setup, mean: Tensor) -> bool:
         c for c in setup.calls if c.network > 0 or (setup.is_self_taught and not c.taught)
     ]
     moves = any(call.moves for call in as_teacher)
+    if setup.step is None:  # a shallow copy, whose parameters are the student's own
+        moves = any(
+            isinstance(member, nn.Module)
+            and member is not setup.student
+            and setup.moved_by_student(member)
+            for member in setup.members
+        )
     return moves and mean.shape == setup.z_rows.shape and not _differ(mean, setup.z_rows)
 
 

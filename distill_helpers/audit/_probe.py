@@ -58,6 +58,7 @@ class Probe:
             (self.draw(self.C) * w, self.draw(self.Ct) * w, self.draw(self.Ct) * w)
             for w in (1.5, wide)
         ]
+        self.relabelled = ""  # in words, where each label stands for another class
         self.own_teacher = False  # whether each row answers to its own row of the teacher alone
         self.y = self._labels()
         self.other = torch.where(self.y >= 0, (self.y + 1) % self.shared, self.y)
@@ -260,6 +261,9 @@ class Probe:
             if shifted is not None and self._told(drawn_to, code, listens, shifted):
                 self.source = shifted.to(self.device)
                 return ""
+            if sign == 1 and (words := self._exchanged(drawn_to, code, listens)):
+                self.relabelled = words
+                return ""
             ours = ((drawn_to == code) | ~listens).all(0)
             # Where another row's labels explain all rounds, and its own do not.
             others = ~ours & listens.all(0)
@@ -270,6 +274,19 @@ class Probe:
             if sign == 1 and not bool(others.any()):
                 return ""
         return best
+
+    def _exchanged(self, drawn_to: Tensor, code: Tensor, listens: Tensor) -> str:
+        """Tell whether each label of a row's own draws it to one other class; in words."""
+        counts = listens & (code >= 0)
+        if int(counts.sum()) < 4 * self.shared:
+            return ""
+        pairs = torch.stack([code[counts], drawn_to[counts]], 1).unique(dim=0)
+        classes, turned = pairs.unbind(1)
+        same = len(classes.unique()) == len(classes) == len(turned.unique())
+        if not same or bool((classes == turned).all()) or len(classes) < 2:
+            return ""
+        first = pairs[classes != turned][0].tolist()
+        return f"a row with label {first[0]} is drawn to class {first[1]}, and so on"
 
     def _told(self, drawn_to: Tensor, code: Tensor, listens: Tensor, source: Tensor) -> bool:
         source = source.to(self.device)
@@ -502,7 +519,8 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
             try:
                 few = Probe(setup, part, dtype)
                 few.measure()
-                return few, own
+                if few.finite or not own.finite:
+                    return few, own  # else no row counts in so small a part
             except Exception:  # the loss is made for this batch, or these classes, alone
                 continue
         return own, own

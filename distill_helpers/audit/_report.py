@@ -89,6 +89,9 @@ BUGS = {
     "class weights inside KL": "Give a row one weight, after the sum over its classes.",
     "the wrong end of the vocabulary": "Keep the classes that both know: "
     "teacher_logits[..., :student_logits.shape[-1]].",
+    "student is frozen": "Freeze the teacher, and let student.requires_grad_(True) stand.",
+    "labels of another class": "Number the classes as the student's outputs are numbered, from 0 "
+    "on.",
     "the student teaches itself": "Switch the adapter off for the teacher's pass, or hand over a "
     "frozen copy.",
     "a member is not heard": "Take the mean over all members before the loss.",

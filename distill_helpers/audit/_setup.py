@@ -283,6 +283,14 @@ class Setup:
         found = torch.autograd.grad(total, shared, allow_unused=True)
         return any(g is not None and bool(g.any()) for g in found)
 
+    def moved_by_student(self, member: Any) -> bool:
+        """Tell the same of a teacher that no step calls."""
+        args, kwargs = (
+            ((), self.inputs) if isinstance(self.inputs, Mapping) else ((self.inputs,), {})
+        )
+        with torch.enable_grad(), eval_mode(modules_in(member)):
+            return self._moved_by_student(self.networks.index(member), member, args, kwargs)
+
     def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
         """See which answers, and whether the teacher's parameters, the gradient reaches."""
         made = [(c, t) for c in self.calls for _, t in tensors_in(c.made) if t.requires_grad]
