@@ -5,6 +5,7 @@ And on what is a warning and no fault. Each kind stands several times, and besid
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -394,3 +395,74 @@ def test_a_loss_over_tokens_is_pointed_to_its_chapter() -> None:
         net(), net(1).eval(), (X, Y), total, temperature=T, alpha=ALPHA
     )
     assert samples.chapter == "" and "chapter 09" not in str(samples)
+
+
+# -- what a careful author still gets wrong -------------------------------------------------------
+
+
+def ask(loss: Any, student: Any = None, teacher: Any = None) -> Report:
+    student = net() if student is None else student
+    teacher = net(1, gain=6.0).eval() if teacher is None else teacher
+    return check_distillation_setup(student, teacher, (X, Y), loss, temperature=T, alpha=ALPHA)
+
+
+@pytest.mark.parametrize("how", ["step", "loss"])
+def test_a_frozen_student(how: str) -> None:
+    student = net().requires_grad_(False)
+    report = audit(plain, (X, Y), student) if how == "step" else ask(total, student)
+    assert report.bugs == ["student is frozen"], report
+
+
+@pytest.mark.parametrize("how", ["step", "loss"])
+def test_a_shallow_copy_of_the_student_as_teacher(how: str) -> None:
+    student = net()
+    twin = copy.copy(student)
+    report = audit(plain, (X, Y), student, twin) if how == "step" else ask(total, student, twin)
+    assert report.bugs == ["the student teaches itself"], report
+    deep = copy.deepcopy(student).eval().requires_grad_(False)
+    assert ask(total, student, deep).ok
+
+
+@pytest.mark.parametrize(
+    ("bugs", "turned"),
+    [
+        ([], lambda y: y),
+        (["labels of another class"], lambda y: (y + 1) % C),
+        (["labels of another class"], lambda y: (y - 1) % C),
+        (["labels of another class"], lambda y: C - 1 - y),
+    ],
+)
+def test_labels_that_stand_for_other_classes(bugs: list[str], turned: Any) -> None:
+    report = ask(lambda z, v, y: total(z, v, turned(y)))
+    assert report.bugs == bugs, report
+
+
+@pytest.mark.parametrize("made", [lambda v, y: v.argmax(-1), lambda v, y: torch.zeros_like(y)])
+def test_a_labels_part_that_follows_no_label(made: Any) -> None:
+    report = ask(lambda z, v, y: total(z, v, made(v, y)))
+    assert "a part is missing" in report.bugs, report
+
+
+def test_a_mask_turned_round_is_seen_where_no_row_of_a_small_part_counts() -> None:
+    class Masked(nn.Module):
+        def __init__(self, seed: int) -> None:
+            super().__init__()
+            self.net = tokens(seed)
+
+        def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+            return self.net(input_ids)
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        given = {k: batch[k] for k in ("input_ids", "attention_mask")}
+        z = student(**given)
+        with torch.no_grad():
+            v = teacher(**given)
+        m = (batch["attention_mask"] == 0).float()
+        kd = F.kl_div(F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none").sum(-1)
+        hard = F.cross_entropy(z.flatten(0, 1), batch["labels"].flatten())
+        return ALPHA * T**2 * (kd * m).sum() / m.sum() + (1 - ALPHA) * hard
+
+    mask = (LABELS >= 0).long()
+    batch = {"input_ids": IDS * mask, "attention_mask": mask, "labels": LABELS}
+    report = audit(step, batch, Masked(0), Masked(1).eval())
+    assert report.bugs == ["padding counted"], report
