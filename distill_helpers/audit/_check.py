@@ -111,11 +111,11 @@ def check_distillation_setup(
     `divergence` says that it is meant. Where the setting hides a
     mistake (:math:`T^2` at ``temperature=1``) the outcome is "could not tell".
 
-    A warning is named and is no fault: a loss that is not finite where logits are far apart, farther
-    than 100 and than twice this batch's own; a teacher that the step asks about other inputs than
-    the student, which may be views on purpose (rows in another order, or mixed on one side alone,
-    are faults); an optimiser that holds frozen tensors and lacks trainable ones; an uncertain label
-    of a sigmoid output that counts as absent.
+    A warning is named and is no fault: a loss that is not finite where logits are far apart,
+    farther than 100 and than twice this batch's own; a teacher that the step asks about other
+    inputs than the student, which may be views on purpose (rows in another order, or mixed on one
+    side alone, are faults); an optimiser that holds frozen tensors and lacks trainable ones; an
+    uncertain label of a sigmoid output that counts as absent.
 
     Used in chapter 03. Where the loss is over tokens the report points to chapter 09.
 
