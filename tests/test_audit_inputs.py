@@ -65,7 +65,6 @@ def two_inputs(student: Any, teacher: Any, batch: Any) -> Tensor:
 
 INPUTS: dict[str, tuple[Tensor, Tensor, str, str]] = {
     "the same": (X, X, "passed", ""),
-    "the same in half precision": (X, X.half().float(), "warning", ""),
     "mixup for the student": (BLEND, X, "failed", "teacher asked about mixed inputs"),
     "mixup for the teacher": (X, BLEND, "failed", "teacher asked about mixed inputs"),
     "cutmix for the student": (PATCH, X, "failed", "teacher asked about mixed inputs"),
