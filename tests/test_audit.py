@@ -280,7 +280,8 @@ def test_planted_mistake_is_named(name, T, alpha, rows, classes):
     # There T^2 twice is alpha left out, and may be called so.
     assume(name != "T four times" or abs(alpha * T**2 - 1) > 0.02)
     report = audit_loss(make(T, alpha), T, alpha, rows, classes)
-    assert (report[check].outcome, report[check].bug) == ("failed", bug), report
+    outcome = "warning" if bug == "NaN on underflow" else "failed"
+    assert (report[check].outcome, report[check].bug) == (outcome, bug), report
     others = set(report.bugs) - {bug} - ALSO.get(name, set()) - {"NaN on underflow"}
     assert not others, report
     assert report[check].mend
@@ -292,7 +293,8 @@ def test_planted_mistake_is_named_at_a_thousand_classes(name):
         pytest.skip("has no name")
     check, bug, make = LOSSES[name]
     report = audit_loss(make(T, ALPHA), T, ALPHA, 4, 1000)
-    assert (report[check].outcome, report[check].bug) == ("failed", bug), report
+    outcome = "warning" if bug == "NaN on underflow" else "failed"
+    assert (report[check].outcome, report[check].bug) == (outcome, bug), report
 
 
 @few
@@ -852,7 +854,8 @@ def test_student_that_cuts_its_own_graph():
 
     report = audit(student=Cut(net()))
     assert report.bugs == ["graph cut"] and "parameters" in report["graph"].reason
-    assert audit(student=Cut(net()).requires_grad_(False)).ok  # nothing to train, nothing to cut
+    # Nothing to train, nothing to cut.
+    assert audit(student=Cut(net()).requires_grad_(False)).bugs == ["student is frozen"]
 
 
 def test_networks_that_end_in_a_softmax():
@@ -929,7 +932,7 @@ def test_extremes_take_no_overflow_of_a_large_batch_for_underflow():
     teacher, (x, y) = net(100, 1).half().eval(), data(256, 100)
     for loss_fn, outcome in (
         (correct(20.0), "passed"),
-        (LOSSES["p log p"][2](20.0, 0.7), "failed"),
+        (LOSSES["p log p"][2](20.0, 0.7), "warning"),
     ):
         report = audit(loss_fn, net(100).half(), teacher, (x.half(), y), T=20.0)
         assert report["extremes"].outcome == outcome

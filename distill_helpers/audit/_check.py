@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from distill_helpers import _checks
+from distill_helpers.audit._inputs import check_inputs
 from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss, is_another
 from distill_helpers.audit._modules import untouched
 from distill_helpers.audit._network_checks import (
@@ -17,7 +18,7 @@ from distill_helpers.audit._network_checks import (
     _check_student,
     _check_teacher,
 )
-from distill_helpers.audit._report import CHECKS, Check, Report
+from distill_helpers.audit._report import CHECKS, OVER_TOKENS, Check, Report
 from distill_helpers.audit._setup import Setup
 
 
@@ -84,8 +85,9 @@ def check_distillation_setup(
     Returns
     -------
     Report
-        One `Check` for each of `CHECKS`, ``report["alpha"].outcome``; ``report.ok``;
-        ``report.bugs``; the loss as measured, ``report.effective``.
+        One `Check` for each of `CHECKS`, ``report["alpha"].outcome``; ``report.ok``, whether none
+        failed; ``report.bugs`` and ``report.warnings``, by name; the loss as measured,
+        ``report.effective``.
 
     Raises
     ------
@@ -109,7 +111,13 @@ def check_distillation_setup(
     `divergence` says that it is meant. Where the setting hides a
     mistake (:math:`T^2` at ``temperature=1``) the outcome is "could not tell".
 
-    Used in chapter 03.
+    A warning is named and is no fault: a loss that is not finite where logits are far apart,
+    farther than 100 and than twice this batch's own; a teacher that the step asks about other
+    inputs than the student, which may be views on purpose (rows in another order, or mixed on one
+    side alone, are faults); an optimiser that holds frozen tensors and lacks trainable ones; an
+    uncertain label of a sigmoid output that counts as absent.
+
+    Used in chapter 03. Where the loss is over tokens the report points to chapter 09.
 
     Examples
     --------
@@ -156,8 +164,10 @@ def check_distillation_setup(
         for check in (
             *_check_student(setup),
             *_check_teacher(setup),
+            check_inputs(setup),
             _check_optimiser(setup),
             _check_evaluation(setup),
         ):
             _add(checks, check)
-    return Report([checks[name] for name in CHECKS], effective)
+    chapter = OVER_TOKENS if setup.is_over_tokens else ""
+    return Report([checks[name] for name in CHECKS], effective, chapter)

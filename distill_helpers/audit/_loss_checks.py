@@ -28,7 +28,7 @@ from distill_helpers.audit._probe import (
     make_probes,
     unheard_members,
 )
-from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, Check
+from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
 from distill_helpers.audit._setup import HALF, NotFollowed, Setup
 from distill_helpers.audit._solve import (
     Fit,
@@ -100,11 +100,22 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         return None
     wrong = {"labels": own.label_rows(), "teacher's outputs": own.teacher_rows()}
     wrong = {what: bug for what, bug in wrong.items() if bug}
+    setup.own_teacher = own.own_teacher
     setup.aligned, setup.shifted = True, bool((own.source < 0).any())
+    if own.relabelled:
+        say("labels", FAILED, own.relabelled, "labels of another class")
+        leave("the labels are numbered otherwise; fix that first")
+        return None
     for what, bug in wrong.items():
         say("order", FAILED, f"row by row, the {what} of one row move another", bug)
     if wrong:
         leave("rows are out of step; fix that first")
+        return None
+    if trained := own.unlabelled():
+        # One sigmoid output may count an uncertain label as absent, on purpose.
+        outcome = WARNED if setup.layout.axis is None else FAILED
+        say("rows", outcome, trained, "ignored labels trained on")
+        leave("rows without a label are trained on; fix that first")
         return None
     if _repeats_inputs(own):
         words = "each token is compared with itself: the labels are the inputs"
@@ -203,11 +214,16 @@ def _say_unnamed(
             say_objective(probe, objective, say)
         return objective
     moved_by_teacher = any(float(probe.blocks[i].norm()) > 0 for i in (2, 5))
+    moved_by_labels = any(float(probe.blocks[i].norm()) > 0 for i in (1, 4))
     if probe.precision in HALF:
         say("soft part", UNKNOWN, "the gradient is too coarse in half precision")
     elif setup.alpha > 0 and not moved_by_teacher and not cut:
         what = "the teacher's outputs have no influence on the gradient"
         say("soft part", FAILED, what, "a part is missing")
+    elif setup.alpha < 1 and not moved_by_labels and not cut and not another_objective(probe):
+        what = "the labels have no influence on the gradient"
+        say("labels", FAILED, what, "a part is missing")
+        say("soft part", UNKNOWN, "beside the teacher's part is one that follows no label")
     elif weighs_classes(probe):
         what = "each class weighs otherwise inside the teacher's sum: class weights?"
         say("soft part", FAILED, what, "class weights inside KL")
@@ -648,8 +664,9 @@ def _uneven(weights: Tensor) -> bool:
 def _check_extremes(setup: Setup, *, caution: bool = False) -> Check:
     """Look at logits that are so far apart that probabilities underflow.
 
-    KL has a form that is finite everywhere and costs nothing, so that any other is a mistake.
-    Another objective may have none: with `caution` it fails only where logits get in practice.
+    It fails where logits get in practice. Beyond that it is a hazard, and a warning: KL has a form
+    that is finite everywhere and costs nothing. Another objective may have none: with `caution` the
+    outcome there is "could not tell".
     """
     name, dtype = "extremes", setup.z.dtype
     if setup.deaf:
@@ -714,6 +731,9 @@ def _check_extremes(setup: Setup, *, caution: bool = False) -> Check:
                 if caution and gap * setup.T > _reach(setup):
                     words += "; logits of networks are seldom so far apart: mind masks of -inf"
                     return Check(name, UNKNOWN, words)
+                if gap * setup.T > _reach(setup):
+                    words += "; at logits such as this batch's it is finite"
+                    return Check(name, WARNED, words, "NaN on underflow")
                 return Check(name, FAILED, words, "NaN on underflow")
     return Check(
         name, PASSED, f"finite up to logits {gaps[-1] * setup.T:.4g} apart, in {dtype_name(dtype)}"
@@ -729,7 +749,7 @@ def _reach(setup: Setup) -> float:
 
 def _add(checks: dict[str, Check], check: Check) -> None:
     """Add a check; of two that have one name the worse stays."""
-    rank = {FAILED: 0, PASSED: 1, UNKNOWN: 2}
+    rank = {FAILED: 0, WARNED: 1, PASSED: 2, UNKNOWN: 3}
     known = checks.get(check.name)
     if known is None or rank[check.outcome] < rank[known.outcome]:
         checks[check.name] = check

@@ -55,13 +55,19 @@ def take_rows(inputs: Any, count: int | Tensor) -> Any:
 
 def modules_in(thing: Any, depth: int = 3) -> list[nn.Module]:
     """Return the modules that a thing is, holds or closes over."""
-    if isinstance(thing, nn.Module):
+    found = {id(x): x for x in _held(thing, depth) if isinstance(x, nn.Module)}
+    return list(found.values())
+
+
+def tensors_held(thing: Any) -> list[Tensor]:
+    """Return the tensors that a thing holds or closes over, those of modules left out."""
+    return [x for x in _held(thing, 3) if isinstance(x, Tensor)]
+
+
+def _held(thing: Any, depth: int) -> list[nn.Module | Tensor]:
+    if isinstance(thing, nn.Module | Tensor):
         return [thing]
-    if (
-        depth == 0
-        or thing is None
-        or isinstance(thing, Tensor | str | int | float | type | ModuleType)
-    ):
+    if depth == 0 or thing is None or isinstance(thing, str | int | float | type | ModuleType):
         return []
     held: list[Any] = []
     if isinstance(thing, list | tuple):
@@ -82,8 +88,7 @@ def modules_in(thing: Any, depth: int = 3) -> list[nn.Module]:
         held = [thing.__self__]
     elif hasattr(thing, "__dict__") and callable(thing):
         held = list(vars(thing).values())
-    found = {id(m): m for h in held for m in modules_in(h, depth - 1)}
-    return list(found.values())
+    return [found for part in held for found in _held(part, depth - 1)]
 
 
 @contextmanager

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from distill_helpers.audit._layout import cut as layout_cut
-from distill_helpers.audit._modules import modules_in
-from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, Check
+from distill_helpers.audit._modules import modules_in, tensors_held
+from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
 from distill_helpers.audit._setup import HALF, Setup
 
 
@@ -63,6 +63,10 @@ def _check_student(setup: Setup) -> list[Check]:
     ]
     # A function may have been made for the audit alone.
     made_to_train = setup.student.parameters() if isinstance(setup.student, nn.Module) else []
+    made_to_train = list(made_to_train)
+    if setup.cut and made_to_train and not any(p.requires_grad for p in made_to_train):
+        words = f"none of its {len(made_to_train)} parameter tensors asks for a gradient"
+        checks.append(Check("graph", FAILED, words, "student is frozen"))
     if setup.cut and any(p.requires_grad for p in made_to_train):
         words = "no gradient goes from the student's logits to its parameters"
         checks.append(Check("graph", FAILED, words, "graph cut"))
@@ -401,6 +405,13 @@ def _is_student(setup: Setup, mean: Tensor) -> bool:
         c for c in setup.calls if c.network > 0 or (setup.is_self_taught and not c.taught)
     ]
     moves = any(call.moves for call in as_teacher)
+    if setup.step is None:  # a shallow copy, whose parameters are the student's own
+        moves = any(
+            isinstance(member, nn.Module)
+            and member is not setup.student
+            and setup.moved_by_student(member)
+            for member in setup.members
+        )
     return moves and mean.shape == setup.z_rows.shape and not _differ(mean, setup.z_rows)
 
 
@@ -475,6 +486,18 @@ def _check_optimiser(setup: Setup) -> Check:
         words = "it holds none of the student's parameters"
         return Check(name, FAILED, words, "student not in the optimiser")
     if len(held) < len(free):
+        seen = {id(p) for m in setup.find_modules() for p in m.parameters()}
+        seen |= {id(t) for t in tensors_held((setup.loss_fn, setup.step, setup.student))}
+        orphans = len(moved - seen)
+        resting = sum(not p.requires_grad for key, p in own.items() if key in moved)
+        missing = f"and lacks {len(free) - len(held)} of the student's {len(free)} that ask for a "
+        missing += "gradient"
+        if orphans:
+            words = f"it holds {orphans} parameter tensors of no network in reach, {missing}"
+            return Check(name, FAILED, words, "optimiser older than the student")
+        if resting:
+            words = f"it holds {resting} of the student's tensors that are frozen, {missing}"
+            return Check(name, WARNED, words, "optimiser older than the student")
         words = f"it holds {len(held)} of the student's {len(free)} parameter tensors that ask for "
         return Check(name, UNKNOWN, words + "a gradient; fine where the others are meant to rest")
     if not own:

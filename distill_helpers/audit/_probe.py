@@ -58,6 +58,8 @@ class Probe:
             (self.draw(self.C) * w, self.draw(self.Ct) * w, self.draw(self.Ct) * w)
             for w in (1.5, wide)
         ]
+        self.relabelled = ""  # in words, where each label stands for another class
+        self.own_teacher = False  # whether each row answers to its own row of the teacher alone
         self.y = self._labels()
         self.other = torch.where(self.y >= 0, (self.y + 1) % self.shared, self.y)
         self.connected, self.changes = False, False
@@ -259,6 +261,9 @@ class Probe:
             if shifted is not None and self._told(drawn_to, code, listens, shifted):
                 self.source = shifted.to(self.device)
                 return ""
+            if sign == 1 and (words := self._exchanged(drawn_to, code, listens)):
+                self.relabelled = words
+                return ""
             ours = ((drawn_to == code) | ~listens).all(0)
             # Where another row's labels explain all rounds, and its own do not.
             others = ~ours & listens.all(0)
@@ -269,6 +274,19 @@ class Probe:
             if sign == 1 and not bool(others.any()):
                 return ""
         return best
+
+    def _exchanged(self, drawn_to: Tensor, code: Tensor, listens: Tensor) -> str:
+        """Tell whether each label of a row's own draws it to one other class; in words."""
+        counts = listens & (code >= 0)
+        if int(counts.sum()) < 4 * self.shared:
+            return ""
+        pairs = torch.stack([code[counts], drawn_to[counts]], 1).unique(dim=0)
+        classes, turned = pairs.unbind(1)
+        same = len(classes.unique()) == len(classes) == len(turned.unique())
+        if not same or bool((classes == turned).all()) or len(classes) < 2:
+            return ""
+        first = pairs[classes != turned][0].tolist()
+        return f"a row with label {first[0]} is drawn to class {first[1]}, and so on"
 
     def _told(self, drawn_to: Tensor, code: Tensor, listens: Tensor, source: Tensor) -> bool:
         source = source.to(self.device)
@@ -308,12 +326,43 @@ class Probe:
         floor = 0.1 if self.precision in HALF else 1e-3
         large = moves > floor * moves.max(0).values.clamp_min(floor * moves.max())
         strange = (large != turned).any(0) & large.any(0)
+        self.own_teacher = not bool(strange.any())
         for i in strange.nonzero().flatten().tolist()[:50]:
             fits = (turned == large[:, i : i + 1]).all(0)
             fits[i] = False
             if bool(fits.any()):
                 return "teacher's outputs out of step"
         return ""
+
+    def unlabelled(self) -> str:
+        """Tell whether rows without a label are drawn to a class by the labels' part; in words.
+
+        A class that follows the teacher is a label made by the teacher, and no mistake.
+        """
+        bare = self.given(self.y) < 0
+        if self.setup.labels is None or not bool(bare.any()) or bool(bare.all()):
+            return ""
+        zeros = torch.zeros(self.rows, self.C, dtype=self.dtype, device=self.device)
+        still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)
+        nudged = still.clone()
+        nudged[:, self.shared - 1] = 1e-3 * self.T
+        made = [-self.gradient(zeros, v, self.y) for v in (still, nudged)]
+        made = [x - x.mean(1, keepdim=True) for x in made]
+        size = [x.abs().amax(1) for x in made]
+        labelled = size[0][~bare]
+        floor = 0.1 if self.precision in HALF else 1e-2
+        if not bool(torch.isfinite(size[0]).all()) or float(labelled.max()) <= 0:
+            return ""
+        if float(labelled.max()) < 1e-2 * float(self.blocks[0].abs().max()):
+            return ""  # the labels have no pull
+        told, again = (x.argmax(1) for x in made)
+        drawn = bare & (size[0] > floor * labelled.max()) & (told == again)
+        if not bool(drawn.any()):
+            return ""
+        kinds = told[drawn].unique().tolist()
+        where = f"class {kinds[0]}" if len(kinds) == 1 else "some class"
+        count = f"{int(drawn.sum())} of {int(bare.sum())}"
+        return f"the labels' part draws {count} rows without a label to {where}"
 
     def class_order(self) -> Tensor | None:
         """Return the teacher's class that each class answers to; None where it is its own.
@@ -470,7 +519,8 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
             try:
                 few = Probe(setup, part, dtype)
                 few.measure()
-                return few, own
+                if few.finite or not own.finite:
+                    return few, own  # else no row counts in so small a part
             except Exception:  # the loss is made for this batch, or these classes, alone
                 continue
         return own, own

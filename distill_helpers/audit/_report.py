@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from distill_helpers.conventions import Canonical
 
-PASSED, FAILED, UNKNOWN = "passed", "failed", "could not tell"
+PASSED, FAILED, WARNED, UNKNOWN = "passed", "failed", "warning", "could not tell"
 
 CHECKS = {
     "finite": "The loss is a finite number on ordinary logits.",
@@ -21,6 +21,7 @@ CHECKS = {
     "members": "Every member of an ensemble is heard.",
     "rows": "Both parts count the same rows, and none that is padding.",
     "extremes": "The loss stays finite where a probability underflows.",
+    "inputs": "Teacher and student are asked about the same inputs.",
     "order": "Each row of the teacher's output belongs to the same row of the inputs.",
     "student output": "The student returns logits.",
     "student mode": "The student is in train mode.",
@@ -31,6 +32,11 @@ CHECKS = {
     "optimiser": "The optimiser moves the student's parameters and none of the teacher's.",
     "evaluation": "The student is tested at temperature 1.",
 }
+
+OVER_TOKENS = (
+    "The loss is over tokens; on masks, means per token or per sequence, and the direction of KL: "
+    "chapter 09, One token at a time (notebooks/09-one-token-at-a-time.ipynb)."
+)
 
 BUGS = {
     "mean instead of batchmean": 'Use reduction="batchmean": "mean" divides by the classes too.',
@@ -83,11 +89,20 @@ BUGS = {
     "class weights inside KL": "Give a row one weight, after the sum over its classes.",
     "the wrong end of the vocabulary": "Keep the classes that both know: "
     "teacher_logits[..., :student_logits.shape[-1]].",
+    "student is frozen": "Freeze the teacher, and let student.requires_grad_(True) stand.",
+    "labels of another class": "Number the classes as the student's outputs are numbered, from 0 "
+    "on.",
     "the student teaches itself": "Switch the adapter off for the teacher's pass, or hand over a "
     "frozen copy.",
     "a member is not heard": "Take the mean over all members before the loss.",
     "labels not shifted": "Compare each token's logits with the next token: logits[:, :-1] and "
     "labels[:, 1:].",
+    "ignored labels trained on": "Leave rows without a label out of the labels' part: "
+    "ignore_index=-100, or select them before the mean. Do not clamp the mark to a class.",
+    "teacher asked about mixed inputs": "Ask both about the same inputs, or mix the teacher's "
+    "outputs as the inputs are mixed.",
+    "teacher asked about other inputs": "Ask both about the same tensor. Fine where two views, or "
+    "a preparation of the teacher's own, are meant.",
     "graph cut": "Do not copy, detach or convert the student's logits on the way to the loss.",
     "not finite": "Look for a logarithm of a negative number or of 0.",
     "NaN on underflow": "Use log_softmax and kl_div; neither takes the logarithm of a probability "
@@ -107,6 +122,8 @@ BUGS = {
     "teacher not detached": "Call the teacher under torch.no_grad().",
     "teacher in the optimiser": "Give the optimiser student.parameters() alone.",
     "student not in the optimiser": "Give the optimiser student.parameters().",
+    "optimiser older than the student": "Build the optimiser after the last change to the "
+    "student, or add what is new with add_param_group.",
     "student evaluated at T": "Test the student at temperature 1; T belongs to the loss.",
 }
 
@@ -120,11 +137,12 @@ class Check:
     name
         A key of `CHECKS`.
     outcome
-        ``"passed"``, ``"failed"`` or ``"could not tell"``.
+        ``"passed"``, ``"failed"``, ``"warning"`` (a hazard that does no harm at ordinary logits, or
+        that may be meant) or ``"could not tell"``.
     reason
         What was seen, or why nothing could be.
     bug
-        A key of `BUGS` where it failed; empty otherwise.
+        A key of `BUGS` where it failed or warns; empty otherwise.
     """
 
     name: str
@@ -134,7 +152,7 @@ class Check:
 
     @property
     def mend(self) -> str:
-        """What to change; empty where nothing failed."""
+        """What to change; empty where there is nothing to name."""
         return BUGS.get(self.bug, "")
 
 
@@ -148,9 +166,14 @@ class Report(Mapping[str, Check]):
     effective
         The loss as measured, in the terms of `losses.distillation_loss`: ``(alpha, temperature,
         scale)``. None where it is not of that form.
+    chapter
+        Where to read on, where the loss is over tokens; empty otherwise.
     """
 
-    def __init__(self, checks: Sequence[Check], effective: Canonical | None) -> None:
+    def __init__(
+        self, checks: Sequence[Check], effective: Canonical | None, chapter: str = ""
+    ) -> None:
+        self.chapter = chapter
         self._checks = {check.name: check for check in checks}
         self.effective = effective
 
@@ -181,6 +204,12 @@ class Report(Mapping[str, Check]):
         """The names of the mistakes that were found."""
         return list(dict.fromkeys(check.bug for check in self.failed))
 
+    @property
+    def warnings(self) -> list[str]:
+        """The names of what may be meant, or does harm at logits far apart alone."""
+        warned = [check.bug for check in self.values() if check.outcome == WARNED]
+        return list(dict.fromkeys(warned))
+
     def __str__(self) -> str:
         """Write the report as text, what failed first."""
         width = max(map(len, self))
@@ -189,6 +218,7 @@ class Report(Mapping[str, Check]):
             lines.append(f"{check.outcome:<14}  {check.name:<{width}}  {check.reason}")
             if check.mend:
                 lines.append(f"{'':<14}  {'':<{width}}  {check.bug}: {check.mend}")
+        lines += [self.chapter] if self.chapter else []
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -196,17 +226,21 @@ class Report(Mapping[str, Check]):
     def _repr_markdown_(self) -> str:
         lines = [self._summary(), "", "| check | outcome | why | mend |", "|:--|:--|:--|:--|"]
         for check in self._sorted():
-            outcome = f"**failed**: {check.bug}" if check.outcome == FAILED else check.outcome
+            outcome = "**failed**" if check.outcome == FAILED else check.outcome
+            outcome += f": {check.bug}" if check.bug else ""
             cells = (check.name, outcome, _escape(check.reason), _escape(check.mend))
             lines.append(f"| {' | '.join(cells)} |")
+        lines += ["", self.chapter] if self.chapter else []
         return "\n".join(lines)
 
     def _sorted(self) -> list[Check]:
-        rank = {FAILED: 0, UNKNOWN: 1, PASSED: 2}
+        rank = {FAILED: 0, WARNED: 1, UNKNOWN: 2, PASSED: 3}
         return sorted(self.values(), key=lambda check: rank[check.outcome])
 
     def _summary(self) -> str:
         counts = [f"{sum(c.outcome == o for c in self.values())} {o}" for o in (PASSED, FAILED)]
+        if warned := sum(check.outcome == WARNED for check in self.values()):
+            counts.append(f"{warned} warning{'s' if warned > 1 else ''}")
         unknown = sum(check.outcome == UNKNOWN for check in self.values())
         text = f"{', '.join(counts)}, {unknown} could not be told."
         if self.effective is not None:

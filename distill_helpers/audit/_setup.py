@@ -137,6 +137,7 @@ class Setup:
         self.v: Tensor | None = None
         self.shifted = False  # whether each token is compared with the next label
         self.aligned = False  # whether it is known which label each row is given
+        self.own_teacher = False  # whether each row answers to its own row of the teacher alone
         self.repeated = False  # whether the labels are the inputs
         self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
 
@@ -154,6 +155,11 @@ class Setup:
         if self.optimiser is None:
             return []
         return [p for group in self.optimiser.param_groups for p in group["params"]]
+
+    @property
+    def is_over_tokens(self) -> bool:
+        """Whether rows of logits are positions of sequences, as tokens are."""
+        return len(self.layout.positions) == 2 and self.layout.axis is not None
 
     @property
     def networks(self) -> list[Any]:
@@ -227,8 +233,15 @@ class Setup:
             self.modes.append((part, part.training))
 
         def answer(number: int, original: Any, args: Any, kwargs: Any) -> Any:
+            # The loop may write into its inputs later.
+            named = [*enumerate(args), *kwargs.items()]
+            seen = {
+                (key, *path): (x, x.detach().clone())
+                for key, part in named
+                for path, x in tensors_in(part)
+            }
             made = original(*args, **kwargs)
-            self.calls.append(Call(number, args, kwargs, made))
+            self.calls.append(Call(number, args, kwargs, made, seen=seen))
             if number > 0 or not torch.is_grad_enabled():
                 with torch.inference_mode(False), torch.enable_grad():
                     self.calls[-1].moves = self._moved_by_student(number, original, args, kwargs)
@@ -269,6 +282,14 @@ class Setup:
         total = torch.stack([x.double().sum() for x in answers]).sum()
         found = torch.autograd.grad(total, shared, allow_unused=True)
         return any(g is not None and bool(g.any()) for g in found)
+
+    def moved_by_student(self, member: Any) -> bool:
+        """Tell the same of a teacher that no step calls."""
+        args, kwargs = (
+            ((), self.inputs) if isinstance(self.inputs, Mapping) else ((self.inputs,), {})
+        )
+        with torch.enable_grad(), eval_mode(modules_in(member)):
+            return self._moved_by_student(self.networks.index(member), member, args, kwargs)
 
     def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
         """See which answers, and whether the teacher's parameters, the gradient reaches."""

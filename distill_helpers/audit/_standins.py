@@ -30,6 +30,7 @@ class Call:
     made: Any
     logits: list[Path] = field(default_factory=list)
     taught: bool = False  # whether the loss's gradient reaches what was returned
+    seen: dict[Path, tuple[Tensor, Tensor]] = field(default_factory=dict)  # inputs, and copies
     moves: bool = False  # whether the student's parameters move it, by whatever is switched off now
 
 
