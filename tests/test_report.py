@@ -424,6 +424,7 @@ def test_teachers_from_elsewhere(short, data, tmp_path):
     assert any("look in-sample" in flag for flag in made.found["flags"])
     made = run(data, teacher_probabilities=path, out_of_fold=False)
     assert any("in-sample" in remark for remark in made.found["teacher"]["remarks"])
+    assert ENSEMBLE not in {answer.one for answer in made.answers}
 
 
 def test_unlabelled_rows_teach_the_distilled_alone(short, data, tmp_path, monkeypatch):
@@ -500,6 +501,9 @@ def refusals(tmp_path):
     yield [data, *ask, "--out-of-fold"], "none are given"
     yield [data, *ask, "--teacher-probabilities", p, "--out-of-fold"], "no row for id 'r1'"
     yield [data, *ask, "--unlabelled", other("u.csv", "size\n1\n")], "no column"
+    every = answers_of(tmp_path / "all.csv", [f"r{i}" for i in range(150)], [[0.2, 0.3, 0.5]] * 150)
+    both = ["--teacher-probabilities", str(every), "--in-sample", "--unlabelled", data]
+    yield [data, *ask, *both], "leave unlabelled out"
     yield [data, *ask, "--seed", "-1"], "random_state"
     yield [data, *ask, "--format", "xlsx"], "--help"
     yield [data, *ask, "--out", str(full)], "not empty"

@@ -56,7 +56,9 @@ def gain(scores: Scores, one: str, other: str, score: str) -> Estimate:
     return nadeau_bengio(differences, scores.train_size, scores.test_size)
 
 
-def answers(scores: Scores, rows: int, margin: float) -> list[Answer]:
+def answers(
+    scores: Scores, rows: int, margin: float, *, teacher_saw_tests: bool = False
+) -> list[Answer]:
     """Ask what a reader asks, and judge all of it together.
 
     Parameters
@@ -66,8 +68,12 @@ def answers(scores: Scores, rows: int, margin: float) -> list[Answer]:
         Of the file, for the words.
     margin : float
         Smallest difference in NLL that matters, in nats.
+    teacher_saw_tests : bool
+        Whether the teacher's own scores are in-sample; then nothing is asked of them.
     """
     teachers = [(ENSEMBLE, ONE)] if ONE in scores.values else [(ENSEMBLE, HARD)]
+    if teacher_saw_tests:
+        teachers = []
     asked = [
         ("Is there anything to learn?", HARD, GUESS),
         *(
@@ -171,7 +177,6 @@ def decision(found: list[Answer]) -> Decision:
         "undecided": "Neither smoothing nor distilling is shown to beat hard labels; these data "
         "cannot tell.",
     }[by_arms[DISTILLED, HARD].verdict]
-    ahead = next(one for one in by_arms if one[0] == ENSEMBLE)
-    if shown(*ahead):
+    if any(shown(*arms) for arms in by_arms if arms[0] == ENSEMBLE):
         why += " The teacher is better than one network: where its cost can be paid, keep it."
     return Decision("Train one small network on hard labels, tuned.", why, HARD)

@@ -245,6 +245,11 @@ def report(
     elif isinstance(chosen, Networks):
         chosen = Networks(hidden)
     assert chosen is not None
+    if unlabelled is not None and isinstance(chosen, Probabilities):
+        raise ValueError(
+            "unlabelled rows are given, and a file of the teacher's probabilities, which has none "
+            "for them; leave unlabelled out, or name a teacher that can be asked"
+        )
     splits, last = rounds(own, repeats, seed), everything(own, seed)
     more = None
     if unlabelled is not None:
@@ -256,7 +261,8 @@ def report(
         warnings.filterwarnings("ignore", message=".*finite.*", category=RuntimeWarning)
         scores, tunings = run(bench, splits, progress)
         flags += seen_by_teacher(chosen, own, np.array(sorted(scores.wrong), np.int64))
-        asked = answers(scores, len(own.labels), margin)
+        saw = isinstance(chosen, Probabilities) and not chosen.out_of_fold
+        asked = answers(scores, len(own.labels), margin, teacher_saw_tests=saw)
         decided = decision(asked)
         sizes = _sizes(own, scores, hidden)
         meets = _contract(sizes, budget_us, floor)
@@ -440,7 +446,7 @@ def _about(teacher: Teacher, delivered: Delivered) -> dict[str, Any]:
         if not teacher.out_of_fold:
             about["remarks"].append(
                 "In-sample answers know the labels of test rows, so the teacher's own scores are "
-                "too good and no verdict on it counts."
+                "too good, and nothing is asked of them."
             )
         if teacher.zeros:
             about["remarks"].append(
