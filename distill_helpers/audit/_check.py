@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from distill_helpers import _checks
+from distill_helpers.audit._flattened import before_flattening
 from distill_helpers.audit._inputs import check_inputs
 from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss, is_another
 from distill_helpers.audit._modules import untouched
@@ -114,8 +116,9 @@ def check_distillation_setup(
     A warning is named and is no fault: a loss that is not finite where logits are far apart,
     farther than 100 and than twice this batch's own; a teacher that the step asks about other
     inputs than the student, which may be views on purpose (rows in another order, or mixed on one
-    side alone, are faults); an optimiser that holds frozen tensors and lacks trainable ones; an
-    uncertain label of a sigmoid output that counts as absent.
+    side alone, are faults); an optimiser that holds frozen tensors and lacks trainable ones; a
+    student that a step leaves in eval mode, where that changes what it answers; an uncertain label
+    of a sigmoid output that counts as absent.
 
     Used in chapter 03. Where the loss is over tokens the report points to chapter 09.
 
@@ -157,6 +160,8 @@ def check_distillation_setup(
     )
     with torch.inference_mode(False), untouched(setup.find_modules(), setup.optimisers()):
         setup.look()
+        shaped = before_flattening(setup)
+        setup = shaped or setup
         checks: dict[str, Check] = {}
         with untouched(setup.find_modules(), setup.optimisers()):
             effective = _check_loss(setup, checks)
@@ -169,5 +174,10 @@ def check_distillation_setup(
             _check_evaluation(setup),
         ):
             _add(checks, check)
+    if shaped is not None:
+        found = checks["reduction"]
+        words = f"before a wrapper flattens them the logits are {tuple(setup.z.shape)}, and on "
+        words += f"those the loss is another one than on rows: {found.reason}"
+        checks["reduction"] = replace(found, reason=words)
     chapter = OVER_TOKENS if setup.is_over_tokens else ""
     return Report([checks[name] for name in CHECKS], effective, chapter)

@@ -26,6 +26,7 @@ class Form:
     value: Callable[[Tensor, Tensor, float], Tensor]
     weighs: bool = True  # whether a factor before it can be compared with T^2 KL's
     coupled: bool = False  # whether a row's gradient depends on other rows
+    shaped: bool = False  # whether it takes logits (*positions, C), and not rows
 
 
 def softmax(z: Tensor, T: float) -> Tensor:
@@ -186,6 +187,44 @@ def _soft_forms() -> list[Form]:
     ]
     # Fewer deviations first.
     return [form for _, form in sorted(forms, key=lambda pair: pair[0])]
+
+
+def over_axis(axis: int, bug: str) -> list[Form]:
+    """List the teacher's part with softmax over an axis of the positions, on one side or both.
+
+    Logits are ``(*positions, C)``, as a network gives them where the classes come last.
+    """
+    sides: list[tuple[int, int]] = [(axis, axis), (axis, -1), (-1, axis)]
+
+    def made(student: int, target: int, T_target: bool) -> Form:
+        def value(z: Tensor, v: Tensor, T: float) -> Tensor:
+            p = torch.softmax(v / T if T_target else v, target)
+            log_q = torch.log_softmax(z / T if T_target else z, student)
+            return -(p * log_q).sum() / z[..., 0].numel()
+
+        tempered = " / T" if T_target else ""
+        words = f"-sum(softmax(v{tempered}, {target}) * log_softmax(z{tempered}, {student}))"
+        return Form(words, "soft part", bug, value, False, True, True)
+
+    return [made(*side, tempered) for tempered in (True, False) for side in sides]
+
+
+def over_labels() -> list[Form]:
+    """List the teacher's part with softmax over labels that do not exclude each other.
+
+    A sigmoid output z is a row ``(0, z)``.
+    """
+
+    def made(tempered: bool) -> Form:
+        def value(z: Tensor, v: Tensor, T: float) -> Tensor:
+            t = T if tempered else 1.0
+            one, other = (x[..., 1] - x[..., 0] for x in (z, v))
+            return -(softmax(other, t) * log_softmax(one, t)).sum() / one.numel()
+
+        words = "softmax over labels of which a row may have several"
+        return Form(words, "soft part", "softmax over independent labels", value, False, True, True)
+
+    return [made(True), made(False)]
 
 
 def _nll(log_q: Tensor, y: Tensor) -> Tensor:

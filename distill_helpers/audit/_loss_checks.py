@@ -55,6 +55,8 @@ LOSS_CHECKS = (
     "rows",
 )
 
+ALONE = "a factor on one part alone"
+
 
 def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     """Check what the loss computes; return it in the book's terms."""
@@ -502,6 +504,11 @@ def _judge_weights(
         for name in sorted(checks):
             unseen(name, "the weights fit no mistake known here")
         return effective
+    if ALONE in names:
+        for part, factor in (("teacher's", A / alpha), ("labels'", b / (1 - alpha))):
+            if not near(factor, 1):
+                seen += f"; the {part} part is {factor:.4g} times the declared one, the other as "
+                seen += "declared"
     for name, bug in zip(names[::2], names[1::2], strict=True):
         say(name, FAILED, seen, bug)
         checks -= {name}
@@ -639,19 +646,27 @@ def _name_weights(
         unlikely = kind[1:] not in ((), ("T^2 missing",))
         candidates.append((wrong, len(names), not exact, unlikely, names))
     best = min(candidates) if candidates else None
+    alone = near(A, alpha) or near(b, 1 - alpha)
+    uneven = _uneven(own.weights[0].hard) and not _uneven(own.weights[0].soft)
+    if alone and not by_batch and not uneven:
+        # One part as declared speaks for a factor on the other, against a mistake or two and a
+        # factor on both that happens to undo them there.
+        _, count, inexact, unlikely, _ = best or (0, 0, True, True, ())
+        if inexact and (count > 2 or unlikely):
+            return ("reduction", ALONE)
     if best is not None and best[0] == 0:
         return best[-1]
     if by_batch:  # a sum, divided by a number that is not this batch's
         return ("reduction", "sum over a fixed number")
-    if _uneven(own.weights[0].hard) and not _uneven(own.weights[0].soft):
+    if uneven:
         # The labels' weights may come to any sum; the teacher's part is judged by itself.
-        alone = [
+        by_itself = [
             (len(kind + reduction), (*kind, *reduction))
             for factor, kind in factors_T[:2]
             for divided, reduction in by_size[:2]
             if (kind or reduction) and near(A, alpha * factor * divided)
         ]
-        return min(alone)[1] if alone and 0.1 < b / (1 - alpha) < 10 else None
+        return min(by_itself)[1] if by_itself and 0.1 < b / (1 - alpha) < 10 else None
     return best[-1] if best is not None else None
 
 

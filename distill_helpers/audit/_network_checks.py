@@ -82,6 +82,8 @@ def _check_student_mode(setup: Setup) -> Check:
         return Check(name, UNKNOWN, "the student is no module")
     if all(module.training for module in modules):
         return Check(name, PASSED, "it is in train mode")
+    if setup.trains_student:
+        return Check(name, PASSED, "the step puts it in train mode")
     with torch.no_grad():
         for module in modules:
             module.train()
@@ -91,8 +93,12 @@ def _check_student_mode(setup: Setup) -> Check:
         except Exception:  # batch norm of one sample
             one = torch.full_like(setup.z_rows, math.inf)
     if _differ(one, setup.z_rows):
-        words = "it is in eval mode, where dropout and batch norm do not train; if the loop does "
-        return Check(name, UNKNOWN, words + "not call student.train(), it should")
+        words = "it is in eval mode, where dropout and batch norm do not train"
+        if setup.trains_student is False:
+            words += ", and the step leaves it there"
+            return Check(name, WARNED, words, "student in eval mode")
+        words += "; if the loop does not call student.train(), it should"
+        return Check(name, UNKNOWN, words)
     return Check(name, PASSED, "it is in eval mode, which changes nothing here")
 
 

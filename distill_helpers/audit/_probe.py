@@ -311,7 +311,8 @@ class Probe:
         if self.rows < 2:
             return ""
         z, v, v2 = self.points[0]
-        rounds = 3 + math.ceil(math.log2(self.rows))
+        # Enough that no row's code is another's by chance, nor that of several taken together.
+        rounds = 8 + math.ceil(math.log2(self.rows))
         base = self.gradient(z, v, self.y)
         turned = torch.rand(rounds, self.rows, generator=self._generator) < 0.5
         turned = turned.to(self.device)
@@ -328,6 +329,8 @@ class Probe:
         strange = (large != turned).any(0) & large.any(0)
         self.own_teacher = not bool(strange.any())
         for i in strange.nonzero().flatten().tolist()[:50]:
+            if bool(large[:, i].all()):
+                continue  # it moves in every round, with several rows
             fits = (turned == large[:, i : i + 1]).all(0)
             fits[i] = False
             if bool(fits.any()):
@@ -443,6 +446,8 @@ class Probe:
             used = z[:, : self.shared]
         else:
             used = z
+        if form.shaped:
+            used, other = (x.reshape(*self.cut.positions, -1) for x in (used, other))
         with torch.enable_grad():
             (made,) = torch.autograd.grad(form.value(used, other, self.T), z)
         # A form is a mean over the rows that it is given.

@@ -56,6 +56,8 @@ BUGS = {
     "declare the alpha that the weights come to.",
     "rows broadcast against each other": "Give both the same shape before they meet: (B, 1) and "
     "(B,) make a table (B, B). Use squeeze(1), or leave keepdim out.",
+    "a factor on one part alone": "Scale the whole loss, never one part: divide by the steps of "
+    "accumulation, or multiply by a loss weight, after both parts are added.",
     "another alpha": "Mend the weights, or declare the alpha that they come to.",
     "a part is missing": "Add the part, or declare alpha 0 or 1.",
     "a part is subtracted": "Add both parts; the KL divergence and the cross-entropy are both "
@@ -76,6 +78,10 @@ BUGS = {
     "first, and the labels' part belongs to them.",
     "softmax twice": "Take softmax once, from logits.",
     "softmax over the batch": "Take softmax over the classes: dim=-1.",
+    "softmax over positions": "Take softmax over the classes: the last axis of (B, L, C), axis 1 "
+    "of (B, C, H, W).",
+    "softmax over independent labels": "Compare the teacher's sigmoids with the student's, label "
+    "by label: binary_cross_entropy_with_logits(student / T, sigmoid(teacher / T)).",
     "T on one side only": "Divide both the student's and the teacher's logits by T.",
     "another temperature": "Divide both by the declared temperature, once, or declare the other.",
     "labels on tempered logits": "Take the cross-entropy with the labels from the student's plain "
@@ -124,6 +130,8 @@ BUGS = {
     "student not in the optimiser": "Give the optimiser student.parameters().",
     "optimiser older than the student": "Build the optimiser after the last change to the "
     "student, or add what is new with add_param_group.",
+    "student in eval mode": "Call student.train() before training, and after each validation. Fine "
+    "where dropout and batch norm are meant to rest.",
     "student evaluated at T": "Test the student at temperature 1; T belongs to the loss.",
 }
 

@@ -132,6 +132,7 @@ class Setup:
         self.calls: list[Call] = []
         self.modes: list[tuple[nn.Module, bool]] = []
         self.reached: bool | None = None  # whether the gradient reaches the teacher's parameters
+        self.trains_student: bool | None = None  # whether a step's student is in train mode
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
@@ -233,6 +234,10 @@ class Setup:
             self.modes.append((part, part.training))
 
         def answer(number: int, original: Any, args: Any, kwargs: Any) -> Any:
+            asked = modules_in(self.student)
+            if number == 0 and asked:
+                in_train_mode = all(module.training for module in asked)
+                self.trains_student = bool(self.trains_student) or in_train_mode
             # The loop may write into its inputs later.
             named = [*enumerate(args), *kwargs.items()]
             seen = {

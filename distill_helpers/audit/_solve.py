@@ -18,6 +18,8 @@ from distill_helpers.audit._forms import (
     Form,
     cross,
     log_softmax,
+    over_axis,
+    over_labels,
     softmax,
 )
 from distill_helpers.audit._probe import MANY, Probe, part_of
@@ -56,7 +58,7 @@ def identify(probe: Probe) -> Fit | None:
         return Fit(right, labels, float(weights[0]), total, float(weights[2]) / total)
     best: tuple[int, float, Fit] | None = None
     coupled = probe.rows * probe.C <= COUPLED_LIMIT
-    forms = [form for form in known if coupled or not form.coupled]
+    forms = [form for form in [*known, *_shaped_forms(probe)] if coupled or not form.coupled]
     rivals = [form for form in HARD if coupled or not form.coupled]
     hards = [probe.hard(form) for form in rivals]
     for form in forms:
@@ -75,7 +77,24 @@ def identify(probe: Probe) -> Fit | None:
                     return best[2]
     if best is not None:
         return best[2]
+    smoothed = [probe.hard(labels), probe.hard(UNIFORM)]
+    for form in forms:
+        weights, left = probe.solve(torch.stack([probe.soft(form), *smoothed]))
+        total = float(weights[1] + weights[2])
+        if left < min(probe.tolerance, usual / 2) and total > 0 and weights[2] > 0:
+            return Fit(form, labels, float(weights[0]), total, float(weights[2]) / total)
     return _identify_temperatures(probe) or _identify_reverse(probe)
+
+
+def _shaped_forms(probe: Probe) -> list[Form]:
+    """List the forms in which softmax runs over something else than the classes."""
+    positions, layout = probe.cut.positions, probe.setup.layout
+    if layout.axis is None:
+        return over_labels() if len(positions) == 2 and positions[1] > 1 else []
+    if len(positions) < 2 or probe.C > MANY:
+        return []
+    names = ["softmax over the batch", *["softmax over positions"] * (len(positions) - 1)]
+    return [form for axis in range(len(positions)) for form in over_axis(axis, names[axis])]
 
 
 def _identify_temperatures(probe: Probe) -> Fit | None:

@@ -1,0 +1,289 @@
+"""Softmax over the wrong axis, a factor on one part, flattened networks, a student left in eval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from distill_helpers.audit import Report, check_distillation_setup
+
+T, ALPHA, C = 2.0, 0.7, 5
+Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def kl(z: Tensor, v: Tensor, dim: int = -1, target: int | None = None) -> Tensor:
+    p = F.softmax(v / T, dim if target is None else target)
+    return F.kl_div(F.log_softmax(z / T, dim), p, reduction="sum")
+
+
+def tokens(seed: int) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Sequential(nn.Embedding(11, 8), nn.Linear(8, C)).train(seed == 0)
+
+
+def pixels(seed: int) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Conv2d(3, C, 3, padding=1).train(seed == 0)
+
+
+def rows(seed: int, *middle: nn.Module) -> nn.Sequential:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        made = nn.Sequential(nn.Linear(6, 9), *middle, nn.ReLU(), nn.Linear(9, C))
+    return made.train(seed == 0)
+
+
+def draw(*shape: int, high: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(4)
+    if high:
+        return torch.randint(high, shape, generator=generator)
+    return torch.randn(shape, generator=generator)
+
+
+IDS, WORDS = draw(6, 4, high=11), draw(6, 4, high=C)
+IMAGES, MASKS = draw(4, 3, 5, 6), draw(4, 5, 6, high=C)
+X, Y = draw(24, 6), draw(24, high=C)
+
+
+def audit(student: Any, teacher: Any, batch: Any, loss: Loss | None, **more: Any) -> Report:
+    return check_distillation_setup(
+        student, teacher, batch, loss, temperature=T, alpha=ALPHA, **more
+    )
+
+
+# -- softmax over something else than the classes -------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("dims", "bug"),
+    [
+        ((1, None), "softmax over positions"),
+        ((1, -1), "softmax over positions"),
+        ((-1, 1), "softmax over positions"),
+        ((0, None), "softmax over the batch"),
+        ((-1, None), ""),
+    ],
+)
+def test_softmax_over_an_axis_of_tokens(dims: tuple[int, int | None], bug: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft = T**2 * kl(z, v, *dims) / y.numel()
+        return ALPHA * soft + (1 - ALPHA) * F.cross_entropy(z.flatten(0, 1), y.flatten())
+
+    found = audit(tokens(0), tokens(1), (IDS, WORDS), loss)
+    assert found.bugs == ([bug] if bug else []), found
+
+
+@pytest.mark.parametrize(
+    ("dim", "bug"), [(1, ""), (2, "positions"), (3, "positions"), (0, "the batch")]
+)
+def test_softmax_over_an_axis_of_images(dim: int, bug: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return ALPHA * T**2 * kl(z, v, dim) / y.numel() + (1 - ALPHA) * F.cross_entropy(z, y)
+
+    found = audit(pixels(0), pixels(1), (IMAGES, MASKS), loss)
+    assert found.bugs == ([f"softmax over {bug}"] if bug else []), found
+
+
+@pytest.mark.parametrize("tempered", [True, False])
+def test_softmax_over_labels_that_do_not_exclude_each_other(tempered: bool) -> None:
+    t = T if tempered else 1.0
+
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft = F.kl_div(F.log_softmax(z / t, 1), F.softmax(v / t, 1), reduction="batchmean")
+        return ALPHA * T**2 * soft + (1 - ALPHA) * F.binary_cross_entropy_with_logits(z, y)
+
+    y = (draw(24, C) > 0.4).float()
+    found = audit(rows(0), rows(1), (X, y), loss)
+    assert found.bugs == ["softmax over independent labels"], found
+
+
+# -- other mistakes beside smoothed labels --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("soft", "bug"),
+    [
+        (
+            lambda z, v: F.kl_div(
+                F.log_softmax(z / T, 1), F.softmax(v / T, 1), reduction="batchmean", log_target=True
+            ),
+            "probabilities where log_target=True",
+        ),
+        (lambda z, v: F.cross_entropy(z, F.softmax(v / T, 1)), "T on one side only"),
+        (lambda z, v: F.cross_entropy(z / T, v), "logits where probabilities belong"),
+        (lambda z, v: F.cross_entropy(z / T, F.softmax(v / T, 1)), ""),
+    ],
+)
+def test_smoothed_labels_hide_no_mistake_of_the_teachers_part(soft: Any, bug: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        hard = F.cross_entropy(z, y, label_smoothing=0.1)
+        return ALPHA * T**2 * soft(z, v) + (1 - ALPHA) * hard
+
+    found = audit(rows(0), rows(1), (X, Y), loss)
+    assert (bug in found.bugs) if bug else found.bugs == [], found
+    assert "another loss" not in found.bugs
+
+
+# -- a factor on one part alone -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", ["soft", "hard"])
+@pytest.mark.parametrize("factor", [0.25, 1 / 8, 1 / 3, 3.0])
+def test_a_factor_on_one_part_is_named_and_not_explained_away(part: str, factor: float) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft, hard = T**2 * kl(z, v) / len(z), F.cross_entropy(z, y)
+        soft, hard = (factor * soft, hard) if part == "soft" else (soft, factor * hard)
+        return ALPHA * soft + (1 - ALPHA) * hard
+
+    found = audit(rows(0), rows(1), (X, Y), loss)
+    if (part, factor) == ("soft", 0.25):  # 1 / T^2
+        assert found.bugs == ["T^2 missing"]
+    else:
+        assert found.bugs == ["a factor on one part alone"], found
+        name = "teacher's" if part == "soft" else "labels'"
+        assert f"the {name} part is {factor:.4g} times the declared one" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "bug"),
+    [
+        (ALPHA * T**4, 1 - ALPHA, "T^2 twice"),
+        (ALPHA, 1 - ALPHA, "T^2 missing"),
+        (ALPHA * T**2, 1.0, "a weight left out"),
+        (T**2, 1 - ALPHA, "a weight left out"),
+        (ALPHA, (1 - ALPHA) * T**2, "T^2 on the wrong term"),
+        (0.45 * T**2, 0.55, "another alpha"),
+    ],
+)
+def test_mistakes_that_explain_both_weights_keep_their_names(
+    soft: float, hard: float, bug: str
+) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return soft * kl(z, v) / len(z) + hard * F.cross_entropy(z, y)
+
+    found = audit(rows(0), rows(1), (X, Y), loss)
+    assert found.bugs == [bug], found
+
+
+# -- a wrapper that flattens ----------------------------------------------------------------------
+
+
+def flat(network: nn.Module) -> Callable[[Tensor], Tensor]:
+    def ask(x: Tensor) -> Tensor:
+        made = network(x)
+        return (made.movedim(1, -1) if made.ndim == 4 else made).flatten(0, -2)
+
+    return ask
+
+
+def of_any_shape(divide: bool) -> Loss:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        count = y.numel() if divide else len(z)
+        hard = F.cross_entropy(z.flatten(0, -2), y.flatten())
+        return ALPHA * T**2 * kl(z, v) / count + (1 - ALPHA) * hard
+
+    return loss
+
+
+def frames(seed: int) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return nn.Linear(2, C).train(seed == 0)
+
+
+def of_images(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    soft = F.kl_div(F.log_softmax(z / T, 1), F.softmax(v / T, 1), reduction="batchmean")
+    return ALPHA * T**2 * soft + (1 - ALPHA) * F.cross_entropy(z, y)
+
+
+@pytest.mark.parametrize(
+    ("network", "batch", "loss", "count"),
+    [
+        (tokens, (IDS, WORDS), of_any_shape(False), 4),
+        (tokens, (draw(6, C, high=11), draw(6, C, high=C)), of_any_shape(False), C),
+        (frames, (draw(3, 4, 2), draw(3, 4, high=C)), of_any_shape(False), 4),
+    ],
+)
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_wrapper_that_flattens_hides_no_sum_over_positions(
+    network: Any, batch: Any, loss: Loss, count: int, cached: bool
+) -> None:
+    inputs, y = batch
+    student, teacher = network(0), network(1)
+    given: Any = (inputs, y.flatten())
+    if cached:
+        given = (*given, flat(teacher)(inputs).detach())
+    found = audit(flat(student), flat(teacher), given, loss)
+    assert found.bugs == ["batchmean over positions"], found
+    assert "before a wrapper flattens" in found["reduction"].reason
+    assert found.effective is not None
+    assert found.effective.alpha == pytest.approx(ALPHA * count / (ALPHA * count + 1 - ALPHA))
+    as_it_is = audit(student, teacher, batch, loss)
+    assert as_it_is.effective is not None
+    assert found.effective.alpha == pytest.approx(as_it_is.effective.alpha)
+
+
+def test_a_wrapper_that_flattens_for_a_loss_that_is_right_either_way_or_takes_rows_alone() -> None:
+    def of_rows(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return ALPHA * T**2 * kl(z, v) / len(z) + (1 - ALPHA) * F.cross_entropy(z, y)
+
+    square = draw(6, C, high=11), draw(6, C, high=C)  # as many positions as classes
+    for network, (inputs, y), loss in (
+        (tokens, (IDS, WORDS), of_any_shape(True)),
+        (tokens, (IDS, WORDS), of_rows),
+        (tokens, square, of_rows),
+        (pixels, (IMAGES, MASKS), of_images),
+    ):
+        found = audit(flat(network(0)), flat(network(1)), (inputs, y.flatten()), loss)
+        assert found.bugs == [], found
+        assert found.effective is not None
+        assert found.effective.alpha == pytest.approx(ALPHA)
+
+
+# -- a student left in eval mode ------------------------------------------------------------------
+
+
+def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+    z = student(batch[0])
+    with torch.no_grad():
+        v = teacher(batch[0])
+    return ALPHA * T**2 * kl(z, v) / len(z) + (1 - ALPHA) * F.cross_entropy(z, batch[1])
+
+
+def step_that_trains(student: Any, teacher: Any, batch: Any) -> Tensor:
+    student.train()
+    return step(student, teacher, batch)
+
+
+@pytest.mark.parametrize(
+    ("middle", "trains", "warnings"),
+    [
+        (nn.Dropout(0.5), False, ["student in eval mode"]),
+        (nn.BatchNorm1d(9), False, ["student in eval mode"]),
+        (nn.BatchNorm1d(9), True, []),
+        (nn.Identity(), False, []),
+    ],
+)
+def test_a_student_that_the_step_leaves_in_eval_mode(
+    middle: nn.Module, trains: bool, warnings: list[str]
+) -> None:
+    student = rows(0, middle).eval()
+    asked = step_that_trains if trains else step
+    found = audit(student, rows(1), (X, Y), None, step=asked)
+    assert (found.warnings, found.ok) == (warnings, True), found
+    assert not student.training
+
+
+def test_a_loss_alone_does_not_show_who_calls_train() -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return ALPHA * T**2 * kl(z, v) / len(z) + (1 - ALPHA) * F.cross_entropy(z, y)
+
+    found = audit(rows(0, nn.Dropout(0.5)).eval(), rows(1), (X, Y), loss)
+    assert found.warnings == [] and found["student mode"].outcome == "could not tell"
