@@ -376,6 +376,9 @@ class Arm:
         With training inputs and labels of its own, as many as the others'.
     scale : float
         A factor on the objective.
+    hidden : tuple of int, optional
+        Hidden widths of this arm's students, as many as the others have; those that the training
+        names where left out.
     """
 
     soft_targets: Tensor
@@ -386,6 +389,7 @@ class Arm:
     rows: Tensor | None = None
     task: Task | None = None
     scale: float = 1.0
+    hidden: tuple[int, ...] | None = None
 
 
 def hard_arm(task: Task) -> Arm:
@@ -710,10 +714,9 @@ def _train_arms(
 ) -> dict[Name, Stack]:
     """Train all arms as one stack; the objective is made from one arm a member."""
     count = len(seeds)
-    sizes = (task.x_train.shape[1], *hidden, task.num_classes)
     # Members of equal settings side by side train fastest.
     names = sorted(arms, key=lambda name: (arms[name].learning_rate, arms[name].weight_decay))
-    stack = Stack.build(sizes, seeds=list(seeds))[torch.arange(count).repeat(len(arms))]
+    stack = _side_by_side(task, [arms[name].hidden or tuple(hidden) for name in names], seeds)
     chosen = [arms[name] for name in names for _ in range(count)]
     tasks = [arm.task or task for arm in chosen]
     everything = torch.arange(len(tasks[0].y_train))
@@ -735,7 +738,28 @@ def _train_arms(
         name: stack[torch.arange(index * count, (index + 1) * count)]
         for index, name in enumerate(names)
     }
-    return {name: trained[name] for name in arms}
+    return {name: trained[name].narrowed(arms[name].hidden or hidden) for name in arms}
+
+
+def _side_by_side(task: Task, shapes: Sequence[tuple[int, ...]], seeds: Sequence[int]) -> Stack:
+    """Build students of each shape for each seed, as one stack of the widest."""
+    if len({len(shape) for shape in shapes}) > 1:
+        depths = ", ".join(map(str, dict.fromkeys(shapes)))
+        raise ValueError(
+            f"arms have hidden widths {depths}; one stack holds networks of one depth. Train "
+            "each depth by itself."
+        )
+    ends = task.x_train.shape[1], task.num_classes
+    built = {
+        shape: Stack.build((ends[0], *shape, ends[1]), seeds=list(seeds))
+        for shape in dict.fromkeys(shapes)
+    }
+    widest = [max(widths) for widths in zip(*shapes, strict=True)]
+    made = [built[shape].widened(widest) for shape in shapes]
+    return Stack(
+        [torch.cat(layers) for layers in zip(*(stack.weights for stack in made), strict=True)],
+        [torch.cat(layers) for layers in zip(*(stack.biases for stack in made), strict=True)],
+    )
 
 
 @dataclass(frozen=True)

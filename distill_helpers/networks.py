@@ -242,6 +242,79 @@ class Stack(nn.Module):
             ours.requires_grad_(theirs.requires_grad)
         return part
 
+    def widened(self, hidden: Sequence[int]) -> Stack:
+        """Return the same networks with hidden units added whose weights are all 0.
+
+        Such a unit says nothing and learns nothing: with no weight out of it its own get no
+        gradient, and with an answer of 0 neither do those out of it. So networks of several widths
+        train as one stack, each as it would alone, and `narrowed` takes the units out again.
+
+        Parameters
+        ----------
+        hidden : sequence of int
+            Widths, none below the stack's.
+
+        Raises
+        ------
+        ValueError
+            If there is another number of widths, or one is below the stack's.
+
+        Examples
+        --------
+        >>> narrow = Stack.build((20, 4, 2), seeds=[0])
+        >>> wide, x = narrow.widened([64]), torch.ones(3, 20)
+        >>> wide.sizes, bool(torch.allclose(wide(x), narrow(x)))
+        ((20, 64, 2), True)
+        """
+        self._check_widths(hidden, above=True)
+        return self._resized(hidden)
+
+    def narrowed(self, hidden: Sequence[int]) -> Stack:
+        """Return the networks without the units that `widened` added.
+
+        Raises
+        ------
+        ValueError
+            If there is another number of widths, one is above the stack's, or a unit that would go
+            has a weight that is not 0.
+        """
+        self._check_widths(hidden, above=False)
+        made = self._resized(hidden)
+        # Where training diverged the added weights may be NaN, and so are the others.
+        kept, before = (
+            sum(int((p.isfinite() & (p != 0)).sum()) for p in stack.parameters())
+            for stack in (made, self)
+        )
+        if kept < before:
+            raise ValueError(
+                f"the stack has hidden widths {self.sizes[1:-1]}, and units beyond "
+                f"{tuple(hidden)} have {before - kept} weights that are not 0; take widths of "
+                "before it was widened"
+            )
+        return made
+
+    def _check_widths(self, hidden: Sequence[int], *, above: bool) -> None:
+        own = self.sizes[1:-1]
+        pairs = list(zip(hidden, own, strict=False))
+        fits = all(width >= mine if above else 1 <= width <= mine for width, mine in pairs)
+        if len(hidden) != len(own) or not fits:
+            rule = "above" if above else "below"
+            raise ValueError(
+                f"hidden is {tuple(hidden)}; the stack has {own}, and must be given as many "
+                f"widths, none of them {'below' if above else 'above'}. Use {own} or {rule}."
+            )
+
+    def _resized(self, hidden: Sequence[int]) -> Stack:
+        """Cut layers, or fill them up with zeros."""
+        sizes = (self.sizes[0], *hidden, self.sizes[-1])
+        weights, biases = [], []
+        for depth, (fan_in, fan_out) in enumerate(itertools.pairwise(sizes)):
+            weight, bias = self.weights[depth].detach(), self.biases[depth].detach()
+            more_out, more_in = fan_out - weight.shape[1], fan_in - weight.shape[2]
+            weights.append(nn.functional.pad(weight, (0, more_in, 0, more_out)))
+            biases.append(nn.functional.pad(bias, (0, more_out)))
+        return Stack(weights, biases, self.dropout)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map inputs ``(B, D)``, shared, or ``(M, B, D)``, one batch a member, to ``(M, B, C)``.
 

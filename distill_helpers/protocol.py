@@ -98,8 +98,8 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """An arm's students at its best setting.
+class Choice:
+    """An arm's best setting.
 
     Attributes
     ----------
@@ -114,14 +114,24 @@ class Tuned:
         Knobs that lie at an end of their grid that could be moved. Ends that could not: no decay;
         no smoothing; and the lowest temperature beside labels, where the distillation term, which
         has T^2, is all but gone.
-    stack : Stack
-        The students, trained on all rows; one member a seed.
     """
 
     setting: Setting
     held_out_loss: float
     temperature: float
     edges: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tuned(Choice):
+    """An arm's students at its best setting.
+
+    Attributes
+    ----------
+    stack : Stack
+        The students, trained on all rows; one member a seed.
+    """
+
     stack: Stack
 
 
@@ -208,6 +218,49 @@ def run_tuned(
     -------
     dict of Tuned
         By the same names.
+    """
+    found = tune(
+        task,
+        recipes,
+        folds,
+        hidden=hidden,
+        epochs=epochs,
+        trial_seed=trial_seed,
+        progress=progress,
+    )
+    stacks = train_students(
+        task,
+        {name: recipes[name].arm(None, choice.setting, rows) for name, choice in found.items()},
+        seeds=seeds,
+        hidden=hidden,
+        epochs=epochs,
+        average_last=averaged(epochs),
+        progress=progress,
+    )
+    return {name: Tuned(**vars(choice), stack=stacks[name]) for name, choice in found.items()}
+
+
+def tune(
+    task: Task,
+    recipes: Mapping[Name, Recipe],
+    folds: Folds,
+    *,
+    hidden: Sequence[int],
+    epochs: int,
+    trial_seed: int,
+    progress: str | None = None,
+) -> dict[Name, Choice]:
+    """Choose every arm's setting by the same protocol.
+
+    Parameters
+    ----------
+    task, recipes, folds, hidden, epochs, trial_seed, progress
+        As in `run_tuned`.
+
+    Returns
+    -------
+    dict of Choice
+        By the same names.
 
     Notes
     -----
@@ -254,23 +307,13 @@ def run_tuned(
         outcomes[name] = {s: found for s, found in outcomes[name].items() if s in wanted}
     attempt(rounds)
     chosen = {name: best(name) for name in recipes}
-    stacks = train_students(
-        task,
-        {name: recipes[name].arm(None, chosen[name], rows) for name in recipes},
-        seeds=seeds,
-        hidden=hidden,
-        epochs=epochs,
-        average_last=average_last,
-        progress=progress,
-    )
     labels = torch.cat([task.y_train[held_out] for _, held_out in folds])
     return {
-        name: Tuned(
+        name: Choice(
             setting,
             outcomes[name][setting][0],
             fitted_temperature(torch.cat(outcomes[name][setting][1]), labels),
             edges(recipes[name], setting),
-            stacks[name],
         )
         for name, setting in chosen.items()
     }

@@ -761,6 +761,22 @@ def test_an_arm_may_bring_inputs_and_labels_of_its_own() -> None:
     assert not torch.allclose(together["own"].predict(x), together["other"].predict(x))
 
 
+def test_arms_of_several_widths_train_as_each_would_alone() -> None:
+    small = gaussian_mixture_task(num_train=60, num_test=20)
+    usual = {"seeds": [1, 2], "epochs": 4, "average_last": 2}
+    shapes = [(3, 6), (8, 2), (5, 5)]
+    arm = replace(ex.hard_arm(small), learning_rate=1e-2, weight_decay=1e-2)
+    arms = {shape: replace(arm, hidden=shape) for shape in shapes[:2]} | {shapes[2]: arm}
+    together = ex.train_students(small, arms, hidden=shapes[2], **usual)
+    for shape in shapes:
+        alone = ex.train_students(small, {"alone": arm}, hidden=shape, **usual)["alone"]
+        assert together[shape].sizes == alone.sizes
+        assert_close(together[shape], alone)
+    arms = {1: replace(arm, hidden=(3,)), 2: arm}
+    with pytest.raises(ValueError, match=r"arms have hidden widths .*one depth"):
+        ex.train_students(small, arms, **usual)
+
+
 def test_students_that_match_by_forward_kl_are_those_of_soft_targets() -> None:
     small = gaussian_mixture_task(num_train=60, num_test=20)
     v = torch.randn(60, 2, generator=torch.Generator().manual_seed(0))

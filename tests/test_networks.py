@@ -522,3 +522,32 @@ def test_one_number_is_no_stack() -> None:
 def test_chunks_of_nothing(chunk: int) -> None:
     with pytest.raises(ValueError, match=f"chunk is {chunk}; it must be a whole number, 1 or more"):
         Stack.build((3, 2), seeds=[0]).predict(torch.zeros(4, 3), chunk)
+
+
+@pytest.mark.parametrize("hidden", [(7, 5), (4, 3), (9, 3)])
+def test_added_units_say_nothing_and_are_taken_out_again(hidden):
+    stack = Stack.build((6, 4, 3, 5), seeds=[0, 1])
+    wide = stack.widened(hidden)
+    x = torch.randn(11, 6)
+    assert wide.sizes == (6, *hidden, 5)
+    assert torch.allclose(wide(x), stack(x), atol=1e-6)
+    for ours, theirs in zip(wide.narrowed((4, 3)).parameters(), stack.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_widths_that_do_not_fit_are_refused():
+    stack = Stack.build((6, 4, 3, 5), seeds=[0])
+    for hidden in [(3, 3), (4,), (4, 3, 2)]:
+        with pytest.raises(ValueError, match=r"hidden is \(.*the stack has \(4, 3\)"):
+            stack.widened(hidden)
+    for hidden in [(5, 3), (4,), (0, 3)]:
+        with pytest.raises(ValueError, match=r"hidden is \(.*the stack has \(4, 3\)"):
+            stack.narrowed(hidden)
+    with pytest.raises(ValueError, match="weights that are not 0"):
+        stack.narrowed((4, 2))
+    stack.widened((4, 4)).narrowed((4, 3))
+    broken = stack.widened((4, 4))
+    with torch.no_grad():
+        for parameter in broken.parameters():
+            parameter.fill_(torch.nan)
+    assert broken.narrowed((4, 3)).weights[0].isnan().all()

@@ -34,10 +34,14 @@ from distill_helpers.report._run import (
     parameters,
     smaller,
 )
+from distill_helpers.report._run import (
+    run as whole_run,
+)
 from distill_helpers.report._teachers import (
     Classifier,
     Networks,
     Plan,
+    Probabilities,
     classifier,
     probabilities_from_file,
 )
@@ -410,6 +414,24 @@ def test_a_report_is_a_direct_computation(short, data):
         assert row["gain"] == {"value": ours.value, "low": ours.low, "high": ours.high}
     again = run(data)
     assert again.scores.values == made.scores.values
+
+
+def test_two_processes_find_what_one_finds(tmp_path):
+    own = rows_from_file(make(tmp_path / "beans.csv", 60), "kind", ids="row")
+    bench = Bench(own, Probabilities(torch.randn(60, 3), True), (4, 4), 0)
+    splits, last = rounds(own, 1, 0)[:1], everything(own, 0)
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            found.append(whole_run(bench, splits, last, progress=False))
+            assert torch.get_num_threads() == count
+    finally:
+        torch.set_num_threads(threads)
+    (one, tunings, tuning, _), (two, *others) = found
+    assert one == two
+    assert [tunings, tuning] == others[:2]
 
 
 def test_teachers_from_elsewhere(short, data, tmp_path):

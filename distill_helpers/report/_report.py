@@ -259,7 +259,7 @@ def report(
     with warnings.catch_warnings():
         # A trial at a rate that is too high diverges; it is not chosen.
         warnings.filterwarnings("ignore", message=".*finite.*", category=RuntimeWarning)
-        scores, tunings = run(bench, splits, progress)
+        scores, tunings, tuning, seconds = run(bench, splits, last, progress)
         flags += seen_by_teacher(chosen, own, np.array(sorted(scores.wrong), np.int64))
         saw = isinstance(chosen, Probabilities) and not chosen.out_of_fold
         asked = answers(scores, len(own.labels), margin, teacher_saw_tests=saw)
@@ -269,7 +269,7 @@ def report(
         arm, shape = decided.arm, hidden
         if meets:
             arm, shape = meets[0]["arm"], tuple(meets[0]["hidden"])
-        delivered = bench.deliver(last, len(splits), shape)
+        delivered = bench.deliver(tuning, seconds, len(splits), shape)
     found = _found(own, bench, scores, tunings, asked, delivered)
     found |= {
         "decision": {"do": decided.do, "why": decided.why},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from joblib import Parallel, delayed
 from torch import Tensor
 from tqdm import tqdm
 
@@ -92,6 +94,21 @@ class Scores:
         for name, value in scores.items():
             table.setdefault(arm, {}).setdefault(name, []).append(value)
 
+    @classmethod
+    def of_all(cls, parts: Sequence[Scores]) -> Scores:
+        """Put the scores of single splits together."""
+        made = cls()
+        for part in parts:
+            for size, table in [(None, part.values), *part.sizes.items()]:
+                for arm, scores in table.items():
+                    made.add(arm, {name: values[0] for name, values in scores.items()}, size)
+            made.wrong |= part.wrong
+        made.train_size, made.test_size = (
+            round(float(np.mean(sizes)))
+            for sizes in zip(*((p.train_size, p.test_size) for p in parts), strict=True)
+        )
+        return made
+
 
 @dataclass(frozen=True)
 class Delivered:
@@ -170,6 +187,11 @@ class Bench:
             return rows
         return torch.cat([rows, torch.arange(len(self.own.labels), total)])
 
+    def of_equal_rows(self, arms: Sequence[str]) -> list[list[str]]:
+        """Part the arms into those that may train as one stack."""
+        own = [arm for arm in arms if self.unlabelled is None or arm in (HARD, SMOOTHED)]
+        return [part for part in (own, [arm for arm in arms if arm not in own]) if part]
+
     def tune(self, split: Round, index: int) -> Tuning:
         """Choose everything on the tuning rows of a split."""
         task, _ = self.task(split.tune)
@@ -186,28 +208,20 @@ class Bench:
             ENSEMBLE: fitted_temperature(answers.mean(0), labels),
         }
         settings, edges = {}, []
-        recipes = self.recipes(task, logits)
-        for arms in (
-            (HARD, SMOOTHED),
-            (FROM_ONE, DISTILLED),
-        ):
-            chosen = {name: recipes[name] for name in arms if name in recipes}
-            name, total = next(iter(chosen)), len(task.y_train)
-            with_more = [(self.rows_of(name, fit, total), part) for fit, part in folds]
-            found = protocol.run_tuned(
+        recipes, total = self.recipes(task, logits), len(task.y_train)
+        for names in self.of_equal_rows(list(recipes)):
+            found = protocol.tune(
                 task,
-                chosen,
-                with_more,
-                with_more[0][0],
+                {name: recipes[name] for name in names},
+                [(self.rows_of(names[0], fit, total), part) for fit, part in folds],
                 hidden=self.hidden,
                 epochs=plan.student_epochs,
                 trial_seed=seed,
-                seeds=[seed],
             )
-            for name, tuned in found.items():
-                settings[name] = tuned.setting
-                temperatures[name] = tuned.temperature
-                edges += [name] * bool(tuned.edges)
+            for name, choice in found.items():
+                settings[name] = choice.setting
+                temperatures[name] = choice.temperature
+                edges += [name] * bool(choice.edges)
         return Tuning(knobs, settings, temperatures, tuple(edges))
 
     def train(
@@ -217,36 +231,32 @@ class Bench:
         tuning: Tuning,
         train: Tensor,
         seeds: Sequence[int],
-        hidden: tuple[int, ...],
+        shapes: Sequence[tuple[int, ...]],
         only: Sequence[str] = (),
-    ) -> dict[str, Stack]:
-        """Train the students of all arms at their settings."""
+    ) -> dict[tuple[str, tuple[int, ...]], Stack]:
+        """Train the students of all arms at their settings, in each shape."""
         plan = Plan.for_rows(len(train))
-        recipes = self.recipes(task, [logits])
-        made: dict[str, Stack] = {}
-        for arms in ((HARD, SMOOTHED), (FROM_ONE, DISTILLED)):
-            names = [name for name in arms if name in recipes and (not only or name in only)]
-            chosen = {
-                name: recipes[name].arm(
-                    None,
-                    tuning.settings[name],
-                    self.rows_of(name, train, len(task.y_train)),
-                )
-                for name in names
-            }
-            if chosen:
-                made |= ex.train_students(
-                    task,
-                    chosen,
-                    seeds=seeds,
-                    hidden=hidden,
-                    epochs=plan.student_epochs,
-                    average_last=protocol.averaged(plan.student_epochs),
-                )
+        recipes, total = self.recipes(task, [logits]), len(task.y_train)
+        made: dict[tuple[str, tuple[int, ...]], Stack] = {}
+        for names in self.of_equal_rows([name for name in recipes if name in (only or recipes)]):
+            rows = self.rows_of(names[0], train, total)
+            arms = {name: recipes[name].arm(None, tuning.settings[name], rows) for name in names}
+            made |= ex.train_students(
+                task,
+                {
+                    (name, shape): replace(arm, hidden=shape)
+                    for name, arm in arms.items()
+                    for shape in shapes
+                },
+                seeds=seeds,
+                epochs=plan.student_epochs,
+                average_last=protocol.averaged(plan.student_epochs),
+            )
         return made
 
-    def test(self, tuning: Tuning, train: Rows, test: Rows, index: int, scores: Scores) -> None:
-        """Train on one part, judge on the other, and add the scores."""
+    def test(self, tuning: Tuning, train: Rows, test: Rows, index: int) -> Scores:
+        """Train on one part and judge on the other."""
+        scores = Scores(train_size=len(train), test_size=len(test))
         task, _ = self.task(train)
         rows, asked = torch.from_numpy(train), torch.from_numpy(test)
         labels = task.y_train[asked]
@@ -261,8 +271,8 @@ class Bench:
         pooled = logits[:, asked].mean(0, keepdim=True)
         scores.add(ENSEMBLE, score(pooled, labels, tuning.temperatures[ENSEMBLE]))
         seeds = ex.member_seeds(self.seed, "student", index, STUDENTS)
-        students = self.train(task, logits, tuning, rows, seeds, self.hidden)
-        for name, stack in students.items():
+        students = self.train(task, logits, tuning, rows, seeds, [self.hidden])
+        for (name, _), stack in students.items():
             found = score(stack.predict(task.x_train[asked]), labels, tuning.temperatures[name])
             scores.add(name, found)
             if name in (HARD, DISTILLED):
@@ -271,22 +281,21 @@ class Bench:
                 said = stack.predict(task.x_train[asked]).argmax(-1)
                 missed = (said != labels).double().mean(0) > 0.5
                 scores.wrong |= set(test[missed.numpy()].tolist())
-        for hidden in smaller(self.hidden):
-            students = self.train(
-                task, logits, tuning, rows, seeds[:2], hidden, only=(HARD, DISTILLED)
-            )
-            for name, stack in students.items():
-                found = score(stack.predict(task.x_train[asked]), labels, 1.0)
-                scores.add(name, found, hidden)
+        small = smaller(self.hidden)
+        if small:
+            students = self.train(task, logits, tuning, rows, seeds, small, (HARD, DISTILLED))
+            for (name, hidden), stack in students.items():
+                scores.add(name, score(stack.predict(task.x_train[asked]), labels, 1.0), hidden)
+        return scores
 
-    def deliver(self, split: Round, index: int, hidden: tuple[int, ...]) -> Delivered:
-        """Tune once more, on all rows, and train what is handed over: students of that shape."""
+    def deliver(
+        self, tuning: Tuning, seconds: float, index: int, hidden: tuple[int, ...]
+    ) -> Delivered:
+        """Train on all rows what is handed over: students of that shape."""
         start = time.perf_counter()
-        tuning = self.tune(split, index)
         every = np.arange(len(self.own.labels))
         task, columns = self.task(every)
         rows, plan = torch.from_numpy(every), Plan.for_rows(len(every))
-        tuned = time.perf_counter()
         ensemble = None
         if isinstance(self.teacher, Networks):
             ensemble = self.teacher.stack(task, rows, tuning.knobs, plan, index)
@@ -295,13 +304,14 @@ class Bench:
             logits = self.teacher.logits(task, rows, tuning.knobs, plan, index, self.own.groups)
         taught = time.perf_counter()
         seeds = ex.member_seeds(self.seed, "student", index, 1)
-        students = self.train(task, logits, tuning, rows, seeds, hidden)
-        seconds = {
-            "tuning": tuned - start,
-            "teachers": taught - tuned,
+        students = self.train(task, logits, tuning, rows, seeds, [hidden])
+        took = {
+            "tuning": seconds,
+            "teachers": taught - start,
             "students": time.perf_counter() - taught,
         }
-        return Delivered(columns, task, tuning, students, ensemble, seconds)
+        by_arm = {name: stack for (name, _), stack in students.items()}
+        return Delivered(columns, task, tuning, by_arm, ensemble, took)
 
 
 def score(logits: Tensor, labels: Tensor, temperature: float) -> dict[str, float]:
@@ -333,34 +343,67 @@ def smaller(hidden: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [shape for place, shape in enumerate(made) if shape not in [*made[:place], hidden]]
 
 
-def run(bench: Bench, splits: Sequence[Round], progress: bool) -> tuple[Scores, list[Tuning]]:
-    """Tune and test every split.
+def run(
+    bench: Bench, splits: Sequence[Round], last: Round, progress: bool
+) -> tuple[Scores, list[Tuning], Tuning, float]:
+    """Tune and test every split, and tune on all rows.
+
+    Splits share nothing, so they run in as many processes as torch has threads, each with one:
+    a split's networks are too small to keep two busy.
 
     Parameters
     ----------
     bench : Bench
     splits : sequence of Round
+    last : Round
+        All rows.
     progress : bool
         Whether to show a bar with the time left.
+
+    Returns
+    -------
+    (Scores, list of Tuning, Tuning, float)
+        The last two of all rows: what was chosen, and the seconds that it took.
     """
-    scores = Scores()
-    tunings: list[Tuning] = []
+    tests = [(place, *test) for place, split in enumerate(splits) for test in split.tests]
     bar = tqdm(
-        total=sum(3 + 2 * len(split.tests) for split in splits),  # a tuning takes longer
+        total=len(splits) + 1 + len(tests),
         desc="distill report",
         bar_format="{desc} {percentage:3.0f} % |{bar}| {elapsed} so far, {remaining} left",
         leave=False,
         disable=not progress or os.environ.get("DISTILL_PROGRESS") == "off",
     )
-    sizes: list[tuple[int, int]] = []
-    with bar:
-        for split in splits:
-            tuning = bench.tune(split, len(tunings))
-            tunings.append(tuning)
-            bar.update(3)
-            for train, test in split.tests:
-                bench.test(tuning, train, test, len(sizes), scores)
-                sizes.append((len(train), len(test)))
-                bar.update(2)
-    scores.train_size, scores.test_size = (round(float(n)) for n in np.mean(sizes, 0))
-    return scores, tunings
+    with bar, Parallel(torch.get_num_threads(), return_as="generator") as pool:
+
+        def each(jobs: list[tuple[str, Any]]) -> list[Any]:
+            made = []
+            for result in pool(delayed(_job)(bench, *job) for job in jobs):
+                made.append(result)
+                bar.update()
+            return made
+
+        tunings = [tuning for tuning, _ in each([("tune", s) for s in enumerate(splits)])]
+        rest: list[tuple[str, Any]] = [("tune", (len(splits), last))]
+        rest += [
+            ("test", (index, tunings[place], train, test))
+            for index, (place, train, test) in enumerate(tests)
+        ]
+        (tuning, seconds), *scores = each(rest)
+    return Scores.of_all(scores), tunings, tuning, seconds
+
+
+def _job(bench: Bench, kind: str, given: Any) -> Any:
+    """Tune or test in a process of its own, or in this one where there is one alone."""
+    start, threads = time.perf_counter(), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with warnings.catch_warnings():
+            # A trial at a rate that is too high diverges; it is not chosen.
+            warnings.filterwarnings("ignore", message=".*finite.*", category=RuntimeWarning)
+            if kind == "tune":
+                index, split = given
+                return bench.tune(split, index), time.perf_counter() - start
+            index, tuning, train, test = given
+            return bench.test(tuning, train, test, index)
+    finally:
+        torch.set_num_threads(threads)

@@ -28,6 +28,11 @@ OUT_OF_FOLD = 4
 """Folds by which a classifier's own training rows are answered by one that did not see them."""
 
 
+MANY_ROWS = 10_000
+"""Training rows from which on teachers may have the article's shape: it costs four times as much as
+twice the student's widths, and on few rows is no better."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How networks train: passes over the rows, by how many rows there are."""
@@ -65,7 +70,7 @@ class Teacher(Protocol):
 
 @dataclass(frozen=True)
 class Networks:
-    """The default: twelve networks of the article's shape or of the student's.
+    """The default: twelve networks of the student's shape or a wider one.
 
     Learning rate, weight decay and shape are tuned (`distill_helpers.protocol.tune_teacher`).
     """
@@ -76,14 +81,20 @@ class Networks:
 
     def tune(self, task: Task, folds: Folds, plan: Plan, seed: int) -> tuple[Setting, Shape]:
         """Return the setting and the shape."""
-        small = Shape(self.hidden, (0.0,) * len(self.hidden))
         return protocol.tune_teacher(
             task,
             folds,
-            (protocol.SHAPES[0], small),
+            self.shapes(len(folds[0][0])),
             epochs=plan.teacher_epochs,
             trial_seed=seed,
         )
+
+    def shapes(self, rows: int) -> tuple[Shape, Shape]:
+        """Return what is on trial for so many training rows, the wider one first."""
+        wide = protocol.SHAPES[0]
+        if rows < MANY_ROWS:
+            wide = Shape(tuple(2 * width for width in self.hidden), (0.3,) * len(self.hidden))
+        return wide, Shape(self.hidden, (0.0,) * len(self.hidden))
 
     def logits(
         self, task: Task, rows: Tensor, knobs: Any, plan: Plan, index: int, whose: Any = None
