@@ -287,3 +287,66 @@ def test_a_loss_alone_does_not_show_who_calls_train() -> None:
 
     found = audit(rows(0, nn.Dropout(0.5)).eval(), rows(1), (X, Y), loss)
     assert found.warnings == [] and found["student mode"].outcome == "could not tell"
+
+
+# -- what a sixth set of loops, written by others, showed -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("logits", "bug"),
+    [
+        (lambda z: F.softmax(z, 1), "softmax twice"),
+        (lambda z: F.softmax(z / T, 1), "softmax twice"),
+        (lambda z: z / T, "labels on tempered logits"),
+        (lambda z: z, ""),
+    ],
+)
+def test_smoothed_labels_hide_no_mistake_of_their_own_part(logits: Any, bug: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        hard = F.cross_entropy(logits(z), y, label_smoothing=0.2)
+        return ALPHA * T**2 * kl(z, v) / len(z) + (1 - ALPHA) * hard
+
+    assert audit(rows(0), rows(1), (X, Y), loss).bugs == ([bug] if bug else [])
+
+
+@pytest.mark.parametrize("partner", [lambda x: x.flip(0), lambda x: x.roll(1, 0)])
+def test_a_patch_of_another_image_does_not_move_the_rows(partner: Any) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        x, y = batch
+        x = x.clone()
+        x[:, :, :2, :3] = partner(x)[:, :, :2, :3]
+        z = student(x)
+        with torch.no_grad():
+            v = teacher(x)
+        hard = 0.8 * F.cross_entropy(z, y) + 0.2 * F.cross_entropy(z, partner(y))
+        return ALPHA * T**2 * kl(z, v) / len(z) + (1 - ALPHA) * hard
+
+    def images(seed: int) -> nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return nn.Sequential(nn.Flatten(), nn.Linear(90, C)).train(seed == 0)
+
+    batch = draw(12, 3, 5, 6), draw(12, high=C)
+    assert audit(images(0), images(1), batch, None, step=step).bugs == []
+
+
+@pytest.mark.parametrize("squeeze", [False, True])
+def test_a_column_of_one_network_against_a_row_of_the_other(squeeze: bool) -> None:
+    def one(seed: int, flat: bool) -> nn.Module:
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            made = nn.Sequential(nn.Linear(6, 9), nn.ReLU(), nn.Linear(9, 1))
+        return (nn.Sequential(made, nn.Flatten(0)) if flat else made).train(seed == 0)
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        z = student(batch[0])
+        with torch.no_grad():
+            p = torch.sigmoid(teacher(batch[0]) / T)
+        hard = F.binary_cross_entropy_with_logits(z.squeeze(1), batch[1])
+        z = z.squeeze(1) if squeeze else z
+        soft = -(p * F.logsigmoid(z / T) + (1 - p) * F.logsigmoid(-z / T)).mean()
+        return ALPHA * T**2 * soft + (1 - ALPHA) * hard
+
+    batch = X, (draw(24) > 0).float()
+    found = audit(one(0, flat=False), one(1, flat=True), batch, None, step=step)
+    assert found.bugs == ([] if squeeze else ["rows broadcast against each other"]), found

@@ -284,7 +284,20 @@ HARD: list[Form] = [
     ),
 ]
 
-UNIFORM = Form("CE to all classes alike", "labels", "", lambda z, y, T: -log_softmax(z, 1).mean())
+
+def _uniform(log_q: Logits) -> Form:
+    return Form("CE to all classes alike", "labels", "", lambda z, y, T: -log_q(z, T).mean())
+
+
+UNIFORM = _uniform(lambda z, T: log_softmax(z, 1))
+
+SMOOTHED: list[tuple[Form, Form]] = [
+    (HARD[0], UNIFORM),
+    (HARD[1], _uniform(log_softmax)),
+    (HARD[2], _uniform(lambda z, T: log_softmax(softmax(z, 1), 1))),
+    (HARD[3], _uniform(lambda z, T: log_softmax(softmax(z, T), 1))),
+]
+"""The labels' part where labels are smoothed: what goes to the label, and to all classes alike."""
 
 
 SOFT = _soft_forms()

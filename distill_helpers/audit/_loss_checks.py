@@ -70,6 +70,11 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
 
     try:
         if setup.deaf:
+            if setup.table == setup.B and setup.layout.axis is None:
+                words = (
+                    f"{setup.deaf}, and there a row and a column of {setup.table} meet in a table"
+                )
+                say("soft part", FAILED, words, "rows broadcast against each other")
             leave(setup.deaf)
             return None
         probe, own = make_probes(setup)

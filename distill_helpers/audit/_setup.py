@@ -20,6 +20,7 @@ from distill_helpers.audit._modules import (
 )
 from distill_helpers.audit._standins import Call, answering, numbered, own_loss, rows_asked
 from distill_helpers.audit._structure import at, logits_in, rebuilt, tensors_in
+from distill_helpers.audit._tables import Tables
 
 TEACHER_OUTPUTS = ("logits", "member logits", "soft targets", "log soft targets")
 DIVERGENCES = ("forward", "reverse", "other")
@@ -132,6 +133,7 @@ class Setup:
         self.calls: list[Call] = []
         self.modes: list[tuple[nn.Module, bool]] = []
         self.reached: bool | None = None  # whether the gradient reaches the teacher's parameters
+        self.table = 0  # rows of a table of rows by rows that the step makes of the networks' own
         self.trains_student: bool | None = None  # whether a step's student is in train mode
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
@@ -264,8 +266,11 @@ class Setup:
         for module in self.find_modules():
             module.zero_grad(set_to_none=True)
         try:
+            watch = Tables()
             with torch.enable_grad(), answering(self.networks, answer) as given:
-                made = self.step(given[0], self._as_teacher(given[1:]), copy.copy(self.batch))
+                with watch:
+                    made = self.step(given[0], self._as_teacher(given[1:]), copy.copy(self.batch))
+                self.table = watch.seen
                 loss = one_number(made, of_step=True)
                 self._follow(loss, moving)
         except Exception as problem:

@@ -13,6 +13,7 @@ from torch import Tensor
 from distill_helpers.audit._forms import (
     HARD,
     REVERSED,
+    SMOOTHED,
     SOFT,
     UNIFORM,
     Form,
@@ -77,12 +78,14 @@ def identify(probe: Probe) -> Fit | None:
                     return best[2]
     if best is not None:
         return best[2]
-    smoothed = [probe.hard(labels), probe.hard(UNIFORM)]
-    for form in forms:
-        weights, left = probe.solve(torch.stack([probe.soft(form), *smoothed]))
+    # Smoothed labels, and a mistake in one of both parts.
+    tries = [(form, SMOOTHED[0]) for form in forms] + [(right, pair) for pair in SMOOTHED[1:]]
+    for form, (hard_form, uniform) in tries:
+        columns = [probe.soft(form), probe.hard(hard_form), probe.hard(uniform)]
+        weights, left = probe.solve(torch.stack(columns))
         total = float(weights[1] + weights[2])
         if left < min(probe.tolerance, usual / 2) and total > 0 and weights[2] > 0:
-            return Fit(form, labels, float(weights[0]), total, float(weights[2]) / total)
+            return Fit(form, hard_form, float(weights[0]), total, float(weights[2]) / total)
     return _identify_temperatures(probe) or _identify_reverse(probe)
 
 

@@ -121,8 +121,10 @@ def rows_asked(asked: Any, own: Any) -> Tensor | None:
         return rows
     if len(asked) != len(own):
         return None
-    # Scaled and shifted numbers keep their order, mixed ones do not.
+    # Scaled and shifted numbers keep their order, mixed ones do not, or not everywhere.
     values, order = asked[:, 0].sort()
+    if not bool((torch.argsort(asked, dim=0, stable=True) == order.unsqueeze(1)).all()):
+        return None
     steps = values.diff()
     if len(steps) < 2 or float(steps.min()) <= 0 or float(steps.max() / steps.min()) > 1.001:
         return None
