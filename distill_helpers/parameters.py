@@ -169,7 +169,7 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
     "00-evidence": _CLAIM,
     "01": {name: entry for name, entry in _VARIANCE.items() if name != "task"}
     | {
-        "num_training_sets": replace(_VARIANCE["num_training_sets"], default=12),
+        "num_training_sets": replace(_VARIANCE["num_training_sets"], default=10),
         "ensemble_size": replace(_VARIANCE["ensemble_size"], default=16),
     },
     "01-evidence": _VARIANCE,
