@@ -590,16 +590,16 @@ def test_judge_refuses_two_statements_of_one_name():
         results.judge("00", [statement("a", 0.1, 0.1, "less")] * 2)
 
 
-def a_verdict(claim, word="holds", result="r"):
+def a_claim(claim, word="holds", result="r"):
     return results.verdict(claim, word, source="s", prediction="p", result=result)
 
 
 def test_a_lesson_chooses_verdicts_by_the_words_that_they_begin_with():
     found = [
-        a_verdict("A falls.", result="fall: -1.5 nats (95 % interval: -2.0 to -1.0); small"),
-        a_verdict("B rises here.", "undecided"),
-        a_verdict("B rises there."),
-        a_verdict("C was seen.", "exploratory"),
+        a_claim("A falls.", result="fall: -1.5 nats (95 % interval: -2.0 to -1.0); small"),
+        a_claim("B rises here.", "undecided"),
+        a_claim("B rises there."),
+        a_claim("C was seen.", "exploratory"),
     ]
     assert results.verdict_rows(found, ["B rises there", "A"]) == [
         ["B rises there.", "p", "r", "holds"],
