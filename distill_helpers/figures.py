@@ -38,6 +38,7 @@ def forest(
     margin: float = 0.0,
     bold: Sequence[str] = (),
     groups: Mapping[str, str] | None = None,
+    row_height: float = 0.36,
 ) -> Figure:
     """Draw estimates with their intervals, one row a name, one marker a series.
 
@@ -58,6 +59,8 @@ def forest(
         Rows to print in bold.
     groups : mapping of str to str, optional
         Names of groups of rows, each by the first row of its group.
+    row_height : float
+        In inches; a few rows of three series or more need room.
 
     Returns
     -------
@@ -70,7 +73,7 @@ def forest(
         line += 0.7 * (name in starts)  # room for the group's name
         place[name] = line
         line += 1
-    figure, axes = _axes(6.2, 0.9 + 0.36 * line)
+    figure, axes = _axes(6.2, 0.9 + row_height * line)
     axes.axvline(reference, color=GREY, linewidth=1, zorder=0)
     band = (reference - margin, reference + margin)
     axes.axvspan(*band, color=GREY, alpha=0.2, linewidth=0, zorder=0)

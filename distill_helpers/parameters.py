@@ -144,30 +144,35 @@ _CLAIM: dict[str, Parameter] = {
     ),
 }
 
+_VARIANCE: dict[str, Parameter] = {
+    "random_state": Parameter(int, 42, 0, 2**32 - 1, help="seed of the data and of every network"),
+    "task": Parameter(
+        str,
+        "overlap",
+        choices=("overlap", "article", "digits"),
+        help="what the laboratory trains on; the posterior of the digits is unknown",
+    ),
+    "num_training_sets": Parameter(
+        int, 20, 4, 100, unit="training sets", help="fresh training sets of one law"
+    ),
+    "ensemble_size": Parameter(
+        int, 32, 4, 128, unit="members", help="members trained on each training set"
+    ),
+    "num_test": Parameter(
+        int, 2_000, 100, 100_000, unit="inputs", help="fixed test inputs of the laboratory"
+    ),
+    "epochs": Parameter(int, 30, 2, 500, help="epochs of each member"),
+}
+
 CHAPTERS: dict[str, dict[str, Parameter]] = {
     "00": _CLAIM | {"num_teacher_sets": replace(_CLAIM["num_teacher_sets"], default=3)},
     "00-evidence": _CLAIM,
-    "01": {
-        "random_state": Parameter(
-            int, 42, 0, 2**32 - 1, help="seed of the data and of every network"
-        ),
-        "task": Parameter(
-            str,
-            "overlap",
-            choices=("overlap", "article", "digits"),
-            help="what the laboratory trains on; the posterior of the digits is unknown",
-        ),
-        "num_training_sets": Parameter(
-            int, 20, 4, 100, unit="training sets", help="fresh training sets of one law"
-        ),
-        "ensemble_size": Parameter(
-            int, 32, 4, 128, unit="members", help="members trained on each training set"
-        ),
-        "num_test": Parameter(
-            int, 2_000, 100, 100_000, unit="inputs", help="fixed test inputs of the laboratory"
-        ),
-        "epochs": Parameter(int, 30, 2, 500, help="epochs of each member"),
+    "01": {name: entry for name, entry in _VARIANCE.items() if name != "task"}
+    | {
+        "num_training_sets": replace(_VARIANCE["num_training_sets"], default=10),
+        "ensemble_size": replace(_VARIANCE["ensemble_size"], default=16),
     },
+    "01-evidence": _VARIANCE,
     "02": {
         "random_state": Parameter(
             int, 42, 0, 2**32 - 1, help="seed of laws, splits, teachers and students"

@@ -36,6 +36,7 @@ _RESULT_KEYS = ("name", "value", "low", "high", "level", "n", "unit")
 _VERDICT_KEYS = ("claim", "source", "prediction", "result", "verdict")
 _HUNDREDFOLD = ("%", "points")
 _CHAPTER = re.compile(r"[0-9]{2}|[a-z]+(-[a-z]+)*")
+_LONG_INTERVAL = re.compile(r"\(95 % interval: (.+?) to (.+?)\)")
 _ELSEWHERE = re.compile(r"see chapter \d\d")  # which judges it
 
 
@@ -639,6 +640,48 @@ def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
         )
     record(chapter, verdicts=rows)
     return words
+
+
+def verdict_rows(verdicts: Sequence[Mapping[str, str]], starts: Sequence[str]) -> list[list[str]]:
+    """Choose verdicts for the table of a lesson; the others stay with its evidence.
+
+    Parameters
+    ----------
+    verdicts
+        As `read` returns them.
+    starts
+        The first words of each chosen claim, in the order of the table.
+
+    Returns
+    -------
+    list of list of str
+        Claim, prediction, result and verdict; intervals in brackets.
+
+    Raises
+    ------
+    ValueError
+        If a start fits no claim, or more than one; or if the claim is exploratory.
+
+    Examples
+    --------
+    >>> small = verdict("It is small.", "holds", source="s", prediction="below 30",
+    ...                 result="13.4 (95 % interval: 13 to 14)")
+    >>> verdict_rows([small], ["It is"])
+    [['It is small.', 'below 30', '13.4 [13, 14]', 'holds']]
+    """
+    rows = []
+    for start in starts:
+        fitting = [v for v in verdicts if v["claim"].startswith(start)]
+        if len(fitting) != 1:
+            raise ValueError(f"{start!r} begins {len(fitting)} claims; it must begin one.")
+        (chosen,) = fitting
+        if chosen["verdict"] == "exploratory":
+            raise ValueError(
+                f"{chosen['claim']!r} is exploratory; a lesson shows what was predicted."
+            )
+        cells = [chosen["claim"], chosen["prediction"], chosen["result"], chosen["verdict"]]
+        rows.append([_LONG_INTERVAL.sub(r"[\1, \2]", cell) for cell in cells])
+    return rows
 
 
 # -- the machine that made the outputs ------------------------------------------------------------

@@ -194,6 +194,15 @@ def test_every_run_is_a_dot_and_one_is_marked() -> None:
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["published"]
 
 
+def test_rows_of_several_series_may_have_room() -> None:
+    rows = {"a": estimate(1.0, 0.5, 1.5), "b": estimate(2.0, 1.5, 2.5)}
+    usual, roomy = (
+        figures.forest({"s": rows}, xlabel="x", **more).get_size_inches()
+        for more in ({}, {"row_height": 0.8})
+    )
+    assert roomy[0] == usual[0] and roomy[1] - usual[1] == pytest.approx(2 * (0.8 - 0.36))
+
+
 # Chapter 01
 
 FALLING = {1: estimate(4.0, 3.5, 4.5), 2: estimate(2.0, 1.5, 3.0)}

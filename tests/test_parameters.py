@@ -69,15 +69,23 @@ def test_every_parameter_says_what_it_is(chapter):
         ("epochs", [2, 500], [1, 501]),
     ],
 )
-def test_ranges_of_chapter_01(name, inside, outside):
-    defaults = {key: entry.default for key, entry in CHAPTERS["01"].items()}
+def test_ranges_of_the_evidence_of_chapter_01(name, inside, outside):
+    defaults = {key: entry.default for key, entry in CHAPTERS["01-evidence"].items()}
     for value in inside:
         namespace = defaults | {name: value}
-        check("01", namespace)
+        check("01-evidence", namespace)
         assert namespace[name] == value
     for value in outside:
         with pytest.raises(ParameterError, match=f"^{name} is "):
-            check("01", defaults | {name: value})
+            check("01-evidence", defaults | {name: value})
+
+
+def test_the_lesson_of_chapter_01_is_its_evidence_with_fewer_networks_on_one_task():
+    lesson, evidence = CHAPTERS["01"], CHAPTERS["01-evidence"]
+    assert set(evidence) - set(lesson) == {"task"}
+    for name, entry in lesson.items():
+        assert entry.default <= evidence[name].default
+        assert (entry.low, entry.high) == (evidence[name].low, evidence[name].high)
 
 
 @pytest.mark.parametrize(
@@ -261,8 +269,8 @@ def test_advice_for_the_shell_is_followed_to_its_end(flag, text, expected):
 
 def test_a_choice_in_quotes_is_told_without_them():
     with pytest.raises(ParameterError, match=r"Write task = 'digits' \(in a shell: -p task digits"):
-        shell_run(injected("-p", "task 'digits'"), "01")
-    assert shell_run(injected("-p", "task digits"), "01")["task"] == "digits"
+        shell_run(injected("-p", "task 'digits'"), "01-evidence")
+    assert shell_run(injected("-p", "task digits"), "01-evidence")["task"] == "digits"
 
 
 def test_a_long_value_is_cut():

@@ -588,3 +588,23 @@ def test_an_exploratory_claim_has_its_interval_and_takes_no_part():
 def test_judge_refuses_two_statements_of_one_name():
     with pytest.raises(ValueError, match="2 statements are named 'a'; give each its own name"):
         results.judge("00", [statement("a", 0.1, 0.1, "less")] * 2)
+
+
+def a_claim(claim, word="holds", result="r"):
+    return results.verdict(claim, word, source="s", prediction="p", result=result)
+
+
+def test_a_lesson_chooses_verdicts_by_the_words_that_they_begin_with():
+    found = [
+        a_claim("A falls.", result="fall: -1.5 nats (95 % interval: -2.0 to -1.0); small"),
+        a_claim("B rises here.", "undecided"),
+        a_claim("B rises there."),
+        a_claim("C was seen.", "exploratory"),
+    ]
+    assert results.verdict_rows(found, ["B rises there", "A"]) == [
+        ["B rises there.", "p", "r", "holds"],
+        ["A falls.", "p", "fall: -1.5 nats [-2.0, -1.0]; small", "holds"],
+    ]
+    for starts, message in ((["B rises"], "begins 2"), (["D"], "begins 0"), (["C"], "exploratory")):
+        with pytest.raises(ValueError, match=message):
+            results.verdict_rows(found, starts)
