@@ -96,6 +96,7 @@ _build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(STUDI
 	@$(PY) tools/notebooks.py execute $< $@ || { echo "The book is left as it was."; exit 1; }
 
 _build/executed/00-the-claim.ipynb: notebooks/evidence/00-the-claim.ipynb
+_build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
 
 # Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
