@@ -239,6 +239,43 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
     },
     "04": {
         "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the laws, teachers and students"
+        ),
+        "task": Parameter(
+            str, "classes", choices=("classes", "article"), help="what your own run learns"
+        ),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="softens teacher and student; 3 and 10 are in the study",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "alpha": Parameter(
+            float,
+            0.7,
+            0,
+            1,
+            help="weight of the distillation term; 0.7 and 1 are in the study",
+            hint="Use 0 for hard labels alone, 1 for soft targets alone.",
+        ),
+        "optimiser": Parameter(
+            str,
+            "adam",
+            choices=("adam", "adamw", "sgd", "momentum"),
+            help="trains your students, with T^2 and without",
+        ),
+        "learning_rate": Parameter(
+            float, 0.003, 0, 10, above=True, help="the same with T^2 and without"
+        ),
+        "num_training_sets": Parameter(
+            int, 5, 2, 50, unit="training sets", help="fresh training sets of your run"
+        ),
+    },
+    "04-evidence": {
+        "random_state": Parameter(
             int, 42, 0, 2**32 - 1, help="seed of laws, splits, teachers and students"
         ),
         "task": Parameter(
