@@ -350,3 +350,67 @@ def test_a_column_of_one_network_against_a_row_of_the_other(squeeze: bool) -> No
     batch = X, (draw(24) > 0).float()
     found = audit(one(0, flat=False), one(1, flat=True), batch, None, step=step)
     assert found.bugs == ([] if squeeze else ["rows broadcast against each other"]), found
+
+
+def test_softmax_over_an_axis_where_rows_are_left_out() -> None:
+    masks = MASKS.clone()
+    masks[:, 0] = 255
+
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        soft = F.kl_div(F.log_softmax(z / T, -1), F.softmax(v / T, -1), reduction="none").sum(1)
+        soft = soft[y != 255].mean()
+        return ALPHA * T**2 * soft + (1 - ALPHA) * F.cross_entropy(z, y, ignore_index=255)
+
+    found = audit(pixels(0), pixels(1), (IMAGES, masks), loss)
+    assert found.bugs == ["softmax over positions"], found
+
+
+def test_a_column_of_features_is_no_sigmoid_where_labels_are_classes() -> None:
+    class Two(nn.Module):
+        def __init__(self, seed: int) -> None:
+            super().__init__()
+            self.net = rows(seed)
+            self.train(seed == 0)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            z = self.net(x)
+            return z, z.detach().mean(1, keepdim=True)
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        z, _ = student(batch[0])
+        with torch.no_grad():
+            v, _ = teacher(batch[0])
+        return ALPHA * T**2 * kl(z, v) / len(z) + (1 - ALPHA) * F.cross_entropy(z, batch[1])
+
+    found = audit(Two(0), Two(1), (X, Y), None, step=step)
+    assert found.ok and found.effective is not None
+    assert found.effective.alpha == pytest.approx(ALPHA)
+
+
+def test_labels_that_mask_alone_need_no_shift() -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        kept = y[:, 1:] != -100
+        return T**2 * kl(z[:, :-1][kept], v[:, :-1][kept]) / kept.sum()
+
+    ids = draw(6, 8, high=C)
+    labels = ids.clone()
+    labels[:, :3] = -100
+    found = check_distillation_setup(
+        tokens(0), tokens(1), (ids, labels), loss, temperature=T, alpha=1.0
+    )
+    assert found.bugs == [], found
+
+
+def test_weights_of_classes_in_both_parts_are_named_and_no_rows_accused() -> None:
+    weights = torch.tensor([0.5, 1.0, 2.0, 3.0, 0.3])
+
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        w = weights.to(z.dtype)
+        soft = F.kl_div(F.log_softmax(z / T, 1), F.softmax(v / T, 1), reduction="none")
+        hard = F.cross_entropy(z, y, weight=w)
+        return ALPHA * T**2 * (soft * w).sum(1).mean() + (1 - ALPHA) * hard
+
+    found = audit(rows(0), rows(1), (X, Y), loss)
+    assert found.bugs == ["class weights inside KL"], found
+    wrong = audit(rows(0), rows(1), (X, Y), lambda z, v, y: loss(z, v, y.roll(1, 0)))
+    assert wrong.bugs == ["labels out of step"], wrong

@@ -189,10 +189,11 @@ def _soft_forms() -> list[Form]:
     return [form for _, form in sorted(forms, key=lambda pair: pair[0])]
 
 
-def over_axis(axis: int, bug: str) -> list[Form]:
+def over_axis(axis: int, bug: str, kept: Tensor) -> list[Form]:
     """List the teacher's part with softmax over an axis of the positions, on one side or both.
 
-    Logits are ``(*positions, C)``, as a network gives them where the classes come last.
+    Logits are ``(*positions, C)``, as a network gives them where the classes come last; `kept`,
+    ``positions``, tells which rows are summed.
     """
     sides: list[tuple[int, int]] = [(axis, axis), (axis, -1), (-1, axis)]
 
@@ -200,7 +201,7 @@ def over_axis(axis: int, bug: str) -> list[Form]:
         def value(z: Tensor, v: Tensor, T: float) -> Tensor:
             p = torch.softmax(v / T if T_target else v, target)
             log_q = torch.log_softmax(z / T if T_target else z, student)
-            return -(p * log_q).sum() / z[..., 0].numel()
+            return -(kept * (p * log_q).sum(-1)).sum() / kept.numel()
 
         tempered = " / T" if T_target else ""
         words = f"-sum(softmax(v{tempered}, {target}) * log_softmax(z{tempered}, {student}))"

@@ -124,7 +124,7 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         say("rows", outcome, trained, "ignored labels trained on")
         leave("rows without a label are trained on; fix that first")
         return None
-    if _repeats_inputs(own):
+    if setup.alpha < 1 and _repeats_inputs(own):
         words = "each token is compared with itself: the labels are the inputs"
         say("order", FAILED, words, "labels not shifted")
         setup.repeated = True
@@ -172,7 +172,8 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         return None
     tail = probe.tolerance
     own.of_all_rows()
-    if own is not probe and (own.rows * own.C <= LIMIT or not fit.soft.coupled):
+    small = own.rows * own.C <= LIMIT and not fit.soft.shaped
+    if own is not probe and (small or not fit.soft.coupled):
         weights, left = own.solve(torch.stack([own.soft(fit.soft), own.hard(fit.hard)]))
         if fit.smoothing == 0 and left < own.tolerance:
             fit.a, fit.b = float(weights[0]), float(weights[1])

@@ -397,6 +397,9 @@ class Setup:
 
     def _fits(self, x: Tensor) -> bool:
         layout = layout_of(tuple(x.shape), self.labels)
+        if layout is not None and layout.labels == "binary" and self.labels is not None:
+            # One number beside 0 and 1 may mark what has no label.
+            return len(self.labels[(self.labels < 0) | (self.labels > 1)].unique()) <= 1
         if layout is None or self.labels is None or layout.labels != "numbers":
             return layout is not None
         known = self.labels[self.labels >= 0].unique()

@@ -97,7 +97,11 @@ def _shaped_forms(probe: Probe) -> list[Form]:
     if len(positions) < 2 or probe.C > MANY:
         return []
     names = ["softmax over the batch", *["softmax over positions"] * (len(positions) - 1)]
-    return [form for axis in range(len(positions)) for form in over_axis(axis, names[axis])]
+    labelled = probe.given(probe.y).reshape(positions) >= 0
+    masks = [torch.ones_like(labelled), *([] if bool(labelled.all()) else [labelled])]
+    return [
+        form for kept in masks for k in range(len(names)) for form in over_axis(k, names[k], kept)
+    ]
 
 
 def _identify_temperatures(probe: Probe) -> Fit | None:
