@@ -183,6 +183,7 @@ def leave_maths_whole(app: Sphinx, doctree: nodes.document, docname: str) -> Non
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the functions above to the events of a build."""
+    app.add_js_file("maths.js")
     app.connect("config-inited", set_theme_options, priority=900)
     app.connect("builder-inited", copy_scripts)
     app.connect("source-read", prepare_notebook)

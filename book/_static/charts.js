@@ -43,27 +43,7 @@
       });
   }
 
-  // What scrolls sideways must be reachable with a keyboard; the theme sees to all but the maths.
-  function reachMaths() {
-    document.querySelectorAll(".bd-article div.math").forEach(function (box) {
-      if (box.scrollWidth > box.clientWidth) {
-        box.tabIndex = 0;
-      } else {
-        box.removeAttribute("tabindex");
-      }
-    });
-  }
-
   document.addEventListener("DOMContentLoaded", function () {
     document.querySelectorAll("script.chart-spec").forEach(draw);
-  });
-  window.addEventListener("load", function () {
-    var maths = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-    Promise.resolve(maths).then(reachMaths);
-  });
-  var waiting;
-  window.addEventListener("resize", function () {
-    clearTimeout(waiting);
-    waiting = setTimeout(reachMaths, 150);
   });
 })();
