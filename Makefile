@@ -55,7 +55,7 @@ outputs: $(VENV)/.book ## run every notebook without the cache and store its out
 	  $(PY) tools/notebooks.py store "_build/executed/$$notebook" "notebooks/$$notebook"; \
 	  touch "_build/executed/$$notebook"; \
 	done
-	@$(PY) tools/notebooks.py picture notebooks/00-the-claim.ipynb ladder-figure book/_static/headline.png
+	@$(PY) tools/notebooks.py picture notebooks/should-you-distil.ipynb headline-figure book/_static/headline.png
 
 lab: $(VENV)/.book ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab notebooks

@@ -272,6 +272,15 @@ class Judge:
 
 
 Key = tuple[str, int, str]  # teacher, members, lesson
+HARD: Key = ("none", 0, "hard labels")
+SMOOTH: Key = ("none", 0, "smoothed labels")
+FOUR: Key = ("none", 0, "hard labels, ensemble of 4")
+
+
+def soft(teacher: str, members: int, alpha: float = 1) -> Key:
+    """Return the arm that learns from the soft targets of a teacher's members."""
+    return teacher, members, f"soft, alpha {alpha:g}"
+
 NOBODY = "none"
 
 
@@ -499,6 +508,33 @@ def gain(
     if column not in HIGHER_IS_BETTER:
         first, second = second, first
     return paired(task, first, second)
+
+
+def gains(
+    tables: Mapping[str, studies.Study],
+    one: Key,
+    other: Key = HARD,
+    width: int = 64,
+    column: str = "negative_log_likelihood",
+) -> dict[str, Estimate]:
+    """Return what one arm gains on another in each task; see `gain`."""
+    return {task: gain(study, task, one, other, width, column) for task, study in tables.items()}
+
+
+def itself(
+    study: studies.Study,
+    task: str,
+    teacher: str,
+    members: int,
+    width: int = 64,
+    column: str = "negative_log_likelihood",
+) -> Estimate:
+    """Return what the teachers themselves gain on their tuned hard-label student."""
+    own = values(study, (teacher, members, ""), 0, column)
+    student = values(study, HARD, width, column)
+    if column in HIGHER_IS_BETTER:
+        return paired(task, own, student)
+    return paired(task, student, own)
 
 
 def paired(task: str, one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:

@@ -382,6 +382,11 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             int, 200, 4, 2_000, unit="laws", help="random laws for each concentration"
         ),
     },
+    "should-you-distil": {
+        "student": Parameter(
+            str, "64,32", choices=("8,4", "64,32"), help="hidden units of the students compared"
+        ),
+    },
     "what-soft-targets-buy": {
         "task": Parameter(
             str,

@@ -460,6 +460,34 @@ def number(
     return _written(value, unit, interval, decimals)
 
 
+def thousandths(value: Any, *, interval: bool = True, decimals: int = 1) -> str:
+    """Write a difference of losses in thousandths of a nat, with its sign, for a table.
+
+    Parameters
+    ----------
+    value
+        Nats, or an estimate in nats.
+    interval
+        Add the estimate's interval, in brackets.
+    decimals
+        Digits after the point.
+
+    Examples
+    --------
+    >>> thousandths(0.0096), thousandths(-0.012, decimals=0)
+    ('+9.6', '-12')
+    """
+    entry = result("a difference", value, unit="nats")
+    text = f"{1000 * entry['value']:+.{decimals}f}"
+    if interval and entry["level"] is not None:
+        ends = (
+            "-" if end is None else f"{1000 * end:.{decimals}f}"
+            for end in (entry["low"], entry["high"])
+        )
+        text += f" [{', '.join(ends)}]"
+    return text
+
+
 def prose(markdown: str) -> None:
     """Display a sentence with results in it as Markdown.
 
