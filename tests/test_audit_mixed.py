@@ -280,3 +280,45 @@ def test_logits_of_members_that_are_added(temperature, bug):
     assert report.bugs == [bug]
     if temperature == 3:
         assert "the sum of 3 members' logits" in report["temperature"].reason
+
+
+# -- a teacher that is the student's moving average ------------------------------------------------
+
+
+@pytest.mark.parametrize("turned", [True, False])
+def test_a_moving_average_that_is_turned_around_is_named(turned):
+    torch.manual_seed(2)
+    student, teacher = nn.Linear(5, C), nn.Linear(5, C).requires_grad_(False).eval()
+
+    def step(student, teacher, batch):
+        with torch.no_grad():
+            pairs = zip(student.parameters(), teacher.parameters(), strict=True)
+            for p, q in pairs:
+                (p if turned else q).lerp_(q if turned else p, 0.01)
+            v = teacher(batch[0])
+        z = student(batch[0])
+        return ALPHA * kl(z, v) + (1 - ALPHA) * F.cross_entropy(z, batch[1])
+
+    batch = torch.randn(B, 5), torch.randint(C, (B,))
+    weights = student.weight.detach().clone()
+    report = audit(step, batch, (student, teacher))
+    assert report.bugs == (["moving average turned around"] if turned else [])
+    assert torch.equal(weights, student.weight)
+
+
+def test_a_teacher_of_few_classes_mixes_no_labels():
+    torch.manual_seed(4)
+    student, teacher = nn.Linear(5, 20), nn.Linear(5, 20).requires_grad_(False).eval()
+
+    def step(student, teacher, batch):
+        with torch.no_grad():
+            top = F.softmax(teacher(batch[0]) / T, -1).topk(5, -1)
+        z = student(batch[0])
+        log_q = F.log_softmax(z / T, -1).gather(-1, top.indices)
+        soft = (top.values * (top.values.log() - log_q)).sum(-1).mean()
+        return ALPHA * T**2 * soft + (1 - ALPHA) * F.cross_entropy(z, batch[1])
+
+    batch = torch.randn(B, 5), torch.randint(20, (B,))
+    report = audit(step, batch, (student, teacher))
+    assert "several rows" not in report["soft part"].reason
+    assert report["order"].outcome != "failed"

@@ -489,6 +489,9 @@ def _moves_off(setup: Setup) -> frozenset[int]:
 
 def _check_optimiser(setup: Setup) -> Check:
     name = "optimiser"
+    if setup.turned:
+        words = f"the step itself moves the student's weights {setup.turned:.3g} of the way to the "
+        return Check(name, FAILED, words + "teacher's", "moving average turned around")
     if setup.optimiser is None:
         return Check(name, UNKNOWN, "no optimiser was handed over")
     moved = {id(p) for p in setup.optimisers()}

@@ -533,10 +533,16 @@ class Probe:
         return v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
 
     def mixes_labels(self) -> bool:
-        """Tell whether a row is drawn to more than one label of the batch."""
-        size, made = self.pull(self.y)
-        off = (made - size.to(self.device).unsqueeze(1) * self._ideal(self.y)).norm(dim=1)
-        return bool((off > 1e-2 * made.norm(dim=1).max()).any())
+        """Tell whether a row is drawn to more than one label of the batch.
+
+        By what changes with the labels: a teacher's few largest classes pull as well.
+        """
+        first, second = (self.pull(y)[1] for y in (self.y, self.other))
+        change = first - second
+        ideal = self._ideal(self.y) - self._ideal(self.other)
+        size = (change * ideal).sum(1) / ideal.square().sum(1).clamp_min(1e-12)
+        off = (change - size.unsqueeze(1) * ideal).norm(dim=1)
+        return bool((off > 1e-2 * change.norm(dim=1).max()).any())
 
     # -- forms -----------------------------------------------------------------------------------
 

@@ -136,6 +136,8 @@ BUGS = {
     "teacher not detached": "Call the teacher under torch.no_grad().",
     "teacher in the optimiser": "Give the optimiser student.parameters() alone; where one network "
     "is both, with adapters on and off, the adapters' alone.",
+    "moving average turned around": "Move the teacher's weights to the student's, not the "
+    "student's to the teacher's.",
     "student not in the optimiser": "Give the optimiser student.parameters().",
     "optimiser older than the student": "Build the optimiser after the last change to the "
     "student, or add what is new with add_param_group.",
