@@ -453,13 +453,70 @@ def check(chapter: str, namespace: MutableMapping[str, Any]) -> None:
             accepted[name] = _accept(name, namespace[name], parameter)
         except ParameterError as fault:
             faults.append(str(fault))
-    for name in _unknown_names(namespace, table):
-        near = difflib.get_close_matches(name, table, n=1)
-        way_out = f"rename it to {near[0]}." if near else f"its parameters are {', '.join(table)}."
-        faults.append(f"{name} is no parameter of chapter {chapter}; {way_out}")
+    faults += [_no_parameter(name, chapter) for name in _unknown_names(namespace, table)]
     if faults:
         raise ParameterError("\n".join(faults))
     namespace.update(accepted)
+
+
+def complete(chapter: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all parameters of a run, checked, where some are given.
+
+    Parameters
+    ----------
+    chapter
+        A key of `CHAPTERS`.
+    given
+        Values by name. Unlike in a notebook, every name counts.
+
+    Returns
+    -------
+    dict of str to Any
+        Every parameter of the chapter in its order, as the plain type that it expects: numpy's
+        numbers and tuples, on which papermill stops or which it hands on as text, are none.
+
+    Raises
+    ------
+    ParameterError
+        As `check`.
+
+    Examples
+    --------
+    >>> complete("09-evidence", {"num_laws": 50})
+    {'random_state': 9, 'num_laws': 50}
+    """
+    table = _table(chapter)
+    faults = []
+    accepted = {}
+    for name, parameter in table.items():
+        try:
+            accepted[name] = _accept(name, given.get(name, parameter.default), parameter)
+        except ParameterError as fault:
+            faults.append(str(fault))
+    faults += [_no_parameter(name, chapter) for name in given if name not in table]
+    if faults:
+        raise ParameterError("\n".join(faults))
+    return accepted
+
+
+def parse(chapter: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Read parameters from text, each by its declared type, and check them."""
+    table = _table(chapter)
+    values: dict[str, Any] = {}
+    for name, text in texts.items():
+        kind = table[name].kind if name in table else str
+        values[name] = text if kind is str else _meant_text(text, kind)
+    accepted = complete(chapter, values)
+    return {name: accepted[name] for name in texts}
+
+
+def _meant_text(text: str, kind: type) -> Any:
+    try:
+        if kind is list:
+            return [int(part) for part in text.strip("[]() ").split(",") if part.strip()]
+        return kind(text)
+    except ValueError:
+        return text
 
 
 def at_defaults(chapter: str, namespace: Mapping[str, Any]) -> bool:
@@ -489,6 +546,13 @@ def _table(chapter: str) -> dict[str, Parameter]:
             "Give a new chapter its entry in distill_helpers.parameters.CHAPTERS."
         )
     return CHAPTERS[chapter]
+
+
+def _no_parameter(name: str, chapter: str) -> str:
+    table = CHAPTERS[chapter]
+    near = difflib.get_close_matches(name, table, n=1)
+    way_out = f"rename it to {near[0]}." if near else f"its parameters are {', '.join(table)}."
+    return f"{name} is no parameter of chapter {chapter}; {way_out}"
 
 
 def _accept(name: str, value: Any, parameter: Parameter) -> Any:
