@@ -131,11 +131,7 @@ def find(chapter: str, folder: Path | None = None) -> Path:
 
 def title(path: Path) -> str:
     """Return a notebook's first heading."""
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        for line in "".join(cell["source"]).splitlines():
-            if line.startswith("# ") and cell["cell_type"] == "markdown":
-                return line[2:].strip()
-    return path.stem
+    return _heading(json.loads(path.read_text(encoding="utf-8"))) or path.stem
 
 
 # -- a run ----------------------------------------------------------------------------------------
@@ -318,14 +314,12 @@ def page(notebook: bytes) -> str:
     from nbconvert.preprocessors import TagRemovePreprocessor
 
     whole = nbformat.reads(notebook.decode("utf-8"), as_version=4)
-    heading = ""
     for cell in whole.cells:
         if cell.cell_type == "markdown":
-            heading = heading or cell.source.lstrip("# ").partition("\n")[0]
             cell.source = _LINK.sub(r"\1", cell.source)
         for output in cell.get("outputs", []):
             _stand_alone(output, cell)
-    whole.metadata["title"] = heading
+    whole.metadata["title"] = _heading(whole)
     exporter = HTMLExporter(template_name="lab", raw_template=_TEMPLATE)
     exporter.register_preprocessor(
         TagRemovePreprocessor(
@@ -372,6 +366,14 @@ def _chapter(path: Path) -> str | None:
         return None
     told = next(filter(None, map(_CHECKED.search, sources)), None)
     return told[1] if told and told[1] in declared.CHAPTERS else None
+
+
+def _heading(notebook: Any) -> str:
+    for cell in notebook["cells"]:
+        for line in "".join(cell["source"]).splitlines():
+            if line.startswith("# ") and cell["cell_type"] == "markdown":
+                return line[2:].strip()
+    return ""
 
 
 def _refuse_a_finished_run(notebook: Any, chapter: str, name: str) -> None:
