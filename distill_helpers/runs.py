@@ -238,12 +238,16 @@ def execute(
             ),
             resources={"metadata": {"path": str(path.parent)}},
             extra_arguments=["--IPKernelApp.log_level=50"],  # it warns of its own transport
-            on_cell_complete=lambda **_: bar.update(),
         )
         client.log.setLevel(60)  # what it says of a failure is said once, below
+        fault, cell = "", None
         try:
-            client.execute(env=_environment())
-            fault = ""
+            # cell by cell: nbclient's own loop takes Ctrl-C for itself and then fails of it
+            with client.setup_kernel(env=_environment()):
+                for index, cell in enumerate(notebook.cells):
+                    number = client.code_cells_executed + 1
+                    client.execute_cell(cell, index, execution_count=number)
+                    bar.update()
         except CellTimeoutError:
             fault = f"it took more than {timeout:g} s; allow it more, or give it less to do"
         except DeadKernelError:
@@ -251,6 +255,8 @@ def execute(
         except CellExecutionError as error:
             lines = _ESCAPES.sub("", error.evalue).strip().splitlines() or [""]
             fault = f"{error.ename}: {lines[-1][:300]}"
+        if fault and cell is not None and not any("ename" in o for o in cell.outputs):
+            cell.execution_count = None  # it was begun, which is no run
     stop = results.unfinished(notebook)
     if fault or stop:
         told = "; ".join(part for part in (stop, fault) if part)
