@@ -308,7 +308,7 @@ def test_what_a_parameter_prints_as_is_read_back():
 
 
 def test_sixty_sets_over_all_chapters():
-    assert len(set(SETS)) == 60 and {entry[0] for entry in SETS} == set(CHAPTERS)
+    assert len(set(SETS)) == len(SETS) >= 60 and {entry[0] for entry in SETS} == set(CHAPTERS)
 
 
 @pytest.mark.parametrize("entry", SETS, ids=" ".join)
