@@ -32,8 +32,8 @@ FLOORS = {
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
-    6: ["deciding", "report"],
-    7: ["runs", "__main__"],
+    6: ["deciding", "report", "runs"],
+    7: ["__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 DRAWING = {"matplotlib", "altair", "vl_convert", "IPython", "ipywidgets", "plotly"}

@@ -35,12 +35,27 @@ def check_inputs(setup: Setup) -> Check:
         taught = [c for c in setup.calls if c.network == 0 and not c.taught]
     if not own or not taught:
         return Check(NAME, UNKNOWN, "the step does not call both networks")
+    if alone := _labels_alone(setup, own):
+        return alone
     worst = Check(NAME, PASSED, "both were asked about the same inputs")
     rank = {PASSED: 0, UNKNOWN: 1, WARNED: 2, FAILED: 3}
     for number in sorted({c.network for c in taught}):
         for made in _compare(setup, [c for c in taught if c.network == number], own):
             worst = made if rank[made.outcome] > rank[worst.outcome] else worst
     return worst
+
+
+def _labels_alone(setup: Setup, own: list[Call]) -> Check | None:
+    """Look for rows that are mixed where each counts its own label alone."""
+    first = _first(own[0])
+    given = [x for _, x in tensors_in(setup.inputs) if x.ndim]
+    if setup.labels_mixed is not False or setup.alpha == 1 or first is None or not given:
+        return None
+    mixed, plain = first[2], given[0]
+    if mixed.shape != plain.shape or _same(mixed, plain) or not (how := _mixed(mixed, plain)):
+        return None
+    words = f"the student's rows are {how} of the batch's, and each counts its own label alone"
+    return Check(NAME, FAILED, words, "labels mixed unlike the inputs")
 
 
 def _first(call: Call) -> tuple[Path, Tensor, Tensor] | None:

@@ -105,12 +105,19 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     if not probe.finite or not own.finite:
         leave("the gradient is not finite")
         return None
-    wrong = {"labels": own.label_rows(), "teacher's outputs": own.teacher_rows()}
+    for one in dict.fromkeys((own, probe)):
+        one.find_blend()
+    _check_blend(own, say)
+    wrong = {
+        "labels": "" if own.blend is not None else own.label_rows(),
+        "teacher's outputs": own.teacher_rows(),
+    }
     wrong = {what: bug for what, bug in wrong.items() if bug}
-    setup.own_teacher = own.own_teacher
+    setup.own_teacher, setup.labels_mixed = own.own_teacher, own.labels_mixed
     setup.aligned, setup.shifted = True, bool((own.source < 0).any())
     if own.relabelled:
-        say("labels", FAILED, own.relabelled, "labels of another class")
+        bug = "labels rounded" if "rounded" in own.relabelled else "labels of another class"
+        say("labels", FAILED, own.relabelled, bug)
         leave("the labels are numbered otherwise; fix that first")
         return None
     for what, bug in wrong.items():
@@ -181,6 +188,31 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
     _check_broadcast(probe, own, fit, say)
     _check_rows(setup, own, fit, say)
     return effective
+
+
+def _are_smooth(setup: Setup) -> bool:
+    """Tell whether labels are rows of probabilities that leave each class a floor above zero."""
+    if setup.layout.labels != "distributions" or setup.labels is None:
+        return False
+    least = setup.labels.detach().double().amin(setup.layout.axis)
+    return float(least.min()) > 1e-6 and float(least.max() - least.min()) < 1e-5
+
+
+def _check_blend(probe: Probe, say: Callable[..., None]) -> None:
+    """Compare how labels are mixed, two by two, with how the student's inputs are."""
+    blend = probe.blend
+    if blend is None or blend.inputs is None:
+        return
+    mixed = blend.partner != torch.arange(probe.rows, device=probe.device)
+    labels, inputs = blend.share[mixed], blend.inputs[mixed]
+    words = f"a row keeps {float(inputs[0]):.3g} of its own inputs and {float(labels[0]):.3g} of "
+    words += "its own label"
+    if bool(((labels - inputs).abs() < 2e-2).all()):
+        say("labels", PASSED, f"labels are mixed as the inputs are: {words}")
+    elif bool(((1 - labels - inputs).abs() < 2e-2).all()):
+        say("labels", FAILED, words, "mixed labels exchanged")
+    else:
+        say("labels", FAILED, words, "labels mixed unlike the inputs")
 
 
 def _repeats_inputs(probe: Probe) -> bool:
@@ -405,7 +437,10 @@ def _judge_weights(
                 words += ", with the teacher's classes brought into another order"
             say("soft part", PASSED, words)
         if fit.soft.check == "temperature" and fit.soft.bug:
-            say("temperature", FAILED, f"the teacher's part is {fit.soft.words}", fit.soft.bug)
+            words = f"the teacher's part is {fit.soft.words}"
+            if fit.soft.bug == "T on one side only" and abs(setup.M / T - 1) < 1e-3:
+                words += f"; the sum of {setup.M} members' logits, divided by T, is the same"
+            say("temperature", FAILED, words, fit.soft.bug)
         elif not deviates:
             if abs(math.log(T)) < 1e-3:
                 say("temperature", UNKNOWN, "at temperature 1 a temperature left out is not seen")
@@ -427,6 +462,9 @@ def _judge_weights(
         say("labels", FAILED, f"the labels' part is {fit.hard.words}", fit.hard.bug)
     elif b < 0:
         say("labels", FAILED, f"it weighs {b:.4g}", "a part is subtracted")
+    elif fit.smoothing and _are_smooth(setup):
+        words = f"the batch's labels are smoothed, and the loss smooths them by {fit.smoothing:.4g}"
+        say("labels", FAILED, words, "labels smoothed twice")
     elif _uneven(own.weights[0].hard):
         say("labels", PASSED, "cross-entropy, whose rows weigh unequally: class weights?")
     elif fit.smoothing:

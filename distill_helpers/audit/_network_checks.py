@@ -410,7 +410,8 @@ def _is_student(setup: Setup, mean: Tensor) -> bool:
     as_teacher = [
         c for c in setup.calls if c.network > 0 or (setup.is_self_taught and not c.taught)
     ]
-    moves = any(call.moves for call in as_teacher)
+    # What a fresh adapter adds is nothing yet, but what it would move tells that it is off.
+    moves = any(call.moves for call in as_teacher) and not _moves_off(setup)
     if setup.step is None:  # a shallow copy, whose parameters are the student's own
         moves = any(
             isinstance(member, nn.Module)
@@ -474,8 +475,23 @@ def _agreement(outputs: Tensor, labels: Tensor) -> _Agreement:
     return _Agreement(hits, rows, chance, found.sigmas, exchanged)
 
 
+def _moves_off(setup: Setup) -> frozenset[int]:
+    """Return what moves a network in its role as teacher, where as student it has that and more.
+
+    Where both roles need the same tensors nothing is switched off: the teacher is meant to move.
+    """
+    if not setup.is_self_taught:
+        return frozenset()
+    as_student = frozenset().union(*(c.moved_by for c in setup.calls if c.taught))
+    as_teacher = frozenset().union(*(c.moved_by for c in setup.calls if not c.taught))
+    return as_teacher if as_teacher < as_student else frozenset()
+
+
 def _check_optimiser(setup: Setup) -> Check:
     name = "optimiser"
+    if setup.turned:
+        words = f"the step itself moves the student's weights {setup.turned:.3g} of the way to the "
+        return Check(name, FAILED, words + "teacher's", "moving average turned around")
     if setup.optimiser is None:
         return Check(name, UNKNOWN, "no optimiser was handed over")
     moved = {id(p) for p in setup.optimisers()}
@@ -484,6 +500,12 @@ def _check_optimiser(setup: Setup) -> Check:
     if moved & (teachers - set(own)):
         count = len(moved & (teachers - set(own)))
         words = f"it holds {count} of the teacher's parameter tensors"
+        return Check(name, FAILED, words, "teacher in the optimiser")
+    if drifts := moved & _moves_off(setup):
+        words = (
+            f"it holds {len(drifts)} tensors that the student needs with its adapters off, when "
+        )
+        words += "it is the teacher: the teacher drifts along"
         return Check(name, FAILED, words, "teacher in the optimiser")
     free = [key for key, p in own.items() if p.requires_grad]
     held = [key for key in free if key in moved]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 
 from distill_helpers.audit._forms import Form, softmax
 from distill_helpers.audit._layout import Cut, cut
-from distill_helpers.audit._modules import first_line
+from distill_helpers.audit._modules import dtype_name, first_line
 from distill_helpers.audit._setup import HALF, NotFollowed, Setup
 
 TOLERANCE = 3e-4
@@ -28,6 +29,8 @@ FEW = 5
 """Rows of the small probe, by which forms are tried."""
 MANY = 2000
 """Classes from which on forms are tried by one row, and compared at some of the classes."""
+WIDEST = 1024
+"""Rows up to which pairs are looked for whose labels are mixed."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Weights:
 
     soft: Tensor
     hard: Tensor
+
+
+@dataclass
+class Blend:
+    """Rows that are mixed two by two: the other row ``(P,)``, and the own label's share."""
+
+    partner: Tensor
+    share: Tensor
+    inputs: Tensor | None  # the own row's share of the inputs; None where it could not be seen
 
 
 class Probe:
@@ -93,6 +105,8 @@ class Probe:
         self.finite = bool(all(torch.isfinite(block).all() for block in blocks))
         self.blocks = blocks
         self.source = torch.arange(self.rows, device=self.device)
+        self.blend: Blend | None = None
+        self.labels_mixed: bool | None = None
         self.order: Tensor | None = None
         self.weights = [Weights(torch.ones(self.rows), torch.ones(self.rows))] * 2
         self.pick = torch.arange(self.rows, device=self.device)
@@ -204,15 +218,31 @@ class Probe:
         still = torch.zeros(self.rows, self.Ct, dtype=self.dtype, device=self.device)
         made = -self.gradient(zeros, still, y)
         made = made - made.mean(1, keepdim=True)
-        rows = torch.arange(self.rows, device=self.device)
-        given = self.given(y)
-        size = made[rows, given.clamp_min(0)] * (given >= 0) / (1 - 1 / self.C)
+        ideal = self._ideal(y)
+        size = (made * ideal).sum(1) / ideal.square().sum(1).clamp_min(1e-12)
         largest = float(made.abs().max())
         ordinary = float(self.blocks[0].abs().max())
         least = {True: 3e-2, False: 1e-3 * self.grain}[self.precision in HALF]
         if not math.isfinite(largest) or largest < least * ordinary:
             return torch.ones(self.rows), made * 0
         return size.cpu(), made
+
+    def _ideal(self, y: Tensor) -> Tensor:
+        """Return whither the labels that each row is given draw it; zeros where it has none."""
+        made = torch.zeros(self.rows, self.C, dtype=torch.float64, device=self.device)
+        for share, given in self._labels_given(y):
+            counts = share * (given >= 0)
+            made -= counts.unsqueeze(1) / self.C
+            made.scatter_add_(1, given.clamp_min(0).unsqueeze(1), counts.unsqueeze(1))
+        return made
+
+    def _labels_given(self, y: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return the label that each row is given, and the other where two are mixed; shares."""
+        given = self.given(y)
+        if self.blend is None:
+            return [(torch.ones(self.rows, dtype=torch.float64, device=self.device), given)]
+        share = self.blend.share
+        return [(share, given), (1 - share, given[self.blend.partner])]
 
     def given(self, y: Tensor) -> Tensor:
         """Return the label that each row is given: its own, or that of the next token."""
@@ -239,20 +269,10 @@ class Probe:
         """
         if self.setup.labels is None or self.rows < 2:
             return ""
-        rounds = 3 + math.ceil(math.log(self.rows) / math.log(self.shared))
-        codes, seen, heard = [], [], []
-        for _ in range(rounds):
-            drawn = torch.randint(self.shared, (self.rows,), generator=self._generator)
-            y = torch.where(self.y >= 0, drawn.to(self.device), self.y)
-            _, made = self.pull(y)
-            if not bool(made.any()):
-                return ""
-            strength = made.abs().amax(1)
-            codes.append(y)
-            seen.append(made)
-            heard.append(strength > 1e-3 * strength.max())
-        code = torch.stack(codes)
-        made, listens = torch.stack(seen), torch.stack(heard)
+        drawn = self._drawn()
+        if drawn is None:
+            return ""
+        made, code, listens = drawn
         best = self._out_of_step(made, code, listens)
         if not best:
             return ""
@@ -260,6 +280,91 @@ class Probe:
         made = made - made.amin(0)
         strength = made.amax(2)
         return self._out_of_step(made, code, strength > 1e-3 * strength.max()) and best
+
+    def _drawn(self) -> tuple[Tensor, Tensor, Tensor] | None:
+        """Draw labels in rounds; return how they pull ``(rounds, P, C)``, them, and who listens."""
+        rounds = 3 + math.ceil(math.log(self.rows) / math.log(self.shared))
+        codes, seen, heard = [], [], []
+        for _ in range(rounds):
+            drawn = torch.randint(self.shared, (self.rows,), generator=self._generator)
+            y = torch.where(self.y >= 0, drawn.to(self.device), self.y)
+            _, made = self.pull(y)
+            if not bool(made.any()):
+                return None
+            strength = made.abs().amax(1)
+            codes.append(y)
+            seen.append(made)
+            heard.append(strength > 1e-3 * strength.max())
+        return torch.stack(seen), torch.stack(codes), torch.stack(heard)
+
+    def find_blend(self) -> None:
+        """See whether each row is drawn to its own label and to one other row's, as mixup does.
+
+        Then `blend` holds the other row, the own label's share, and the own row's share of the
+        inputs that the student's stand-in was asked about.
+        """
+        if self.setup.labels is None or not 2 <= self.rows <= WIDEST or self.precision in HALF:
+            return
+        if bool(self.pull(self.y)[1].any()):
+            self.labels_mixed = self.mixes_labels()
+        if not self.labels_mixed:
+            return
+        drawn = self._drawn()
+        if drawn is None or not bool(drawn[2].all()) or bool((drawn[1] < 0).any()):
+            return
+        made, code, _ = drawn
+        size = made.shape[0] * (1 - 1 / self.C)
+        # <onehot(y_i), onehot(y_j)>, both centred, over the rounds; and with what was seen.
+        alike = (code.unsqueeze(2) == code.unsqueeze(1)).double() - 1 / self.C
+        between = alike.sum(0)
+        picked = code.unsqueeze(1).expand(-1, self.rows, -1)
+        along = torch.gather(made, 2, picked).sum(0)  # (P, P): row i's pull along y_j
+        own = along.diagonal().unsqueeze(1)
+        det = (size * size - between * between).clamp_min(1e-9 * size * size)
+        a = (own * size - along * between) / det
+        b = (along * size - own * between) / det
+        explained = a * own + b * along
+        explained.fill_diagonal_(0)
+        partner = explained.argmax(1)
+        rows = torch.arange(self.rows, device=self.device)
+        a, b = a[rows, partner], b[rows, partner]
+        total = made.square().sum((0, 2))
+        alone = own.squeeze(1).square() / size  # a row that is its own partner
+        single = alone > (1 - 1e-4) * total
+        left = torch.where(single, total - alone, total - explained[rows, partner])
+        if bool((left > 1e-3 * total).any()) or bool(single.all()):
+            return
+        partner = torch.where(single, rows, partner)
+        share = torch.where(single, torch.ones_like(a), a / (a + b))
+        if bool((share < -1e-3).any()) or bool((share > 1 + 1e-3).any()):
+            return
+        share = share.clamp(0, 1)
+        mixed = partner != rows
+        if not bool(((share > 1e-2) & (share < 1 - 1e-2))[mixed].all()):
+            return
+        self.blend = Blend(partner, share, self._share_of_inputs(partner))
+
+    def _share_of_inputs(self, partner: Tensor) -> Tensor | None:
+        """Return the share of each row's own numbers in what the student was asked; or None."""
+        asked = self.setup.asked
+        if isinstance(asked, Mapping):
+            asked = next((x for x in asked.values() if isinstance(x, Tensor)), None)
+        if not isinstance(asked, Tensor) or asked.ndim < 2 or not asked.is_floating_point():
+            return None
+        if len(asked) != self.rows or self.setup.layout.positions != (self.setup.B,):
+            return None
+        x = asked.detach().reshape(self.rows, -1).double().to(self.device)
+        own = torch.arange(self.rows, device=self.device).double()
+        gap = own - partner.double()
+        gap = torch.where(gap == 0, torch.ones_like(gap), gap)
+        share = (x - partner.double().unsqueeze(1)) / gap.unsqueeze(1)
+        flat = (share - share[:, :1]).abs().amax(1) < 1e-3  # blended
+        pure = ((share.abs() < 1e-3) | ((share - 1).abs() < 1e-3)).all(1)  # patched
+        mixed = partner != own.long()
+        if not bool((flat | pure)[mixed].all()):
+            return None
+        mean = share.mean(1)
+        return torch.where(mixed, mean, torch.ones_like(mean))
 
     def _out_of_step(self, seen: Tensor, code: Tensor, listens: Tensor) -> str:
         """Say that rows are drawn to the labels of others; seen ``(rounds, P, C)``."""
@@ -272,7 +377,8 @@ class Probe:
             if shifted is not None and self._told(drawn_to, code, listens, shifted):
                 self.source = shifted.to(self.device)
                 return ""
-            if sign == 1 and (words := self._exchanged(drawn_to, code, listens)):
+            words = self._rounded(drawn_to, code, listens)
+            if sign == 1 and (words := words or self._exchanged(drawn_to, code, listens)):
                 self.relabelled = words
                 return ""
             ours = ((drawn_to == code) | ~listens).all(0)
@@ -285,6 +391,20 @@ class Probe:
             if sign == 1 and not bool(others.any()):
                 return ""
         return best
+
+    def _rounded(self, drawn_to: Tensor, code: Tensor, listens: Tensor) -> str:
+        """Tell whether class numbers went through a type too coarse for them; in words."""
+        counts = listens & (code >= 0)
+        for dtype in HALF:
+            coarse = code.to(dtype).long()
+            moved = counts & (coarse != code)
+            # A loop may bring back into range what was rounded beyond it.
+            same = (drawn_to == coarse) | (drawn_to == coarse.clamp(max=self.C - 1))
+            if bool(moved.any()) and bool(same[counts].all()):
+                first = int(code[moved][0])
+                words = f"class numbers are rounded to {dtype_name(dtype)}: a row with label "
+                return words + f"{first} is drawn to class {int(drawn_to[moved][0])}"
+        return ""
 
     def _exchanged(self, drawn_to: Tensor, code: Tensor, listens: Tensor) -> str:
         """Tell whether each label of a row's own draws it to one other class; in words."""
@@ -413,14 +533,16 @@ class Probe:
         return v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
 
     def mixes_labels(self) -> bool:
-        """Tell whether a row is drawn to more than one label of the batch."""
-        size, made = self.pull(self.y)
-        given = self.given(self.y)
-        rows = torch.arange(self.rows, device=self.device)
-        ideal = torch.full_like(made, -1 / self.C)
-        ideal[rows, given.clamp_min(0)] += 1
-        off = (made - (size.to(self.device) * (given >= 0)).unsqueeze(1) * ideal).norm(dim=1)
-        return bool((off > 1e-2 * made.norm(dim=1).max()).any())
+        """Tell whether a row is drawn to more than one label of the batch.
+
+        By what changes with the labels: a teacher's few largest classes pull as well.
+        """
+        first, second = (self.pull(y)[1] for y in (self.y, self.other))
+        change = first - second
+        ideal = self._ideal(self.y) - self._ideal(self.other)
+        size = (change * ideal).sum(1) / ideal.square().sum(1).clamp_min(1e-12)
+        off = (change - size.unsqueeze(1) * ideal).norm(dim=1)
+        return bool((off > 1e-2 * change.norm(dim=1).max()).any())
 
     # -- forms -----------------------------------------------------------------------------------
 
@@ -439,10 +561,17 @@ class Probe:
         """Return the column of a labels' part."""
         pick = self.pick if pick is None else pick
         u, w = (x.hard.to(self.device).unsqueeze(1) for x in self.weights)
-        given = [self.given(y).clamp_min(0) for y in (self.y, self.other)]
+
+        def drawn(z: Tensor, y: Tensor) -> Tensor:
+            parts = [
+                share[pick].unsqueeze(1) * self._slope(form, z, label.clamp_min(0), pick)
+                for share, label in self._labels_given(y)
+            ]
+            return torch.stack(parts).sum(0)
+
         blocks = []
         for z, _, _ in self.points:
-            slope, changed = (self._slope(form, z, y, pick) for y in given)
+            slope, changed = drawn(z, self.y), drawn(z, self.other)
             blocks += [u[pick] * slope, u[pick] * slope - w[pick] * changed, slope * 0]
         return self._flatten(blocks, whole=False)
 
@@ -574,6 +703,7 @@ def part_of(setup: Setup, probe: Probe, rows: int, classes: int) -> Probe:
     shifted = made._next_token()
     if shifted is not None and bool((probe.source < 0).any()):
         made.source = shifted.to(made.device)
+    made.find_blend()
     made.weigh()
     return made
 

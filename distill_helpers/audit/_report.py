@@ -83,6 +83,7 @@ BUGS = {
     "softmax over independent labels": "Compare the teacher's sigmoids with the student's, label "
     "by label: binary_cross_entropy_with_logits(student / T, sigmoid(teacher / T)).",
     "T on one side only": "Divide both the student's and the teacher's logits by T.",
+    "members added": "Take the mean of the members' logits; their sum is sharper by their number.",
     "another temperature": "Divide both by the declared temperature, once, or declare the other.",
     "labels on tempered logits": "Take the cross-entropy with the labels from the student's plain "
     "logits.",
@@ -118,6 +119,13 @@ BUGS = {
     "teacher's outputs out of step": "Index inputs, labels and cached outputs with the same rows; "
     "compute cached outputs without shuffling.",
     "labels out of step": "Index labels and inputs with the same rows.",
+    "labels smoothed twice": "Smooth labels once: leave label_smoothing out, or hand over class "
+    "numbers.",
+    "labels rounded": "Keep class numbers whole: convert the inputs alone to half precision.",
+    "mixed labels exchanged": "Give the row's own label the share that it keeps of its inputs, and "
+    "the other row's label the rest.",
+    "labels mixed unlike the inputs": "Mix the labels by the share that the inputs were mixed by: "
+    "count again after a patch is cut at the border.",
     "outputs of another teacher": "Compute the cached outputs again: with this teacher, in eval "
     "mode, on these very inputs, without shuffling. Hand over all rows to see whether they are "
     "out of step.",
@@ -126,7 +134,10 @@ BUGS = {
     "teacher's output is constant": "Look at the teacher's weights and at how its inputs are "
     "prepared: it gives every row the same answer.",
     "teacher not detached": "Call the teacher under torch.no_grad().",
-    "teacher in the optimiser": "Give the optimiser student.parameters() alone.",
+    "teacher in the optimiser": "Give the optimiser student.parameters() alone; where one network "
+    "is both, with adapters on and off, the adapters' alone.",
+    "moving average turned around": "Move the teacher's weights to the student's, not the "
+    "student's to the teacher's.",
     "student not in the optimiser": "Give the optimiser student.parameters().",
     "optimiser older than the student": "Build the optimiser after the last change to the "
     "student, or add what is new with add_param_group.",

@@ -134,13 +134,16 @@ class Setup:
         self.modes: list[tuple[nn.Module, bool]] = []
         self.reached: bool | None = None  # whether the gradient reaches the teacher's parameters
         self.table = 0  # rows of a table of rows by rows that the step makes of the networks' own
+        self.turned = 0.0  # the share by which a step moves the student onto the teacher
         self.trains_student: bool | None = None  # whether a step's student is in train mode
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
+        self.asked: Any = None  # what the student's stand-in was last asked about
         self.shifted = False  # whether each token is compared with the next label
         self.aligned = False  # whether it is known which label each row is given
         self.own_teacher = False  # whether each row answers to its own row of the teacher alone
+        self.labels_mixed: bool | None = None  # whether a row has labels of others; None: not seen
         self.repeated = False  # whether the labels are the inputs
         self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
 
@@ -249,9 +252,11 @@ class Setup:
             }
             made = original(*args, **kwargs)
             self.calls.append(Call(number, args, kwargs, made, seen=seen))
-            if number > 0 or not torch.is_grad_enabled():
+            alone = self.cached is None and all(m is self.student for m in self.members)
+            if number > 0 or alone:
                 with torch.inference_mode(False), torch.enable_grad():
-                    self.calls[-1].moves = self._moved_by_student(number, original, args, kwargs)
+                    moved_by = self._moved_by_student(number, original, args, kwargs)
+                self.calls[-1].moved_by = moved_by
             return made
 
         parts = {id(p): p for module in modules_in(self.members) for p in module.modules()}
@@ -265,12 +270,14 @@ class Setup:
         ]
         for module in self.find_modules():
             module.zero_grad(set_to_none=True)
+        before = self._weights()
         try:
             watch = Tables()
             with torch.enable_grad(), answering(self.networks, answer) as given:
                 with watch:
                     made = self.step(given[0], self._as_teacher(given[1:]), copy.copy(self.batch))
                 self.table = watch.seen
+                self.turned = self._share_moved(before)
                 loss = one_number(made, of_step=True)
                 self._follow(loss, moving)
         except Exception as problem:
@@ -279,19 +286,45 @@ class Setup:
             for handle in handles:
                 handle.remove()
 
-    def _moved_by_student(self, number: int, network: Any, args: Any, kwargs: Any) -> bool:
-        """Tell whether the parameters that the student trains move what a teacher answers now."""
+    def _weights(self) -> tuple[Tensor, Tensor] | None:
+        """Return the student's and the teacher's weights in one row each, where they match."""
+        student, teacher = (
+            [p.detach() for m in modules_in(part) for p in m.parameters()]
+            for part in (self.student, self.members)
+        )
+        shapes = [[p.shape for p in found] for found in (student, teacher)]
+        if not student or shapes[0] != shapes[1] or self.student in self.members:
+            return None
+        flat = [torch.cat([p.flatten().double().cpu() for p in x]) for x in (student, teacher)]
+        return flat[0], flat[1]
+
+    def _share_moved(self, before: tuple[Tensor, Tensor] | None) -> float:
+        """Tell by what share a step moved the student's weights onto the teacher's; 0 for none."""
+        after = self._weights() if before is not None else None
+        if before is None or after is None:
+            return 0.0
+        moved, way = after[0] - before[0], before[1] - before[0]
+        size = float(way @ way)
+        share = float(moved @ way) / size if size else 0.0
+        left = float((moved - share * way).norm())
+        return share if left <= 1e-3 * float(moved.norm()) and 0 < share <= 1 else 0.0
+
+    def _moved_by_student(
+        self, number: int, network: Any, args: Any, kwargs: Any
+    ) -> frozenset[int]:
+        """Return which of the parameters that the student trains move a network's answer now."""
         trained = [p for m in modules_in(self.student) for p in m.parameters() if p.requires_grad]
         held = {id(p) for m in modules_in(self.networks[number]) for p in m.parameters()}
         shared = [p for p in trained if id(p) in held]
         if not shared:
-            return False
+            return frozenset()
         answers = [x for _, x in tensors_in(network(*args, **kwargs)) if x.requires_grad]
         if not answers:
-            return False
+            return frozenset()
         total = torch.stack([x.double().sum() for x in answers]).sum()
         found = torch.autograd.grad(total, shared, allow_unused=True)
-        return any(g is not None and bool(g.any()) for g in found)
+        moving = zip(shared, found, strict=True)
+        return frozenset(id(p) for p, g in moving if g is not None and bool(g.any()))
 
     def moved_by_student(self, member: Any) -> bool:
         """Tell the same of a teacher that no step calls."""
@@ -299,7 +332,7 @@ class Setup:
             ((), self.inputs) if isinstance(self.inputs, Mapping) else ((self.inputs,), {})
         )
         with torch.enable_grad(), eval_mode(modules_in(member)):
-            return self._moved_by_student(self.networks.index(member), member, args, kwargs)
+            return bool(self._moved_by_student(self.networks.index(member), member, args, kwargs))
 
     def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
         """See which answers, and whether the teacher's parameters, the gradient reaches."""
@@ -523,7 +556,7 @@ class Setup:
         if isinstance(self.batch, Mapping):
             batch = copy.copy(self.batch)
             batch.update(inputs if labels is None else {**inputs, self.label_key: labels})
-        self.poisoned = False
+        self.poisoned, self.asked = False, None
         with answering(self.networks, answer) as given:
             found = self.step(given[0], self._as_teacher(given[1:]), batch)
         loss = one_number(found, of_step=True)
@@ -583,6 +616,7 @@ class Setup:
             call = earlier[place % len(earlier)] if earlier else None
             if number == 0 and not (own_teacher and call is not None and not call.taught):
                 made, members_axis = student, False
+                self.asked = args[0] if args else kwargs
             elif number == 0:
                 made, members_axis = members[0], False
             else:

@@ -137,10 +137,14 @@ def _identify_temperatures(probe: Probe) -> Fit | None:
     student, target = (math.exp(float(x)) for x in found.x)
     equal = abs(math.log(student / target)) < 1e-3
     own = min(abs(math.log(t / probe.T)) for t in (student, target)) < 1e-3
+    bug = "T on one side only" if not equal and own else "another temperature"
+    M = probe.setup.M
+    if M > 1 and abs(math.log(target * M / probe.T)) < 1e-3 > abs(math.log(student / probe.T)):
+        bug = "members added"
     made = Form(
         f"-sum(softmax(v / {target:.4g}) * log_softmax(z / {student:.4g}))",
         "temperature",
-        "T on one side only" if not equal and own else "another temperature",
+        bug,
         cross(lambda z, T: log_softmax(z, student), lambda v, T: softmax(v, target)),
     )
     weights, _ = probe.solve(torch.stack([column(student, target), hard]))

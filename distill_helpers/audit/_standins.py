@@ -31,7 +31,12 @@ class Call:
     logits: list[Path] = field(default_factory=list)
     taught: bool = False  # whether the loss's gradient reaches what was returned
     seen: dict[Path, tuple[Tensor, Tensor]] = field(default_factory=dict)  # inputs, and copies
-    moves: bool = False  # whether the student's parameters move it, by whatever is switched off now
+    moved_by: frozenset[int] = frozenset()  # ids of what the student trains and this answer needs
+
+    @property
+    def moves(self) -> bool:
+        """Whether training the student moves this answer, by whatever is switched off now."""
+        return bool(self.moved_by)
 
 
 @contextmanager
