@@ -76,6 +76,7 @@ SETS = [
     ("what-soft-targets-buy", "-p", "task", "article_4000"),
     ("rules-of-evidence", "-y", "num_families", "1_0"),
     ("rules-of-evidence", "-p", "num_families", "1e-30"),
+    ("should-you-distil", "-p", "student", "64"),
 ]
 
 
