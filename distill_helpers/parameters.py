@@ -183,6 +183,24 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
     "01-evidence": _VARIANCE,
     "02": {
         "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the law, the split, teachers and students"
+        ),
+        "unseen": Parameter(int, 3, 0, 9, help="the digit of which your student sees no image"),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="of that student's soft targets",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "num_labels": Parameter(
+            int, 500, 50, 5_000, unit="rows", help="labelled rows of your other students"
+        ),
+    },
+    "02-evidence": {
+        "random_state": Parameter(
             int, 42, 0, 2**32 - 1, help="seed of laws, splits, teachers and students"
         ),
         "task": Parameter(

@@ -450,17 +450,20 @@ def test_importing_it_loads_the_standard_library_alone():
 
 
 @pytest.mark.parametrize(
-    ("name", "inside", "outside"),
+    ("chapter", "name", "inside", "outside"),
     [
-        ("task", ["overlap", "article", "digits"], ["mnist", ""]),
-        ("temperature", [1e-12, 1e4], [0.0, 10_000.5]),
-        ("num_seeds", [2, 100], [1, 101]),
+        ("02", "unseen", [0, 9], [-1, 10]),
+        ("02", "temperature", [1e-12, 1e4], [0.0, 10_000.5]),
+        ("02", "num_labels", [50, 5_000], [49, 5_001]),
+        ("02-evidence", "task", ["overlap", "article", "digits"], ["mnist", ""]),
+        ("02-evidence", "temperature", [1e-12, 1e4], [0.0, 10_000.5]),
+        ("02-evidence", "num_seeds", [2, 100], [1, 101]),
     ],
 )
-def test_ranges_of_chapter_02(name, inside, outside):
-    defaults = {name: entry.default for name, entry in CHAPTERS["02"].items()}
+def test_ranges_of_chapter_02_and_its_evidence(chapter, name, inside, outside):
+    defaults = {name: entry.default for name, entry in CHAPTERS[chapter].items()}
     for value in inside:
-        check("02", defaults | {name: value})
+        check(chapter, defaults | {name: value})
     for value in outside:
         with pytest.raises(ParameterError, match=f"^{name} is {value!r}; it must be "):
-            check("02", defaults | {name: value})
+            check(chapter, defaults | {name: value})
