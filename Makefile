@@ -61,7 +61,7 @@ lab: $(VENV)/.book ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab notebooks
 
 studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where it was stopped
-	@for study in teacher-sets training-sets tuned; do $(PY) studies/ladder.py $$study || exit 1; done
+	@for study in runs teacher-sets training-sets tuned; do $(PY) studies/ladder.py $$study || exit 1; done
 	@for study in article overlap digits; do $(PY) studies/ensembles.py $$study || exit 1; done
 	@for study in recipes held-out width; do $(PY) studies/soft_targets.py $$study || exit 1; done
 	@for study in map losses inputs patience; do $(PY) studies/objective.py $$study || exit 1; done

@@ -11,17 +11,37 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from distill_helpers import cache
-from distill_helpers.experiments import STUDENT_HIDDEN, TEACHER_DROPOUT, TEACHER_HIDDEN
+from distill_helpers.experiments import (
+    STUDENT_HIDDEN,
+    TEACHER_DROPOUT,
+    TEACHER_HIDDEN,
+    Knobs,
+    Lesson,
+    blocks_right,
+    ladder_arms,
+    member_seeds,
+    train_students,
+    train_teachers,
+)
 from distill_helpers.losses import distillation_loss
+from distill_helpers.metrics import negative_log_likelihood
 from distill_helpers.networks import mlp
 from distill_helpers.soft_targets import soft_targets
+from distill_helpers.studies import Row, Study
 from distill_helpers.tasks import Task
+
+BLOCK = 250
+"""Test samples that are counted together, so that smaller test sets can be looked at later."""
+
+ENSEMBLE = "the ensemble itself"
+"""What the teachers are called beside the students."""
 
 
 @dataclass(frozen=True)
@@ -257,3 +277,147 @@ def _train(
             optimiser.step()
             total += loss.item()
         yield total / len(batches)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What the K students of one arm do on a test sample.
+
+    Attributes
+    ----------
+    right : ndarray
+        Share of samples classified right in each block of `BLOCK`, ``(K, B)``.
+    confidence : ndarray
+        Mean of the largest probability, ``(K,)``.
+    negative_log_likelihood : ndarray
+        In nats, ``(K,)``.
+    """
+
+    right: np.ndarray
+    confidence: np.ndarray
+    negative_log_likelihood: np.ndarray
+
+
+def teacher_set(
+    task: Task,
+    index: int,
+    names: Sequence[str],
+    *,
+    random_state: int = 42,
+    ensemble_size: int = 12,
+    epochs: int = 30,
+    student_epochs: int = 50,
+    hidden: Sequence[int] = STUDENT_HIDDEN,
+    temperature: float = 3.0,
+    alpha: float = 0.7,
+    num_students: int = 20,
+    num_test: int = 100_000,
+    progress: str | None = None,
+) -> dict[str, Scored]:
+    """Train one teacher set and its students on some rungs; score all on a test sample of its own.
+
+    Parameters
+    ----------
+    task : Task
+        `distill_helpers.tasks.article_task`.
+    index : int
+        Which set: its seeds, its students' and its test sample follow from it.
+    names : sequence of str
+        Rungs of `distill_helpers.experiments.LADDER`.
+    random_state, ensemble_size, epochs, student_epochs, hidden, temperature, alpha
+        The article's, where left out.
+    num_students : int
+        Students on each rung, paired across rungs.
+    num_test : int
+        Fresh test samples, `BLOCK` or more; what fills no block counts for all but `right`.
+    progress : str, optional
+        Label of a progress bar.
+
+    Returns
+    -------
+    dict of str to Scored
+        By rung; with `ENSEMBLE`, of which K is 1.
+
+    Notes
+    -----
+    Used in chapter 00.
+    """
+    teachers = train_teachers(
+        task,
+        ensemble_size=ensemble_size,
+        epochs=epochs,
+        random_state=random_state,
+        set_index=index,
+    )
+    lesson = Lesson(task, teachers.predict(task.x_train), seed=index)
+    students = train_students(
+        task,
+        ladder_arms(lesson, Knobs(temperature=temperature, alpha=alpha), names),
+        seeds=member_seeds(random_state, "student", index, num_students),
+        hidden=hidden,
+        epochs=student_epochs,
+        progress=progress,
+    )
+    x, y = task.sample(num_test, seed=index)
+    logits = {name: stack.predict(x) for name, stack in students.items()}
+    logits[ENSEMBLE] = teachers.predict(x).mean(0, keepdim=True)
+    return {
+        name: Scored(
+            blocks_right(answer, y, BLOCK),
+            answer.softmax(2).amax(2).double().mean(1).numpy(),
+            negative_log_likelihood(answer, y, members=True).numpy(),
+        )
+        for name, answer in logits.items()
+    }
+
+
+def to_rows(index: int, scored: Mapping[str, Scored]) -> list[Row]:
+    """Write a teacher set as rows of a study, one a student; see `from_rows`.
+
+    Examples
+    --------
+    >>> two_blocks = Scored(np.array([[1.0, 0.98]]), np.array([0.9]), np.array([0.1]))
+    >>> to_rows(3, {"ensemble": two_blocks})[0]["wrong"]
+    '0 5'
+    """
+    return [
+        {
+            "replicate": index,
+            "arm": name,
+            "student": k,
+            "confidence": float(scores.confidence[k]),
+            "negative_log_likelihood": float(scores.negative_log_likelihood[k]),
+            # A count for each block; few of a block's samples are wrong, so this is the shorter.
+            "wrong": " ".join(str(round(BLOCK * (1 - share))) for share in scores.right[k]),
+        }
+        for name, scores in scored.items()
+        for k in range(len(scores.right))
+    ]
+
+
+def from_rows(study: Study) -> list[dict[str, Scored]]:
+    """Read the teacher sets of a study back, in order.
+
+    Examples
+    --------
+    >>> one = Scored(np.array([[1.0, 0.98]]), np.array([0.9]), np.array([0.1]))
+    >>> from_rows(Study(to_rows(0, {"ensemble": one}), {}))[0]["ensemble"].right
+    array([[1.  , 0.98]])
+    """
+    sets: dict[int, dict[str, list[Row]]] = {}
+    for row in study.rows:
+        sets.setdefault(row["replicate"], {}).setdefault(row["arm"], []).append(row)
+    return [
+        {
+            name: Scored(
+                # Right over all, not 1 less wrong over all: so the shares are the same bits.
+                np.array(
+                    [[(BLOCK - int(w)) / BLOCK for w in str(r["wrong"]).split()] for r in rows]
+                ),
+                np.array([row["confidence"] for row in rows]),
+                np.array([row["negative_log_likelihood"] for row in rows]),
+            )
+            for name, rows in arms.items()
+        }
+        for _, arms in sorted(sets.items())
+    ]

@@ -139,8 +139,8 @@ class Writer:
         That makes it.
     replicate : str
         The column that numbers the replicates.
-    script : path, optional
-        Of the study itself: counts as code.
+    script : path or sequence of path, optional
+        Of the study itself, and of what else it is made from: counts as code.
 
     Raises
     ------
@@ -155,14 +155,18 @@ class Writer:
     """
 
     def __init__(
-        self, path: str | Path, command: str, replicate: str, script: str | Path | None = None
+        self,
+        path: str | Path,
+        command: str,
+        replicate: str,
+        script: str | Path | Sequence[str | Path] = (),
     ) -> None:
         self.path = Path(path)
         self.part = self.path.with_suffix(self.path.suffix + ".part")
         self.replicate = replicate
         self.about = {
             "command": command,
-            "code": code_digest() if script is None else code_digest(script),
+            "code": code_digest(*([script] if isinstance(script, str | Path) else script)),
             "machine": json.dumps(_machine.fingerprint(), sort_keys=True),
         }
         self.rows: list[Row] = []

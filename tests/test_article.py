@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from distill_helpers import article
+from distill_helpers import article, studies
+from distill_helpers import experiments as ex
 from distill_helpers.networks import mlp
 from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import gaussian_mixture_task
@@ -169,3 +172,72 @@ def test_a_claim_has_one_row_its_halves_together_and_the_page_that_decides() -> 
     assert article.claim_rows([told_twice], {"04": "there.ipynb"})[0][1] == ""
     with pytest.raises(KeyError):
         article.claim_rows([verdict(6, "see chapter 05")], {"00": "here.ipynb"})
+
+
+# Many teacher sets
+
+SHORT = {"ensemble_size": 2, "epochs": 1, "student_epochs": 2, "hidden": [6], "random_state": 3}
+
+
+@pytest.fixture(scope="module")
+def scored() -> dict[str, article.Scored]:
+    names = ["ensemble", "hard labels"]
+    return article.teacher_set(TASK, 4, names, num_students=3, num_test=620, **SHORT)  # type: ignore[arg-type]
+
+
+def test_a_teacher_set_is_scored_on_a_sample_of_its_own(scored: dict[str, article.Scored]) -> None:
+    """Networks trained step by step, samples counted one by one."""
+    teachers = ex.train_teachers(TASK, ensemble_size=2, epochs=1, random_state=3, set_index=4)
+    lesson = ex.Lesson(TASK, teachers.predict(TASK.x_train), seed=4)
+    stacks = ex.train_students(
+        TASK,
+        ex.ladder_arms(lesson, names=["ensemble", "hard labels"]),
+        seeds=ex.member_seeds(3, "student", 4, 3),
+        hidden=[6],
+        epochs=2,
+    )
+    x, y = TASK.sample(620, seed=4)
+    logits = {name: stack.predict(x) for name, stack in stacks.items()}
+    logits["the ensemble itself"] = teachers.predict(x).mean(0, keepdim=True)
+    assert list(scored) == list(logits)
+    for name, answers in logits.items():
+        p = answers.double().softmax(2).numpy()
+        own = p[:, np.arange(620), y.numpy()]
+        right = p.argmax(2) == y.numpy()
+        found = scored[name]
+        expected = [[one[:250].sum() / 250, one[250:500].sum() / 250] for one in right]
+        np.testing.assert_array_equal(found.right, expected)
+        np.testing.assert_allclose(found.confidence, p.max(2).mean(1), rtol=1e-6)
+        np.testing.assert_allclose(found.negative_log_likelihood, -np.log(own).mean(1), rtol=1e-6)
+
+
+def test_the_knobs_of_a_teacher_set_reach_its_students(scored: dict[str, article.Scored]) -> None:
+    for knob in ({"temperature": 1.0}, {"alpha": 0.1}):
+        other = article.teacher_set(
+            TASK, 4, ["ensemble", "hard labels"], num_students=3, num_test=620, **SHORT, **knob
+        )  # type: ignore[arg-type]
+        moved = {
+            name: not np.array_equal(other[name].confidence, scored[name].confidence)
+            for name in scored
+        }
+        assert moved == {"ensemble": True, "hard labels": False, "the ensemble itself": False}
+
+
+def test_teacher_sets_come_back_from_a_table(
+    scored: dict[str, article.Scored], tmp_path: Path
+) -> None:
+    """Every share to the last bit, whatever the number of errors, and the sets in order."""
+    every = np.arange(251).reshape(1, -1) / 250
+    other = {"ensemble": article.Scored(every, np.array([0.8]), np.array([0.3]))}
+    writer = studies.Writer(tmp_path / "runs.csv", "command", "replicate")
+    writer.add(article.to_rows(1, other))
+    writer.add(article.to_rows(0, scored))
+    writer.finish()
+    back = article.from_rows(studies.read(tmp_path / "runs.csv"))
+    for one, expected in zip(back, [scored, other], strict=True):
+        assert list(one) == list(expected)
+        for name, scores in one.items():
+            np.testing.assert_array_equal(scores.right, expected[name].right)
+            for field in ("confidence", "negative_log_likelihood"):
+                was = getattr(expected[name], field)
+                np.testing.assert_allclose(getattr(scores, field), was, rtol=1e-8)

@@ -13,9 +13,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 
-from distill_helpers import _machine, studies
+from distill_helpers import _machine, article, studies
 from distill_helpers import experiments as ex
 from distill_helpers.statistics import paired_gain
 from distill_helpers.tasks import Task, gaussian_mixture_task
@@ -409,6 +410,47 @@ def test_a_small_run(
     printed = capsys.readouterr().out
     assert printed.count("replicate 0") == printed.count("replicate 1") == 1
     assert path.read_bytes() == content
+
+
+def test_a_small_run_of_single_students(
+    ladder: ModuleType, monkeypatch: pytest.MonkeyPatch, path: Path
+) -> None:
+    """One row a student; the rungs that are trained beside the first set are not kept."""
+    short = {"ensemble_size": 2, "epochs": 1, "student_epochs": 1}
+    small = functools.partial(article.teacher_set, **short)  # type: ignore[arg-type]
+    trained = []
+
+    def noted(task: Task, index: int, names: Any, **settings: Any) -> Any:
+        trained.append((index, len(names)))
+        return small(task, index, names, **settings)
+
+    monkeypatch.setattr(article, "teacher_set", noted)
+    call(ladder, monkeypatch, "runs", "--replicates", "2", "--students", "3", "--output", str(path))
+    assert trained == [(0, 8), (1, 3)]
+    study = studies.read(path)
+    assert study.about["command"] == "python studies/ladder.py runs --replicates 2 --students 3"
+    arms = ["hard labels"] * 3 + ["label smoothing"] * 3 + ["ensemble"] * 3
+    arms.append("the ensemble itself")
+    assert [row["arm"] for row in study.rows] == arms * 2
+    for index, one in enumerate(article.from_rows(study)):
+        again = small(ladder.article_task(), index, ladder.RUNS, num_students=3, num_test=300)
+        for name, scores in one.items():
+            assert scores.right.shape == again[name].right.shape
+            assert np.abs(scores.right - again[name].right).max() < 0.01
+            np.testing.assert_allclose(scores.confidence, again[name].confidence, rtol=1e-4)
+
+
+def test_what_a_study_is_made_from_counts_as_code(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.py", tmp_path / "other.py"
+    one.write_text("a = 1\n")
+    other.write_text("b = 2\n")
+    codes = [
+        studies.Writer(tmp_path / "x.csv", "command", "set", script=script).about["code"]
+        for script in (one, [str(one)], [one, other], ())
+    ]
+    assert codes[:3] == [*[studies.code_digest(one)] * 2, studies.code_digest(one, other)]
+    assert codes[3] == CODE
+    assert len(set(codes)) == 3
 
 
 def test_a_small_tuned_run(ladder: ModuleType, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
