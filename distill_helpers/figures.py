@@ -1696,11 +1696,12 @@ def live_students(
     y = alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[min(low, 0.0), high]))
     fixed = (
         first.transform_fold(names, as_=["curve", "y"])
-        .mark_line(strokeWidth=1.5, color=GREY)
-        .encode(x=x, y=y, detail="curve:N")
+        .mark_line(strokeWidth=1.5, color="#9a9a9a")
+        .encode(x=x, y=y, strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None))
     )
+    # black and orange: the others are students' colours in this chapter
     colour = alt.Color("curve:N", sort=names, title=None).scale(
-        domain=names, range=list(_SIX[: len(names)])
+        domain=names, range=["#1a1a1a", ORANGE, *_SIX][: len(names)]
     )
     moving = shown.transform_fold(names, as_=["curve", "y"])
     drawn = moving.mark_line(strokeWidth=2.5).encode(
@@ -1712,8 +1713,8 @@ def live_students(
     )
     ends = (
         moving.transform_filter(f"datum.x == {last}")
-        .mark_text(align="left", dx=5, fontSize=13, fontWeight="bold")
-        .encode(x=x, y=y, text=alt.Text("y:Q", format=".1f"), color=colour)
+        .mark_text(align="left", dx=5, fontSize=13, fontWeight="bold", color="#1a1a1a")
+        .encode(x=x, y=y, text=alt.Text("y:Q", format=".1f"))
     )
     grey = (
         alt.Chart(alt.Data(values=[{"text": reference}]))
