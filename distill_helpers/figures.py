@@ -6,6 +6,7 @@ of its own too.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -1658,7 +1659,7 @@ def live_students(
 
     places = [sorted({at[side] for at in curves}) for side in (0, 1)]
     for label, positions in zip(sliders, places, strict=True):
-        steps = [b - a for a, b in zip(positions, positions[1:], strict=False)]
+        steps = [b - a for a, b in itertools.pairwise(positions)]
         if max(steps) - min(steps) > 1e-9:
             raise ValueError(
                 f"the slider {label!r} has the positions {positions}; their steps must be equal."
@@ -1724,7 +1725,7 @@ def live_students(
     written = (
         alt.Chart(alt.Data(values=lines))
         .transform_filter(here)
-        .mark_text(align="left", baseline="top", font="monospace", fontSize=13, limit=390)
+        .mark_text(align="left", baseline="top", font="monospace", fontSize=13, dx=4, limit=352)
         .encode(
             x=alt.value(0),
             y=alt.Y("row:O", axis=None, sort=None),

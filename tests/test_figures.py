@@ -776,7 +776,7 @@ def test_a_guess_shows_its_answer_where_scripts_do_not_run():
         figures.guess("?", 5, low=0, high=3, step=1, unit="", explanation="")
 
 
-def live(positions, curves):
+def live_pair(positions, curves):
     return figures.live_students(
         curves,
         {at: ["a b", f"{at[0]} {at[1]}"] for at in positions},
@@ -791,32 +791,32 @@ def live(positions, curves):
 def test_live_students_hold_every_position_of_both_sliders():
     positions = [(a, b) for a in (0.0, 0.5, 1.0) for b in (0.0, 1.0)]
     curves = {at: {"one": [at[0], 1.0], "two": [at[1], 2.0]} for at in positions}
-    specification = live(positions, curves).to_dict()
+    specification = live_pair(positions, curves).to_dict()
     text = str(specification)
     params = {p["name"]: (p["value"], p["bind"]) for p in specification["params"]}
     assert params == {
         "step_a": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 0.5, "name": "own: "}),
         "step_b": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 1.0, "name": "beta: "}),
     }
-    held = {(r["a"], r["b"], r["x"], r["one"], r["two"]) for r in rows_of(specification, "one")}
+    held = {(r["a"], r["b"], r["x"], r["one"], r["two"]) for r in rows_with(specification, "one")}
     assert held == {(a, b, x, (a, 1)[x - 1], (b, 2)[x - 1]) for a, b in positions for x in (1, 2)}
     assert "0.5 1.0" in text and "grey: the first" in text and "'url'" not in text
 
 
-def rows_of(specification, key):
+def rows_with(specification, key):
     """Return all rows of data with a key, wherever the chart keeps them."""
     if isinstance(specification, list):
-        return [row for part in specification for row in rows_of(part, key)]
+        return [row for part in specification for row in rows_with(part, key)]
     if not isinstance(specification, dict):
         return []
     own = [specification] if key in specification and "x" in specification else []
-    return own + [row for part in specification.values() for row in rows_of(part, key)]
+    return own + [row for part in specification.values() for row in rows_with(part, key)]
 
 
 def test_live_students_refuse_positions_that_a_slider_cannot_reach():
     positions = [(a, 0.0) for a in (0.0, 0.1, 1.0)] + [(0.0, 1.0)]
     with pytest.raises(ValueError, match="the slider 'own' has the positions"):
-        live(positions, {at: {"one": [1.0]} for at in positions})
+        live_pair(positions, {at: {"one": [1.0]} for at in positions})
 
 
 def test_trade_off_names_every_point_and_begins_at_zero():
