@@ -1674,6 +1674,7 @@ def live_students(
             table.append({**place, "x": x, **row})
         lines += [{**place, "row": n, "text": line} for n, line in enumerate(texts[at])]
     last = max(row["x"] for row in table)
+    # the page shows a slider's number where its name begins with "value": others count positions
     params = [
         alt.param(
             name=name,
@@ -1686,10 +1687,10 @@ def live_students(
             ),
         )
         for name, label, positions, begin in zip(
-            ("step_a", "step_b"), sliders, places, start, strict=True
+            ("value_a", "value_b"), sliders, places, start, strict=True
         )
     ]
-    here = "abs(datum.a - step_a) < 1e-6 && abs(datum.b - step_b) < 1e-6"
+    here = "abs(datum.a - value_a) < 1e-6 && abs(datum.b - value_b) < 1e-6"
     shown = alt.Chart(alt.Data(values=table)).transform_filter(here)
     first = alt.Chart(alt.Data(values=[r for r in table if (r["a"], r["b"]) == start]))
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))

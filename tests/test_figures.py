@@ -795,8 +795,8 @@ def test_live_students_hold_every_position_of_both_sliders():
     text = str(specification)
     params = {p["name"]: (p["value"], p["bind"]) for p in specification["params"]}
     assert params == {
-        "step_a": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 0.5, "name": "own: "}),
-        "step_b": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 1.0, "name": "beta: "}),
+        "value_a": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 0.5, "name": "own: "}),
+        "value_b": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 1.0, "name": "beta: "}),
     }
     held = {(r["a"], r["b"], r["x"], r["one"], r["two"]) for r in rows_with(specification, "one")}
     assert held == {(a, b, x, (a, 1)[x - 1], (b, 2)[x - 1]) for a, b in positions for x in (1, 2)}
