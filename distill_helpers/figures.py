@@ -1694,12 +1694,12 @@ def live_students(
     shown = alt.Chart(alt.Data(values=table)).transform_filter(here)
     first = alt.Chart(alt.Data(values=[r for r in table if (r["a"], r["b"]) == start]))
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))
-    x = alt.X("x:Q", title=xlabel)
-    y = alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[min(low, 0.0), high]))
+    across = alt.X("x:Q", title=xlabel)
+    up = alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[min(low, 0.0), high]))
     fixed = (
         first.transform_fold(names, as_=["curve", "y"])
         .mark_line(strokeWidth=1.5, color="#9a9a9a")
-        .encode(x=x, y=y, strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None))
+        .encode(x=across, y=up, strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None))
     )
     # black and orange: the others are students' colours in this chapter
     colour = alt.Color("curve:N", sort=names, title=None).scale(
@@ -1707,8 +1707,8 @@ def live_students(
     )
     moving = shown.transform_fold(names, as_=["curve", "y"])
     drawn = moving.mark_line(strokeWidth=2.5).encode(
-        x=x,
-        y=y,
+        x=across,
+        y=up,
         color=colour.legend(orient="bottom", labelLimit=400, columns=1),
         strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None),
         tooltip=["curve:N", "x:Q", "y:Q"],
@@ -1716,7 +1716,7 @@ def live_students(
     ends = (
         moving.transform_filter(f"datum.x == {last}")
         .mark_text(align="left", dx=5, fontSize=13, fontWeight="bold", color="#1a1a1a")
-        .encode(x=x, y=y, text=alt.Text("y:Q", format=".1f"))
+        .encode(x=across, y=up, text=alt.Text("y:Q", format=".1f"))
     )
     grey = (
         alt.Chart(alt.Data(values=[{"text": reference}]))
