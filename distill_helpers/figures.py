@@ -6,6 +6,7 @@ of its own too.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -1509,46 +1510,109 @@ the cell, or open the book in a browser, and the student answers in the page.</p
 
 
 def trade_off(
-    points: Mapping[str, tuple[float, float]], *, xlabel: str, ylabel: str, lines: int = 1
+    series: Mapping[str, Mapping[str, tuple[float, float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    numbers: str = "",
 ) -> Figure:
-    """Draw named points that trade one axis for the other, joined by a line or by several.
+    """Draw named points that trade one axis for the other, each with its name beside it.
 
     Parameters
     ----------
-    points : mapping of str to (float, float)
-        In the order of the line; of the first line, then of the next.
+    series : mapping of str to mapping of str to (float, float)
+        By series, which share colour and marker, then by the name that stands beside the point. An
+        empty name leaves the point to the names of others in its place.
     xlabel, ylabel : str
         With units; less is better on both.
-    lines : int
-        How many lines of equal length they are.
+    numbers : str
+        What the points' names are; a legend under the plot then tells the series. Without it a
+        series of one point needs no legend, for the point is named.
 
     Returns
     -------
     Figure
     """
-    import numpy as np
-
-    figure, axes = _axes(7.6, 3.6)
-    places = np.array(list(points.values()))
-    for line in np.split(places, lines):
-        axes.plot(*line.T, "-", color=GREY, linewidth=1, zorder=0)
-    for index, (name, at) in enumerate(points.items()):
+    figure, axes = _axes(5.2, 4.4 if numbers else 3.8)
+    right = max(x for points in series.values() for x, _ in points.values())
+    for index, (label, points) in enumerate(series.items()):
         axes.plot(
-            *at,
+            *zip(*points.values(), strict=True),
             "osD^vP"[index % 6],
             clip_on=False,  # a point on an axis is seen whole
             color=_SIX[index % 6],
             markersize=9,
             markeredgecolor="white",
-            label=name,
+            label=label,
+            zorder=3,
         )
+        for name, at in points.items():
+            far = at[0] > 0.6 * right  # its name would leave the canvas
+            axes.annotate(
+                name,
+                at,
+                (-9 if far else 9, 6),
+                textcoords="offset points",
+                ha="right" if far else "left",
+                fontsize=11,
+            )
     axes.set_xlim(left=0)
     axes.set_ylim(bottom=0)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
+    axes.set_xlabel(xlabel, fontsize=11)
+    axes.set_ylabel(ylabel, fontsize=11)
+    axes.tick_params(labelsize=11)
     axes.grid(color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
-    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9)
+    if numbers:
+        figure.legend(
+            *axes.get_legend_handles_labels(),
+            title=numbers,
+            loc="outside lower center",
+            frameon=False,
+            fontsize=11,
+            title_fontsize=11,
+        )
+    return figure
+
+
+def token_bars(
+    rows: Mapping[str, Sequence[float]], tokens: Sequence[str], *, teachers: int, ylabel: str
+) -> Figure:
+    """Draw distributions of the next token beside each other, teachers in grey.
+
+    Parameters
+    ----------
+    rows : mapping of str to sequence of float
+        A chance for each token; the teachers' first.
+    tokens : sequence of str
+        Their names.
+    teachers : int
+        How many of the rows are the teachers'.
+    ylabel : str
+
+    Returns
+    -------
+    Figure
+    """
+    figure, axes = _axes(5.2, 3.6)
+    greys = ("#6B6B6B", "#B5B5B5")
+    width = 0.8 / len(rows)
+    for index, (name, chances) in enumerate(rows.items()):
+        colour = greys[index % 2] if index < teachers else _SIX[(index - teachers) % 6]
+        places = [k + (index - (len(rows) - 1) / 2) * width for k in range(len(tokens))]
+        axes.bar(places, chances, 0.9 * width, color=colour, label=name)
+    axes.set_xticks(range(len(tokens)), tokens)
+    axes.tick_params(labelsize=11)
+    axes.set_ylabel(ylabel, fontsize=11)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    figure.legend(
+        *axes.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=2,
+        frameon=False,
+        fontsize=11,
+    )
     return figure
 
 
@@ -1560,8 +1624,12 @@ def live_students(
     xlabel: str,
     ylabel: str,
     start: tuple[float, float],
+    reference: str,
 ) -> Any:
     """Draw curves that two sliders move through, with lines of text beside them.
+
+    The curves at `start` stay, in grey. The sliders show their positions and the curves their last
+    values.
 
     Parameters
     ----------
@@ -1570,72 +1638,103 @@ def live_students(
     texts : mapping of (float, float) to sequence of str
         What stands beside, a line each.
     sliders : (str, str)
-        What they set; each moves through the positions that `curves` names, in order.
+        What they set; each moves through the positions that `curves` names, equal steps apart.
     xlabel, ylabel : str
         With units.
     start : (float, float)
         Positions at first.
+    reference : str
+        Names the grey curves.
 
     Returns
     -------
     altair chart
+
+    Raises
+    ------
+    ValueError
+        If the steps between a slider's positions differ.
     """
     import altair as alt
 
-    first, second = (sorted({at[side] for at in curves}) for side in (0, 1))
+    places = [sorted({at[side] for at in curves}) for side in (0, 1)]
+    for label, positions in zip(sliders, places, strict=True):
+        steps = [b - a for a, b in itertools.pairwise(positions)]
+        if max(steps) - min(steps) > 1e-9:
+            raise ValueError(
+                f"the slider {label!r} has the positions {positions}; their steps must be equal."
+            )
     names: list[Any] = list(curves[start])
     table: list[dict[str, Any]] = []
     lines: list[dict[str, Any]] = []
     for at, series in curves.items():
-        place = {"a": first.index(at[0]), "b": second.index(at[1])}
-        title = f"{sliders[0]} {at[0]:g}, {sliders[1]} {at[1]:g}"
+        place = {"a": at[0], "b": at[1]}
         for x, values in enumerate(zip(*series.values(), strict=True), start=1):
             row = {name: float(f"{y:.4g}") for name, y in zip(series, values, strict=True)}
-            table.append({**place, "x": x, "title": title, **row})
+            table.append({**place, "x": x, **row})
         lines += [{**place, "row": n, "text": line} for n, line in enumerate(texts[at])]
+    last = max(row["x"] for row in table)
+    # the page shows a slider's number where its name begins with "value": others count positions
     params = [
         alt.param(
             name=name,
-            value=positions.index(begin),
-            bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{label}: "),
+            value=begin,
+            bind=alt.binding_range(
+                min=positions[0],
+                max=positions[-1],
+                step=round(positions[1] - positions[0], 9),
+                name=f"{label}: ",
+            ),
         )
         for name, label, positions, begin in zip(
-            ("step_a", "step_b"), sliders, (first, second), start, strict=True
+            ("value_a", "value_b"), sliders, places, start, strict=True
         )
     ]
-    here = "datum.a == step_a && datum.b == step_b"
+    here = "abs(datum.a - value_a) < 1e-6 && abs(datum.b - value_b) < 1e-6"
     shown = alt.Chart(alt.Data(values=table)).transform_filter(here)
+    first = alt.Chart(alt.Data(values=[r for r in table if (r["a"], r["b"]) == start]))
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))
-    drawn = (
-        shown.transform_fold(names, as_=["curve", "y"])
-        .mark_line(strokeWidth=2.5)
-        .encode(
-            x=alt.X("x:Q", title=xlabel),
-            y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[min(low, 0.0), high])),
-            color=alt.Color("curve:N", sort=names, title=None)
-            .scale(domain=names, range=list(_SIX[: len(names)]))
-            .legend(orient="bottom", labelLimit=400, columns=1),
-            strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None),
-            tooltip=["curve:N", "x:Q", "y:Q"],
-        )
+    across = alt.X("x:Q", title=xlabel)
+    up = alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[min(low, 0.0), high]))
+    fixed = (
+        first.transform_fold(names, as_=["curve", "y"])
+        .mark_line(strokeWidth=1.5, color="#9a9a9a")
+        .encode(x=across, y=up, strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None))
     )
-    heading = (
-        shown.transform_aggregate(title="min(title)")
-        .mark_text(align="left", baseline="bottom", fontSize=14, fontWeight="bold")
-        .encode(x=alt.value(0), y=alt.value(-6), text="title:N")
+    # black and orange: the others are students' colours in this chapter
+    colour = alt.Color("curve:N", sort=names, title=None).scale(
+        domain=names, range=["#1a1a1a", ORANGE, *_SIX][: len(names)]
+    )
+    moving = shown.transform_fold(names, as_=["curve", "y"])
+    drawn = moving.mark_line(strokeWidth=2.5).encode(
+        x=across,
+        y=up,
+        color=colour.legend(orient="bottom", labelLimit=400, columns=1),
+        strokeDash=alt.StrokeDash("curve:N", sort=names, legend=None),
+        tooltip=["curve:N", "x:Q", "y:Q"],
+    )
+    ends = (
+        moving.transform_filter(f"datum.x == {last}")
+        .mark_text(align="left", dx=5, fontSize=13, fontWeight="bold", color="#1a1a1a")
+        .encode(x=across, y=up, text=alt.Text("y:Q", format=".1f"))
+    )
+    grey = (
+        alt.Chart(alt.Data(values=[{"text": reference}]))
+        .mark_text(align="left", baseline="top", fontSize=13, color=GREY, dx=6, dy=4)
+        .encode(x=alt.value(0), y=alt.value(0), text="text:N")
     )
     written = (
         alt.Chart(alt.Data(values=lines))
         .transform_filter(here)
-        .mark_text(align="left", baseline="top", font="monospace", fontSize=12)
+        .mark_text(align="left", baseline="top", font="monospace", fontSize=13, dx=4, limit=352)
         .encode(
             x=alt.value(0),
             y=alt.Y("row:O", axis=None, sort=None),
             text="text:N",
         )
-        .properties(width=460, height=22 * len(texts[start]), title="what this student writes")
+        .properties(width=360, height=22 * len(texts[start]), title="what this student writes")
     )
-    left = alt.layer(drawn, heading).properties(width=460, height=220)
+    left = alt.layer(fixed, drawn, ends, grey).properties(width=360, height=240)
     return alt.vconcat(left, written).add_params(*params)
 
 

@@ -389,23 +389,26 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
         ),
     },
     "09": {
-        "random_state": Parameter(int, 9, 0, 2**32 - 1, help="seed of the random laws"),
-        "num_laws": Parameter(int, 20, 4, 1_000, unit="laws", help="random laws of the experiment"),
-        "num_symbols": Parameter(int, 6, 2, 12, unit="symbols", help="symbols of a random law"),
+        "random_state": Parameter(
+            int, 9, 0, 2**32 - 1, help="seed of the random teacher, and of sampled text"
+        ),
+        "num_symbols": Parameter(
+            int, 6, 2, 12, unit="symbols", help="symbols of the random teacher"
+        ),
         "concentration": Parameter(
             float,
             0.3,
             0.3,
             100,
-            help="of the Dirichlet law of each row; small is peaked",
+            help="of the Dirichlet distribution of each row; small is peaked",
             hint="Use 0.3 for peaked rows, 1 for rows of any shape.",
         ),
-        "length": Parameter(int, 20, 1, 200, unit="tokens", help="tokens of a sequence"),
+        "length": Parameter(int, 20, 1, 200, unit="tokens", help="tokens of a text"),
     },
     "09-evidence": {
-        "random_state": Parameter(int, 9, 0, 2**32 - 1, help="seed of the random laws"),
+        "random_state": Parameter(int, 9, 0, 2**32 - 1, help="seed of the random teachers"),
         "num_laws": Parameter(
-            int, 200, 4, 2_000, unit="laws", help="random laws for each concentration"
+            int, 200, 4, 2_000, unit="teachers", help="random teachers for each concentration"
         ),
     },
     "should-you-distil": {

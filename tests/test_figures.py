@@ -776,28 +776,76 @@ def test_a_guess_shows_its_answer_where_scripts_do_not_run():
         figures.guess("?", 5, low=0, high=3, step=1, unit="", explanation="")
 
 
+def live_pair(positions, curves):
+    return figures.live_students(
+        curves,
+        {at: ["a b", f"{at[0]} {at[1]}"] for at in positions},
+        sliders=("own", "beta"),
+        xlabel="x",
+        ylabel="y",
+        start=positions[0],
+        reference="grey: the first",
+    )
+
+
 def test_live_students_hold_every_position_of_both_sliders():
     positions = [(a, b) for a in (0.0, 0.5, 1.0) for b in (0.0, 1.0)]
     curves = {at: {"one": [at[0], 1.0], "two": [at[1], 2.0]} for at in positions}
-    texts = {at: ["a b", f"{at[0]} {at[1]}"] for at in positions}
-    chart = figures.live_students(
-        curves, texts, sliders=("own", "beta"), xlabel="x", ylabel="y", start=(0.5, 1.0)
-    )
-    specification = chart.to_dict()
+    specification = live_pair(positions, curves).to_dict()
     text = str(specification)
-    assert {p["name"]: p["value"] for p in specification["params"]} == {"step_a": 1, "step_b": 1}
-    assert "0.5 1.0" in text and "own 0.5, beta 1" in text and "'url'" not in text
+    params = {p["name"]: (p["value"], p["bind"]) for p in specification["params"]}
+    assert params == {
+        "value_a": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 0.5, "name": "own: "}),
+        "value_b": (0.0, {"input": "range", "min": 0.0, "max": 1.0, "step": 1.0, "name": "beta: "}),
+    }
+    held = {(r["a"], r["b"], r["x"], r["one"], r["two"]) for r in rows_with(specification, "one")}
+    assert held == {(a, b, x, (a, 1)[x - 1], (b, 2)[x - 1]) for a, b in positions for x in (1, 2)}
+    assert "0.5 1.0" in text and "grey: the first" in text and "'url'" not in text
+
+
+def rows_with(specification, key):
+    """Return all rows of data with a key, wherever the chart keeps them."""
+    if isinstance(specification, list):
+        return [row for part in specification for row in rows_with(part, key)]
+    if not isinstance(specification, dict):
+        return []
+    own = [specification] if key in specification and "x" in specification else []
+    return own + [row for part in specification.values() for row in rows_with(part, key)]
+
+
+def test_live_students_refuse_positions_that_a_slider_cannot_reach():
+    positions = [(a, 0.0) for a in (0.0, 0.1, 1.0)] + [(0.0, 1.0)]
+    with pytest.raises(ValueError, match="the slider 'own' has the positions"):
+        live_pair(positions, {at: {"one": [1.0]} for at in positions})
 
 
 def test_trade_off_names_every_point_and_begins_at_zero():
-    figure = figures.trade_off({"a": (0.5, 2.0), "b": (1.0, 1.0)}, xlabel="x", ylabel="y")
+    points = {"a": {"first": (0.5, 2.0)}, "b": {"second": (3.0, 1.0)}}
+    figure = figures.trade_off(points, xlabel="x", ylabel="y")
     (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
-    assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
+    named = {text.get_text(): (text.xy, text.get_ha()) for text in axes.texts}
+    # a name to the right of a point that is far right would leave the canvas
+    assert named == {"first": ((0.5, 2.0), "left"), "second": ((3.0, 1.0), "right")}
+    assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0 and not figure.legends
 
 
-def test_trade_off_joins_each_line_alone():
-    points = {name: (k, 4.0 - k) for k, name in enumerate("abcd")}
-    (axes,) = figures.trade_off(points, xlabel="x", ylabel="y", lines=2).axes
-    joined = [line.get_xdata().tolist() for line in axes.lines if line.get_linestyle() == "-"]
-    assert joined == [[0, 1], [2, 3]]
+def test_trade_off_tells_series_by_a_legend_where_points_have_numbers():
+    points = {"a": {"0": (0.5, 2.0), "1": (0.2, 1.0)}, "b": {"0": (1.0, 1.0)}}
+    figure = figures.trade_off(points, xlabel="x", ylabel="y", numbers="the order")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b"]
+    assert legend.get_title().get_text() == "the order"
+    assert [list(line.get_xdata()) for line in figure.axes[0].lines] == [[0.5, 0.2], [1.0]]
+
+
+def test_token_bars_draw_teachers_in_grey():
+    rows = {"P1": [0.7, 0.3], "P2": [0.1, 0.9], "student": [0.4, 0.6]}
+    figure = figures.token_bars(rows, ["x", "y"], teachers=2, ylabel="chance")
+    (axes,) = figure.axes
+    heights = [[bar.get_height() for bar in bars] for bars in axes.containers]
+    assert heights == list(rows.values())
+    red, green, blue = zip(*(bars[0].get_facecolor()[:3] for bars in axes.containers), strict=True)
+    assert [r == g == b for r, g, b in zip(red, green, blue, strict=True)] == [True, True, False]
+    # the bars of a token stand side by side, around its name
+    lefts = [bars[1].get_x() + bars[1].get_width() / 2 for bars in axes.containers]
+    assert lefts == sorted(lefts) and lefts[1] == pytest.approx(1)

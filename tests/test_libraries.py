@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.metadata
 import importlib.util
+import inspect
 import math
 import sys
 import types
@@ -307,6 +309,25 @@ def test_trls_gkd_is_chapter_09s_divergence_meant_over_tokens(beta: float, maske
     texts = gkd.GKDTrainer.generalized_jsd_loss(z.expand(2, -1, -1), v.expand(2, -1, -1), beta=beta)
     if not masked:
         assert float(texts.detach()) == pytest.approx(6 * float(expected), rel=1e-12)
+
+
+def test_trls_gkd_has_the_settings_and_defaults_that_chapter_09_names() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gkd = pytest.importorskip("trl.experimental.gkd", exc_type=ImportError)
+    defaults = {field.name: field.default for field in dataclasses.fields(gkd.GKDConfig)}
+    named = {
+        "beta": 0.5,
+        "lmbda": 0.5,
+        "temperature": 0.9,
+        "max_new_tokens": 128,
+        "seq_kd": False,
+    }
+    assert {name: defaults[name] for name in named} == named
+    # `lmbda` is the student's share: a step below it makes the student write, before the loss
+    step = inspect.getsource(gkd.GKDTrainer.training_step)
+    assert step.index("random.random() <= self.lmbda") < step.index("unwrapped_model, inputs")
+    assert step.index("unwrapped_model, inputs") < step.index("elif self.seq_kd")
 
 
 class Network(torch.nn.Module):
