@@ -1112,6 +1112,14 @@ def live_shares(
         bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{slider}: "),
     )
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    legend: dict[str, Any] = {
+        "orient": "bottom",
+        "labelLimit": 400,
+        "columns": 1,
+        "symbolType": "stroke",  # a piece of the line, with its dashes
+        "symbolSize": 900,
+        "symbolStrokeWidth": 2.5,
+    }
     lines = shown.mark_line(point=True, strokeWidth=2.5).encode(
         x=alt.X(
             "T:Q",
@@ -1123,10 +1131,10 @@ def live_shares(
         y=alt.Y("share:Q", title=ylabel, scale=alt.Scale(domain=[0, 1])),
         color=alt.Color(
             "loss:N", title=None, sort=names, scale=alt.Scale(domain=names, range=[*_COLOURS])
-        ).legend(orient="bottom", labelLimit=400, columns=1, symbolSize=400),
-        strokeDash=alt.StrokeDash("loss:N", title=None, sort=names).scale(
-            domain=names, range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3]][: len(names)]
-        ),
+        ).legend(**legend),
+        strokeDash=alt.StrokeDash("loss:N", title=None, sort=names)
+        .scale(domain=names, range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3]][: len(names)])
+        .legend(**legend),
         tooltip=["loss:N", "T:Q", alt.Tooltip("share:Q", format=".3f")],
     )
     title = (

@@ -586,7 +586,8 @@ def test_a_slider_moves_through_curves_against_temperature() -> None:
     assert param["value"] == 1 and param["bind"]["max"] == 1 and param["bind"]["name"] == "alpha: "
     curves, title = chart["layer"]
     shown = curves["encoding"]["strokeDash"]
-    assert "legend" not in shown and shown["scale"]["domain"] == ["with"]
+    assert shown["legend"] == curves["encoding"]["color"]["legend"], "one legend, with dashes"
+    assert shown["legend"]["symbolType"] == "stroke" and shown["scale"]["domain"] == ["with"]
     assert title["encoding"]["x"] == {"value": 0}, "seen where a phone's chart ends early"
 
 
