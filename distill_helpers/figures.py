@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -312,7 +312,9 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _legend_place(narrow: bool) -> str:
+def _legend_place(
+    narrow: bool,
+) -> Literal["outside lower center", "outside upper center"]:
     return "outside lower center" if narrow else "outside upper center"
 
 
