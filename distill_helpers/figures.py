@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,6 +28,7 @@ BLUE, ORANGE, GREEN, VERMILION, PURPLE, GREY = (
 _MARKERS = ("o", "s", "D", "^")
 _COLOURS = (BLUE, VERMILION, GREEN, PURPLE)
 _SIX = (BLUE, VERMILION, PURPLE, GREEN, ORANGE, GREY)
+_NARROW = 5.0  # inches: what a phone shows whole, with text that can still be read
 
 
 def forest(
@@ -40,6 +41,9 @@ def forest(
     bold: Sequence[str] = (),
     groups: Mapping[str, str] | None = None,
     row_height: float = 0.36,
+    spread: float = 0.34,
+    bands: bool = False,
+    narrow: bool = False,
 ) -> Figure:
     """Draw estimates with their intervals, one row a name, one marker a series.
 
@@ -62,6 +66,12 @@ def forest(
         Names of groups of rows, each by the first row of its group.
     row_height : float
         In inches; a few rows of three series or more need room.
+    spread : float
+        From one series of a row to the next, in rows.
+    bands : bool
+        Whether every second row lies on a light band.
+    narrow : bool
+        Whether it is for a phone too: narrower, the legend below.
 
     Returns
     -------
@@ -74,7 +84,10 @@ def forest(
         line += 0.7 * (name in starts)  # room for the group's name
         place[name] = line
         line += 1
-    figure, axes = _axes(6.2, 0.9 + row_height * line)
+    figure, axes = _axes(_NARROW if narrow else 6.2, 0.9 + row_height * line)
+    for name in rows[1::2] if bands else ():
+        at = place[name]
+        axes.axhspan(at - 0.5, at + 0.5, color="#f2f2f2", linewidth=0, zorder=-1)
     axes.axvline(reference, color=GREY, linewidth=1, zorder=0)
     band = (reference - margin, reference + margin)
     axes.axvspan(*band, color=GREY, alpha=0.2, linewidth=0, zorder=0)
@@ -88,7 +101,7 @@ def forest(
     pad = 0.05 * (max([*ends, *band]) - min([*ends, *band]) or 1.0)
     left, right = min([*ends, *band]) - pad, max([*ends, *band]) + pad
     axes.set_xlim(left, right)
-    offsets = [0.34 * (i - (len(series) - 1) / 2) for i in range(len(series))]
+    offsets = [spread * (i - (len(series) - 1) / 2) for i in range(len(series))]
     for index, (label, members) in enumerate(series.items()):
         colour, marker = _COLOURS[index % 4], _MARKERS[index % 4]
         first = True
@@ -131,7 +144,7 @@ def forest(
     if len(series) > 1:
         figure.legend(
             *axes.get_legend_handles_labels(),
-            loc="outside upper center",
+            loc=_legend_place(narrow),
             ncols=len(series),
             frameon=False,
         )
@@ -300,6 +313,12 @@ def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def _legend_place(
+    narrow: bool,
+) -> Literal["outside lower center", "outside upper center"]:
+    return "outside lower center" if narrow else "outside upper center"
+
+
 # Chapter 01 -----------------------------------------------------------------------------------
 
 
@@ -310,6 +329,7 @@ def variance_curves(
     floor: float,
     floor_label: str,
     ylabel: str,
+    narrow: bool = False,
 ) -> Figure:
     """Draw variances of means of M members: measured points with intervals, the law as lines.
 
@@ -325,12 +345,14 @@ def variance_curves(
         Says what it is.
     ylabel : str
         With the unit.
+    narrow : bool
+        As in `forest`.
 
     Returns
     -------
     Figure
     """
-    figure, axes = _axes(6.4, 3.9)
+    figure, axes = _axes(_NARROW if narrow else 6.4, 3.9)
     axes.axhline(floor, color=GREY, linewidth=1.2, linestyle="--")
     sizes = sorted({m for points in measured.values() for m in points})
     for index, (label, points) in enumerate(measured.items()):
@@ -361,20 +383,25 @@ def variance_curves(
         textcoords="offset points",
         color=GREY,
         va="top",
-        fontsize=9,
+        fontsize=10 if narrow else 9,
     )
     axes.set_ylim(0, None)
     axes.set_xlabel("members in the ensemble, M (lines: the law)")
     axes.set_ylabel(ylabel)
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside upper center", ncols=2, frameon=False
+        *axes.get_legend_handles_labels(), loc=_legend_place(narrow), ncols=2, frameon=False
     )
     return figure
 
 
 def stacked_parts(
-    parts: Mapping[str, Sequence[float]], bars: Sequence[str], *, xlabel: str, ylabel: str
+    parts: Mapping[str, Sequence[float]],
+    bars: Sequence[str],
+    *,
+    xlabel: str,
+    ylabel: str,
+    narrow: bool = False,
 ) -> Figure:
     """Draw sums as bars, one segment a part, each part named beside the last bar.
 
@@ -386,12 +413,14 @@ def stacked_parts(
         What stands below the bars.
     xlabel, ylabel : str
         With the unit.
+    narrow : bool
+        As in `forest`.
 
     Returns
     -------
     Figure
     """
-    figure, axes = _axes(6.4, 3.7)
+    figure, axes = _axes(_NARROW if narrow else 6.4, 3.7)
     bottom = [0.0] * len(bars)
     for (name, values), colour, hatch in zip(
         parts.items(), (GREY, BLUE, ORANGE), ("", "//", ".."), strict=False
@@ -414,9 +443,12 @@ def stacked_parts(
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(
-        handles[::-1], labels[::-1], loc="outside right center", frameon=False, fontsize=9
-    )
+    if narrow:
+        figure.legend(handles, labels, loc=_legend_place(narrow), ncols=len(parts), frameon=False)
+    else:
+        figure.legend(
+            handles[::-1], labels[::-1], loc="outside right center", frameon=False, fontsize=9
+        )
     return figure
 
 
@@ -505,6 +537,8 @@ def live_ensembles(
     *,
     start: int,
     ylabel: str,
+    buttons: bool = False,
+    width: int = 560,
 ) -> Any:
     """Draw what ensembles of M members say of a few inputs; a slider sets M.
 
@@ -518,6 +552,10 @@ def live_ensembles(
         M at first.
     ylabel : str
         What the probability is of.
+    buttons : bool
+        Whether labelled buttons set M, where a slider would have two or three steps.
+    width : int
+        In pixels.
 
     Returns
     -------
@@ -548,11 +586,12 @@ def live_ensembles(
         if name in truth
     ]
     names = [{"at": span * (k + 0.5) - 1, "input": name} for k, name in enumerate(inputs)]
-    step = alt.param(
-        name="step",
-        value=sizes.index(start),
-        bind=alt.binding_range(min=0, max=len(sizes) - 1, step=1, name="members: "),
-    )
+    bind: Any = alt.binding_range(min=0, max=len(sizes) - 1, step=1, name="members: ")
+    if buttons:
+        bind = alt.binding_radio(
+            options=list(range(len(sizes))), labels=[str(m) for m in sizes], name="members: "
+        )
+    step = alt.param(name="step", value=sizes.index(start), bind=bind)
     x = alt.X(
         "at:Q",
         title=f"training sets, {span - 1} for each input",
@@ -582,9 +621,8 @@ def live_ensembles(
         .mark_text(align="left", baseline="top", fontSize=15, fontWeight="bold", dy=-22)
         .encode(x=alt.value(0), y=alt.value(0), text="text:N")
     )
-    return (
-        alt.layer(points, exact, labels, title).add_params(step).properties(width=560, height=300)
-    )
+    layers = alt.layer(points, exact, labels, title)
+    return layers.add_params(step).properties(width=width, height=300)
 
 
 # -- chapter 02 ---------------------------------------------------------------------------------
@@ -915,6 +953,7 @@ def log_curves(
     levels: Mapping[str, Mapping[str, float]] | None = None,
     alone: Sequence[str] = (),
     lowest: float | None = None,
+    narrow: bool = False,
 ) -> Figure:
     """Draw series against numbers on logarithmic axes, one panel a column.
 
@@ -934,6 +973,8 @@ def log_curves(
         Series whose points are not joined.
     lowest : float, optional
         Where the axis of values begins; by default all is shown.
+    narrow : bool
+        As in `forest`; for one panel.
 
     Returns
     -------
@@ -942,7 +983,8 @@ def log_curves(
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    figure = plt.figure(figsize=(3.9 * len(panels), 4.0), layout="constrained", dpi=150)
+    width = _NARROW if narrow else 3.9
+    figure = plt.figure(figsize=(width * len(panels), 4.0), layout="constrained", dpi=150)
     row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
     level_names = list(dict.fromkeys(name for at in (levels or {}).values() for name in at))
@@ -1017,9 +1059,9 @@ def log_curves(
         [found[name] for name in order],
         order,
         loc="outside lower center",
-        ncols=min(len(order), 4),
+        ncols=2 if narrow else min(len(order), 4),
         frameon=False,
-        fontsize=9,
+        fontsize=10 if narrow else 9,
     )
     return figure
 
@@ -1073,6 +1115,14 @@ def live_shares(
         bind=alt.binding_range(min=0, max=len(positions) - 1, step=1, name=f"{slider}: "),
     )
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    legend: dict[str, Any] = {
+        "orient": "bottom",
+        "labelLimit": 400,
+        "columns": 1,
+        "symbolType": "stroke",  # a piece of the line, with its dashes
+        "symbolSize": 900,
+        "symbolStrokeWidth": 2.5,
+    }
     lines = shown.mark_line(point=True, strokeWidth=2.5).encode(
         x=alt.X(
             "T:Q",
@@ -1084,14 +1134,16 @@ def live_shares(
         y=alt.Y("share:Q", title=ylabel, scale=alt.Scale(domain=[0, 1])),
         color=alt.Color(
             "loss:N", title=None, sort=names, scale=alt.Scale(domain=names, range=[*_COLOURS])
-        ).legend(orient="bottom", labelLimit=400, columns=1),
-        strokeDash=alt.StrokeDash("loss:N", sort=names, legend=None),
+        ).legend(**legend),
+        strokeDash=alt.StrokeDash("loss:N", title=None, sort=names)
+        .scale(domain=names, range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3]][: len(names)])
+        .legend(**legend),
         tooltip=["loss:N", "T:Q", alt.Tooltip("share:Q", format=".3f")],
     )
     title = (
         shown.transform_aggregate(title="min(title)")
-        .mark_text(align="right", baseline="top", fontSize=15, fontWeight="bold", dx=-6, dy=4)
-        .encode(x=alt.value(460), y=alt.value(0), text="title:N")
+        .mark_text(align="left", baseline="bottom", fontSize=15, fontWeight="bold")
+        .encode(x=alt.value(0), y=alt.value(-6), text="title:N")  # left: a phone's chart ends early
     )
     return alt.layer(lines, title).add_params(step).properties(width=460, height=260)
 

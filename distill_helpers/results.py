@@ -37,6 +37,7 @@ _VERDICT_KEYS = ("claim", "source", "prediction", "result", "verdict")
 _HUNDREDFOLD = ("%", "points")
 _CHAPTER = re.compile(r"[0-9]{2}|[a-z]+(-[a-z]+)*")
 _LONG_INTERVAL = re.compile(r"\(95 % interval: (.+?) to (.+?)\)")
+_ALONE = re.compile(r"alone it would be \*(.+?)\*, among (\d+) claims it is not")
 _ELSEWHERE = re.compile(r"see chapter \d\d")  # which judges it
 
 
@@ -670,20 +671,28 @@ def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
     return words
 
 
-def verdict_rows(verdicts: Sequence[Mapping[str, str]], starts: Sequence[str]) -> list[list[str]]:
+def verdict_rows(
+    verdicts: Sequence[Mapping[str, str]],
+    margins: Mapping[str, str],
+    words: Mapping[str, str] | None = None,
+) -> list[list[str]]:
     """Choose verdicts for the table of a lesson; the others stay with its evidence.
 
     Parameters
     ----------
     verdicts
         As `read` returns them.
-    starts
-        The first words of each chosen claim, in the order of the table.
+    margins
+        By the first words of each chosen claim, in the order of the table: the smallest effect that
+        would matter, with its unit, as the evidence states it.
+    words
+        What reads better in a lesson, by what the evidence says.
 
     Returns
     -------
     list of list of str
-        Claim, prediction, result and verdict; intervals in brackets.
+        Verdict, claim, prediction, margin and result: on a phone the first columns are seen.
+        Intervals stand in brackets.
 
     Raises
     ------
@@ -694,11 +703,11 @@ def verdict_rows(verdicts: Sequence[Mapping[str, str]], starts: Sequence[str]) -
     --------
     >>> small = verdict("It is small.", "holds", source="s", prediction="below 30",
     ...                 result="13.4 (95 % interval: 13 to 14)")
-    >>> verdict_rows([small], ["It is"])
-    [['It is small.', 'below 30', '13.4 [13, 14]', 'holds']]
+    >>> verdict_rows([small], {"It is": "5"}, {"below": "under"})
+    [['holds', 'It is small.', 'under 30', '5', '13.4 [13, 14]']]
     """
     rows = []
-    for start in starts:
+    for start, margin in margins.items():
         fitting = [v for v in verdicts if v["claim"].startswith(start)]
         if len(fitting) != 1:
             raise ValueError(f"{start!r} begins {len(fitting)} claims; it must begin one.")
@@ -707,8 +716,14 @@ def verdict_rows(verdicts: Sequence[Mapping[str, str]], starts: Sequence[str]) -
             raise ValueError(
                 f"{chosen['claim']!r} is exploratory; a lesson shows what was predicted."
             )
-        cells = [chosen["claim"], chosen["prediction"], chosen["result"], chosen["verdict"]]
-        rows.append([_LONG_INTERVAL.sub(r"[\1, \2]", cell) for cell in cells])
+        cells = [*(chosen[key] for key in ("verdict", "claim", "prediction")), margin]
+        cells.append(_LONG_INTERVAL.sub(r"[\1, \2]", chosen["result"]))
+        cells[-1] = _ALONE.sub(
+            r"*\1* does not survive the correction for testing \2 claims at once", cells[-1]
+        )
+        for old, better in (words or {}).items():
+            cells = [cell.replace(old, better) for cell in cells]
+        rows.append(cells)
     return rows
 
 

@@ -23,6 +23,7 @@ from distill_helpers.statistics import Estimate
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
+from matplotlib.text import Text
 
 
 @pytest.fixture(autouse=True)
@@ -203,6 +204,36 @@ def test_rows_of_several_series_may_have_room() -> None:
     assert roomy[0] == usual[0] and roomy[1] - usual[1] == pytest.approx(2 * (0.8 - 0.36))
 
 
+def test_series_stand_apart_by_their_spread_and_every_second_row_on_a_band() -> None:
+    two = {"a": estimate(1.0, 0.5, 1.5), "b": estimate(2.0, 1.5, 2.5)}
+    axes = figures.forest({"s": two, "t": two}, xlabel="x", spread=0.2, bands=True).axes[0]
+    heights = [line.get_ydata()[0] for marker in "os" for line in lines(axes, marker)]
+    assert heights == pytest.approx([-0.1, 0.9, 0.1, 1.1])
+    assert [0.5, 1.5] in [sorted(patch.get_bbox().intervaly) for patch in axes.patches]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda **more: figures.forest({"s": FALLING, "t": FLAT}, xlabel="x", **more),
+        lambda **more: figures.variance_curves(
+            {"s": FALLING}, {"s": {1: 4.0}}, floor=1.0, floor_label="f", ylabel="y", **more
+        ),
+        lambda **more: figures.stacked_parts({"s": [1.0]}, ["1"], xlabel="x", ylabel="y", **more),
+        lambda **more: figures.log_curves({"p": {"s": {1.0: 2.0}}}, ylabel="y", **more),
+    ],
+)
+def test_a_narrow_figure_can_be_read_on_a_phone(draw: Any) -> None:
+    # A phone shows about 340 pixels of a figure's width; 10 points of 5 inches are then 9.4.
+    figure = draw(narrow=True)
+    figure.canvas.draw()
+    assert figure.get_size_inches()[0] <= 5.5
+    (legend,) = figure.legends
+    assert legend.get_window_extent().y1 <= figure.axes[0].get_window_extent().y0, "below"
+    texts = [text for text in figure.findobj(Text) if text.get_text().strip()]
+    assert min(text.get_fontsize() for text in texts) >= 10
+
+
 # Chapter 01
 
 FALLING = {1: estimate(4.0, 3.5, 4.5), 2: estimate(2.0, 1.5, 3.0)}
@@ -318,6 +349,10 @@ def test_a_slider_moves_through_the_sizes_of_an_ensemble() -> None:
         drawn = {d["probability"] for d in dots if d["step"] == step and d["input"] == "input 1"}
         assert drawn == {p for ensembles in VALUES[m]["input 1"] for p in ensembles}
     assert values_with(chart, "posterior") == [{"from": -0.5, "to": 1.5, "posterior": 0.25}]
+    picked = figures.live_ensembles(VALUES, {}, start=2, ylabel="p", buttons=True, width=300)
+    (param,) = picked.to_dict()["params"]
+    assert (param["bind"]["options"], param["bind"]["labels"]) == ([0, 1], ["1", "2"])
+    assert picked.to_dict()["width"] == 300
 
 
 CELL = """from distill_helpers.figures import stacked_parts
@@ -549,6 +584,11 @@ def test_a_slider_moves_through_curves_against_temperature() -> None:
     assert {row["step"]: row["title"] for row in rows} == {0: "alpha = 0.1", 1: "alpha = 0.7"}
     (param,) = chart["params"]
     assert param["value"] == 1 and param["bind"]["max"] == 1 and param["bind"]["name"] == "alpha: "
+    curves, title = chart["layer"]
+    shown = curves["encoding"]["strokeDash"]
+    assert shown["legend"] == curves["encoding"]["color"]["legend"], "one legend, with dashes"
+    assert shown["legend"]["symbolType"] == "stroke" and shown["scale"]["domain"] == ["with"]
+    assert title["encoding"]["x"] == {"value": 0}, "seen where a phone's chart ends early"
 
 
 def test_a_backend_that_loads_with_the_first_figure_stays_interactive(

@@ -32,7 +32,7 @@ from distill_helpers.results import (
     validate,
     verdict,
 )
-from distill_helpers.verdicts import Claim
+from distill_helpers.verdicts import Claim, verdicts
 
 
 @dataclass
@@ -601,10 +601,25 @@ def test_a_lesson_chooses_verdicts_by_the_words_that_they_begin_with():
         a_claim("B rises there."),
         a_claim("C was seen.", "exploratory"),
     ]
-    assert results.verdict_rows(found, ["B rises there", "A"]) == [
-        ["B rises there.", "p", "r", "holds"],
-        ["A falls.", "p", "fall: -1.5 nats [-2.0, -1.0]; small", "holds"],
+    assert results.verdict_rows(found, {"B rises there": "0.1 points", "A": "0.5"}) == [
+        ["holds", "B rises there.", "p", "0.1 points", "r"],
+        ["holds", "A falls.", "p", "0.5", "fall: -1.5 nats [-2.0, -1.0]; small"],
     ]
-    for starts, message in ((["B rises"], "begins 2"), (["D"], "begins 0"), (["C"], "exploratory")):
+    ((_, claim, prediction, margin, _),) = results.verdict_rows(
+        found, {"A": "p"}, {"falls": "sinks", "p": "less"}
+    )
+    assert (claim, prediction, margin) == ("A sinks.", "less", "less")
+    for start, message in (("B rises", "begins 2"), ("D", "begins 0"), ("C", "exploratory")):
         with pytest.raises(ValueError, match=message):
-            results.verdict_rows(found, starts)
+            results.verdict_rows(found, {start: "0.1"})
+
+
+def test_a_lesson_says_in_words_what_a_correction_took_away():
+    strong, *noise = ([0.004, 0.009, 0.001, 0.012, 0.006], *[[-0.01, 0.01, 0.02, -0.02, 0.0]] * 24)
+    estimates = [statistics.mean_estimate(values) for values in (strong, *noise)]
+    judged = verdicts([Claim(str(i), e, "greater", 0.001) for i, e in enumerate(estimates)])
+    assert judged[0].remark.startswith("alone it would be *holds*")
+    row = a_claim("A.", judged[0].verdict, result=f"d: 0.006 points; {judged[0].remark}")
+    assert results.verdict_rows([row], {"A": "m"})[0][-1] == (
+        "d: 0.006 points; *holds* does not survive the correction for testing 25 claims at once"
+    )

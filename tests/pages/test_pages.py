@@ -156,7 +156,7 @@ def test_page_stands_alone_light_and_dark_wide_and_on_a_phone(browser, page):
 
 
 @pytest.mark.parametrize("page", LIVE)
-def test_slider_moves_the_live_chart(browser, page):
+def test_a_slider_or_buttons_move_the_live_chart(browser, page):
     for size in (WIDE, PHONE):
         tab, complaints = open_page(browser, page)
         tab.set_viewport_size(size)
@@ -168,15 +168,16 @@ def test_slider_moves_the_live_chart(browser, page):
             box, room = svg.bounding_box(), chart.bounding_box()
             assert box["width"] > 100 and box["height"] > 80
             assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
-            slider = chart.query_selector("input[type=range]")
-            assert slider is not None, f"{page}: a live chart without a slider"
-            slider.focus()
+            control = chart.query_selector("input[type=range], input[type=radio]")
+            assert control is not None, f"{page}: a live chart without a slider or buttons"
+            control.focus()
             ends = []
-            for key in ("Home", "End"):
+            sliding = control.get_attribute("type") == "range"
+            for key in ("Home", "End") if sliding else ("ArrowDown", "ArrowDown"):
                 tab.keyboard.press(key)
                 tab.wait_for_timeout(150)
                 ends.append(chart.query_selector("svg").inner_html())
-            assert ends[0] != ends[1], f"{page}: slider does nothing"
+            assert ends[0] != ends[1], f"{page}: the control does nothing"
         assert not complaints
         tab.context.close()
 
