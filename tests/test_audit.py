@@ -495,7 +495,8 @@ def test_mixed_inputs_are_not_accused():
         return ALPHA * T**2 * kl(log_q(z, T), p(v, T)) + (1 - ALPHA) * hard
 
     report = audit(step=step)
-    assert report.ok and "mixed" in report["soft part"].reason
+    assert report.ok and "mixed" in report["labels"].reason
+    assert report.effective.alpha == pytest.approx(ALPHA, rel=1e-6)
 
 
 def test_inputs_changed_on_the_way_keep_their_order():
