@@ -17,6 +17,19 @@ examples:
 """
 
 
+SWEEPS = """
+examples:
+  distill sweep 09-evidence --grid num_laws=4 --grid random_state=0:2 --out sweep-09
+  distill sweep 04-evidence --grid temperature=1,2,3,5,10 --grid random_state=0:20 --out sweep-04
+  distill sweep 04-evidence --grid temperature=1,2,3 --out sweep-04 \\
+      --scheduler tcp://10.0.0.1:8786
+
+0:20 is 0 to 19. Stopped, or killed: the same command runs what is missing. A grid may grow: what
+is done stays done. Exit code 0: all points are done; 1: the command, the folder or the engine was
+at fault, or points failed (points.csv says of what).
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say it in one line, with the way out."""
@@ -115,19 +128,49 @@ def _parser() -> argparse.ArgumentParser:
         help="accuracy that the student must surely reach, such as 0.95",
     )
     how.add_argument("--seed", type=int, default=0, help="of splits and networks (0)")
+    _add_sweep(commands)
     return parser
+
+
+def _add_sweep(commands: Any) -> None:
+    add = commands.add_parser(
+        "sweep",
+        help="one chapter at every point of a grid, in parallel",
+        description="Run a chapter at every point of a grid and gather its results in one table.",
+        epilog=SWEEPS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    option: Any = add.add_argument
+    option("chapter", help="such as 04-evidence; it must record results")
+    option(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="a parameter and its values: 1,2,3 or 0:20 or [64,32],[16]; once for each parameter",
+    )
+    option("--out", required=True, metavar="DIR", help="a folder, new or of this sweep")
+    option("--workers", type=int, metavar="N", help="processes here (as many as processors)")
+    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster, to run there instead")
+    option("--retry-failed", action="store_true", help="run points again that failed")
+    option("--timeout", type=float, metavar="S", help="seconds that a point may take (no limit)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0, or 1 and one line on the error stream."""
     args = _parser().parse_args(arguments)
     try:
-        return _report(args)
-    except (TypeError, ValueError, OSError, ImportError, ArithmeticError) as error:
+        return {"report": _report, "sweep": _sweep}[args.command](args)
+    except (TypeError, ValueError, OSError, ImportError, ArithmeticError, RuntimeError) as error:
         print(f"distill: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("distill: stopped; nothing was written", file=sys.stderr)
+        left = (
+            "what is done is kept; run the same command to go on"
+            if args.command == "sweep"
+            else "nothing was written"
+        )
+        print(f"distill: stopped; {left}", file=sys.stderr)
         return 130
 
 
@@ -169,6 +212,26 @@ def _report(args: argparse.Namespace) -> int:
     made.write(args.out)
     print(made)
     print(f"\nThe page: {args.out}/report.html; the student: student.onnx, student.c, student.py")
+    return 0
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    from distill_helpers import sweeps
+
+    outcome = sweeps.sweep(
+        args.chapter,
+        args.grid,
+        args.out,
+        workers=args.workers,
+        scheduler=args.scheduler,
+        retry_failed=args.retry_failed,
+        timeout=args.timeout,
+        progress=sys.stderr.isatty(),
+    )
+    if outcome.failed:
+        print(f"distill: {outcome}", file=sys.stderr)
+        return 1
+    print(f"{outcome}\nThe page: {args.out}/index.html; the table: results.csv, results.parquet")
     return 0
 
 
