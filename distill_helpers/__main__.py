@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 EXAMPLES = """
@@ -17,16 +20,46 @@ examples:
 """
 
 
-SWEEPS = """
+RUN_EXAMPLES = """
+examples:
+  distill run 09-evidence -p num_laws 4 --html
+  distill run 00 -p temperature 2 -p student_hidden 16,8 --out colder --timeout 600
+
+A value is read by its parameter's declared type (distill params CHAPTER), not guessed from its
+text. DIR gets CHAPTER.ipynb, and CHAPTER.html with --html, once the run has reached its end; a run
+that failed leaves CHAPTER.failed.ipynb beside an earlier good one.
+
+exit codes:
+  0    the chapter ran to its end
+  1    refused before it began, and nothing was written: the last line says what would do
+  2    a cell failed, its kernel died or the time ran out: the last line says where
+  130  stopped from the keyboard
+"""
+PARAMS_EXAMPLES = """
+examples:
+  distill params 00
+  distill params what-soft-targets-buy
+"""
+LIST_EXAMPLES = """
+examples:
+  distill list
+"""
+SWEEP_EXAMPLES = """
 examples:
   distill sweep 09-evidence --grid num_laws=4 --grid random_state=0:2 --out sweep-09
   distill sweep 04-evidence --grid temperature=1,2,3,5,10 --grid random_state=0:20 --out sweep-04
   distill sweep 04-evidence --grid temperature=1,2,3 --out sweep-04 \\
       --scheduler tcp://10.0.0.1:8786
 
-0:20 is 0 to 19. Stopped, or killed: the same command runs what is missing. A grid may grow: what
-is done stays done. Exit code 0: all points are done; 1: the command, the folder or the engine was
-at fault, or points failed (points.csv says of what).
+0:20 is 0 to 19. DIR gets results.csv and results.parquet (one row for each result of each point),
+points.csv, index.html and each executed notebook. Stopped or killed: the same command runs what is
+missing. A grid may grow: what is done stays done.
+
+exit codes:
+  0    all points are done
+  1    refused before it began: the last line says what would do
+  2    points failed (points.csv says of what), or the scheduler went away; the rest is kept
+  130  stopped from the keyboard; what is done is kept
 """
 
 
@@ -128,20 +161,54 @@ def _parser() -> argparse.ArgumentParser:
         help="accuracy that the student must surely reach, such as 0.95",
     )
     how.add_argument("--seed", type=int, default=0, help="of splits and networks (0)")
-    _add_sweep(commands)
+    add.set_defaults(does=_report)
+    _add_runs(commands)
     return parser
 
 
-def _add_sweep(commands: Any) -> None:
-    add = commands.add_parser(
-        "sweep",
-        help="one chapter at every point of a grid, in parallel",
-        description="Run a chapter at every point of a grid and gather its results in one table.",
-        epilog=SWEEPS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+def _add_runs(commands: Any) -> None:
+    """Add the commands for the book's own chapters."""
+
+    def command(name: str, does: Any, help: str, examples: str) -> Any:
+        made = commands.add_parser(
+            name,
+            help=help,
+            description=f"{help[0].upper()}{help[1:]}.",
+            epilog=examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(does=does)
+        return made
+
+    run = command("run", _run, "execute one chapter with parameters of your own", RUN_EXAMPLES)
+    run.add_argument("chapter", help="as distill list names it: 00, or 00-evidence")
+    run.add_argument(
+        *("-p", "--parameter"),
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="once for each parameter; the others keep their defaults",
     )
-    option: Any = add.add_argument
-    option("chapter", help="such as 04-evidence; it must record results")
+    run.add_argument("--html", action="store_true", help="render the page too, as one file")
+    run.add_argument("--out", default="runs", metavar="DIR", help="where to write (runs)")
+    run.add_argument("--timeout", type=float, metavar="S", help="seconds the run may take")
+    for flag in ("-y", "-r"):  # papermill's, which guess a type, or none
+        run.add_argument(flag, nargs="+", action=_Guessing, help=argparse.SUPPRESS)
+    params = command("params", _params, "show what a chapter may be given", PARAMS_EXAMPLES)
+    params.add_argument("chapter", help="as distill list names it: 00, or 00-evidence")
+    sweep = _add_sweep(command)
+    every = command("list", _list, "show the chapters that can be run", LIST_EXAMPLES)
+    for made in (run, every, sweep):
+        made.add_argument(
+            "--notebooks", metavar="DIR", help="the book's notebooks, where they are not found"
+        )
+
+
+def _add_sweep(command: Any) -> Any:
+    sweep = command("sweep", _sweep, "run one chapter at every point of a grid", SWEEP_EXAMPLES)
+    option: Any = sweep.add_argument
+    option("chapter", help="as distill list names it; it must record results: 04-evidence")
     option(
         "--grid",
         action="append",
@@ -153,16 +220,39 @@ def _add_sweep(commands: Any) -> None:
     option("--workers", type=int, metavar="N", help="processes here (as many as processors)")
     option("--scheduler", metavar="ADDRESS", help="of a Dask cluster, to run there instead")
     option("--retry-failed", action="store_true", help="run points again that failed")
-    option("--timeout", type=float, metavar="S", help="seconds that a point may take (no limit)")
+    option("--timeout", type=float, metavar="S", help="seconds a point may take (no limit)")
+    return sweep
+
+
+class _Guessing(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Refuse an option of papermill's."""
+        parser.error(
+            f"{self.option_strings[0]} is papermill's; write -p NAME VALUE, which is read by the "
+            "parameter's declared type"
+        )
+
+
+def _values_whole(arguments: Sequence[str]) -> list[str]:
+    """Mark names and values of -p, so that one that begins with a hyphen is no option."""
+    made, left = [], 0
+    for argument in arguments:
+        made.append("=" + argument if left else argument)
+        left = left - 1 if left else 2 * (argument in ("-p", "--parameter"))
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; 0, or 1 and one line on the error stream."""
-    args = _parser().parse_args(arguments)
+    """Run the command line; 0, or another number and one line on the error stream."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given[:1] == ["run"]:
+        given = _values_whole(given)
+    args = _parser().parse_args(given)
     try:
-        return {"report": _report, "sweep": _sweep}[args.command](args)
-    except (TypeError, ValueError, OSError, ImportError, ArithmeticError, RuntimeError) as error:
-        print(f"distill: {' '.join(str(error).split())}", file=sys.stderr)
+        return int(args.does(args))
+    except (TypeError, ValueError, OSError, ImportError, ArithmeticError) as error:
+        for line in str(error).splitlines() if args.does in (_run, _sweep) else [str(error)]:
+            print(f"distill: {' '.join(line.split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         left = (
@@ -218,20 +308,124 @@ def _report(args: argparse.Namespace) -> int:
 def _sweep(args: argparse.Namespace) -> int:
     from distill_helpers import sweeps
 
-    outcome = sweeps.sweep(
-        args.chapter,
-        args.grid,
-        args.out,
-        workers=args.workers,
-        scheduler=args.scheduler,
-        retry_failed=args.retry_failed,
-        timeout=args.timeout,
-        progress=sys.stderr.isatty(),
-    )
+    try:
+        outcome = sweeps.sweep(
+            _chapter(args.chapter),
+            args.grid,
+            args.out,
+            workers=args.workers,
+            scheduler=args.scheduler,
+            retry_failed=args.retry_failed,
+            timeout=args.timeout,
+            folder=Path(args.notebooks) if args.notebooks else None,
+            progress=sys.stderr.isatty(),
+        )
+    except sweeps.Stopped as error:
+        print(f"distill: {error}", file=sys.stderr)
+        return 2
     if outcome.failed:
         print(f"distill: {outcome}", file=sys.stderr)
-        return 1
+        return 2
     print(f"{outcome}\nThe page: {args.out}/index.html; the table: results.csv, results.parquet")
+    return 0
+
+
+def _run(args: argparse.Namespace) -> int:
+    from distill_helpers import parameters  # nothing else until they have been checked
+
+    chapter = _chapter(args.chapter)
+    texts: dict[str, str] = {}
+    for name, value in ((name[1:], value[1:]) for name, value in args.parameter):
+        if name in texts:
+            raise ValueError(
+                f"{name} is given twice, as {texts[name]} and {value}; it must be given once."
+            )
+        texts[name] = value
+    values = parameters.parse(chapter, texts)
+
+    from distill_helpers import runs
+
+    folder = Path(args.notebooks) if args.notebooks else None
+    runs.find(chapter, folder)
+    runs.can_run(html=args.html)
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    kept, failed = out / f"{chapter}.ipynb", out / f"{chapter}.failed.ipynb"
+    start = time.monotonic()
+    try:
+        notebook = runs.execute(
+            chapter,
+            values,
+            timeout=args.timeout,
+            folder=folder,
+            progress=sys.stderr.isatty(),
+        )
+    except runs.RunFailed as error:
+        _replace(failed, error.notebook)
+        print(f"distill: {error}; what ran is in {failed}", file=sys.stderr)
+        return 2
+    written = [(kept, notebook)]
+    if args.html:
+        written.append((kept.with_suffix(".html"), runs.page(notebook).encode("utf-8")))
+    for path, content in written:
+        _replace(path, content)
+    failed.unlink(missing_ok=True)
+    print(f"{' and '.join(str(path) for path, _ in written)}: {time.monotonic() - start:.0f} s")
+    return 0
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file beside its place and move it there whole."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _chapter(name: str) -> str:
+    """Return the key of a chapter; ValueError with the way out where there is none."""
+    from distill_helpers import parameters
+
+    if name in parameters.CHAPTERS:
+        return name
+    if name.endswith(".ipynb"):
+        raise ValueError(
+            f"chapter is {name!r}, a file; give the chapter's name, such as 00, and all of its "
+            "parameters again (distill list shows the names)"
+        )
+    raise ValueError(
+        f"chapter is {name!r}; it must be one of {', '.join(parameters.CHAPTERS)} "
+        "(distill list says what they are)"
+    )
+
+
+def _params(args: argparse.Namespace) -> int:
+    from distill_helpers.parameters import CHAPTERS, typed
+
+    entries = CHAPTERS[_chapter(args.chapter)]
+    name_width = max(map(len, entries))
+    width = max(len(typed(entry.default)) for entry in entries.values())
+    print(f"chapter {args.chapter}: each parameter, its default, what it may be and what it is\n")
+    for name, entry in entries.items():
+        print(f"{name:{name_width}}  {typed(entry.default):{width}}  {entry.rule}")
+        print(f"{'':{name_width}}  {'':{width}}  {entry.help}")
+    return 0
+
+
+def _list(args: argparse.Namespace) -> int:
+    from distill_helpers import runs
+
+    found = runs.chapters(Path(args.notebooks) if args.notebooks else None)
+    if not found:
+        raise ValueError(
+            f"there are no notebooks of the book in {args.notebooks or 'sight'}; "
+            "name their folder: distill list --notebooks DIR"
+        )
+    width = max(map(len, found))
+    for chapter, path in found.items():
+        print(f"{chapter:{width}}  {runs.title(path)}")
     return 0
 
 

@@ -10,12 +10,20 @@ import ast
 import difflib
 import math
 import numbers
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 _LITERALS = (bool, int, float, complex, str, bytes, list, tuple, dict, set, type(None))
+# numbers as people write them; a leading zero or an underscore is read in two ways elsewhere
+_WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
+_DECIMAL = re.compile(
+    r"[+-]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][+-]?[0-9]+)?|[+-]?\.?(nan|inf)"
+)
+_OCTAL = re.compile(r"0[0-7]+")
+_BRACKETS = re.compile(r"\[([^][()]*)\]|\(([^][()]*)\)")
 _IPYTHON_NAMES = {"In", "Out"}
 _KINDS = {
     bool: "a truth value",
@@ -440,7 +448,7 @@ def check(chapter: str, namespace: MutableMapping[str, Any]) -> None:
     Traceback (most recent call last):
     distill_helpers.parameters.ParameterError: temprature is no parameter of chapter 00; rename it to temperature.
     """  # noqa: E501
-    table = _table(chapter)
+    table = known(chapter)
     faults = []
     accepted = {}
     for name, parameter in table.items():
@@ -485,7 +493,7 @@ def complete(chapter: str, given: Mapping[str, Any]) -> dict[str, Any]:
     >>> complete("09-evidence", {"num_laws": 50})
     {'random_state': 9, 'num_laws': 50}
     """
-    table = _table(chapter)
+    table = known(chapter)
     faults = []
     accepted = {}
     for name, parameter in table.items():
@@ -500,23 +508,72 @@ def complete(chapter: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse(chapter: str, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Read parameters from text, each by its declared type, and check them."""
-    table = _table(chapter)
-    values: dict[str, Any] = {}
+    """Read parameters from text, each by its declared type, and check them.
+
+    The type is known, so nothing is guessed from the text: `no` is a word, `1e-3` a number and
+    `64,32` a list. What papermill's ``-p`` and ``-y`` read as two values (`010` is 10 and 8, `1:30`
+    a word and 90, `2_0` 20 and 20 or a word) is refused.
+
+    Parameters
+    ----------
+    chapter
+        A key of `CHAPTERS`.
+    texts
+        Text by the parameter's name.
+
+    Returns
+    -------
+    dict of str to Any
+        The values of these parameters, as the plain type that the chapter expects.
+
+    Raises
+    ------
+    ParameterError
+        With one line for each fault: what was typed, why it will not do, and what would.
+
+    Examples
+    --------
+    >>> parse("00", {"temperature": "1e-3", "student_hidden": "[8, 4]", "num_seeds": "5"})
+    {'temperature': 0.001, 'student_hidden': [8, 4], 'num_seeds': 5}
+    >>> parse("00", {"num_seeds": "010"})
+    Traceback (most recent call last):
+    distill_helpers.parameters.ParameterError: num_seeds is '010', which is 10 to some and 8 to others; it must be a whole number from 2 to 200 (students). Write -p num_seeds 10 or -p num_seeds 8.
+    """  # noqa: E501
+    table = known(chapter)
+    faults = []
+    accepted = {}
     for name, text in texts.items():
-        kind = table[name].kind if name in table else str
-        values[name] = text if kind is str else _meant_text(text, kind)
-    accepted = complete(chapter, values)
-    return {name: accepted[name] for name in texts}
+        if name not in table:
+            faults.append(_no_parameter(name, chapter))
+            continue
+        value = _fitting(_read(text, table[name].kind), table[name])
+        if value is None:
+            faults.append(_unfit_text(name, text, table[name]))
+        accepted[name] = value
+    if faults:
+        raise ParameterError("\n".join(faults))
+    return accepted
 
 
-def _meant_text(text: str, kind: type) -> Any:
-    try:
-        if kind is list:
-            return [int(part) for part in text.strip("[]() ").split(",") if part.strip()]
-        return kind(text)
-    except ValueError:
-        return text
+def known(chapter: str) -> dict[str, Parameter]:
+    """Return the parameters of a chapter, or raise with one line that lists the chapters."""
+    if chapter not in CHAPTERS:
+        raise ValueError(
+            f"chapter is {chapter!r}; it must be one of {', '.join(CHAPTERS)}. "
+            "Give a new chapter its entry in distill_helpers.parameters.CHAPTERS."
+        )
+    return CHAPTERS[chapter]
+
+
+def typed(value: Any) -> str:
+    """Write a value as it is typed after ``-p NAME``.
+
+    Examples
+    --------
+    >>> typed([64, 32]), typed(3.0)
+    ('64,32', '3.0')
+    """
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def at_defaults(chapter: str, namespace: Mapping[str, Any]) -> bool:
@@ -536,16 +593,7 @@ def at_defaults(chapter: str, namespace: Mapping[str, Any]) -> bool:
     >>> at_defaults("00", run), at_defaults("00", run | {"alpha": 1.0})
     (True, False)
     """
-    return all(namespace[name] == parameter.default for name, parameter in _table(chapter).items())
-
-
-def _table(chapter: str) -> dict[str, Parameter]:
-    if chapter not in CHAPTERS:
-        raise ValueError(
-            f"chapter is {chapter!r}; it must be one of {', '.join(CHAPTERS)}. "
-            "Give a new chapter its entry in distill_helpers.parameters.CHAPTERS."
-        )
-    return CHAPTERS[chapter]
+    return all(namespace[name] == parameter.default for name, parameter in known(chapter).items())
 
 
 def _no_parameter(name: str, chapter: str) -> str:
@@ -638,6 +686,38 @@ def _assigned(source: str) -> set[str]:
         for node in ast.walk(ast.Module(body, []))
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
     }
+
+
+def _read(text: str, kind: type) -> Any:
+    """Return what a text means where this kind is declared; the text itself where it means none."""
+    text = text.strip()
+    if kind is int and _WHOLE.fullmatch(text) and len(text) < 400:  # int() has a limit of its own
+        return int(text)
+    if kind is float and (_WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text)):
+        return float(text)
+    if kind is list:
+        inner = _BRACKETS.fullmatch(text)
+        parts = (inner[1] or inner[2] or "" if inner else text).split(",")
+        if len(parts) > 1 and not parts[-1].strip():
+            del parts[-1]  # (64,) is a list of one
+        return [_read(part, int) for part in parts] if any(map(str.strip, parts)) else []
+    return text
+
+
+def _unfit_text(name: str, text: str, parameter: Parameter) -> str:
+    """Say in one line what is wrong with a text from the command line, and what would do."""
+    aside, way_out = "", parameter.hint or f"The default is {typed(parameter.default)}."
+    readings = []
+    if _OCTAL.fullmatch(text.strip()):
+        readings = [str(int(text)), str(int(text, 8))]
+        aside = f", which is {' to some and '.join(readings)} to others"
+        readings = [r for r in readings if _fitting(_read(r, parameter.kind), parameter)]
+    else:
+        meant = _meant(text, parameter)
+        readings = [] if meant is None else [typed(meant)]
+    if readings:
+        way_out = f"Write {' or '.join(f'-p {name} {reading}' for reading in readings)}."
+    return f"{name} is {_shown(text)}{aside}; it must be {parameter.rule}. {way_out}"
 
 
 def _plain(number: float) -> str:

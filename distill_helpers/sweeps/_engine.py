@@ -54,9 +54,9 @@ class Engine:
 
     Raises
     ------
-    Stopped
-        In one line: nothing answers at the address, or a worker has another package or pin. Before
-        any task is sent.
+    ValueError
+        In one line, before any task is sent: nothing answers at the address, or a worker has
+        another package or pin.
     """
 
     def __init__(
@@ -170,7 +170,7 @@ class Engine:
             name = names.pop(future.key)
             if future.status == "finished":
                 if "refused" in value:
-                    raise self._refused(value["worker"], value["refused"])
+                    raise Stopped(_refused(value["worker"], value["refused"]))
                 yield Answer(name, value.get("value"), value.get("error", ""), value["worker"])
             elif future.status == "error":
                 yield Answer(name, None, _died(value[1]), "")
@@ -194,16 +194,11 @@ class Engine:
         found = self.client.run(_about.here, on_error="return")
         for worker, theirs in found.items():
             if isinstance(theirs, BaseException):
-                raise self._refused(worker, f"no distill_helpers of this kind ({_line(theirs)})")
+                theirs_is = f"no distill_helpers of this kind ({_line(theirs)})"
+                raise ValueError(_refused(worker, theirs_is))
             differs = _about.differences(theirs, self.expected)
             if differs:
-                raise self._refused(worker, differs)
-
-    def _refused(self, worker: str, differs: str) -> Stopped:
-        return Stopped(
-            f"the worker {worker} is refused: it has {differs}; install there what is here (the "
-            "same commit, with -c constraints.txt), or stop that worker, and run this again"
-        )
+                raise ValueError(_refused(worker, differs))
 
     def _gone(self) -> Stopped:
         return Stopped(
@@ -215,6 +210,13 @@ class Engine:
         with contextlib.suppress(Exception):
             if self.client.status == "running":
                 self.client.unregister_worker_plugin(self.luggage)
+
+
+def _refused(worker: str, differs: str) -> str:
+    return (
+        f"the worker {worker} is refused: it has {differs}; install there what is here (the same "
+        "commit, with -c constraints.txt), or stop that worker, and run the same command"
+    )
 
 
 def processors() -> int:
@@ -246,7 +248,7 @@ def _client(address: str) -> Any:
     try:
         return Client(address, timeout=10, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise Stopped(
+        raise ValueError(
             f"no scheduler answers at {address!r} ({_line(error)}); start one with `dask "
             "scheduler`, and give the address that it prints, such as tcp://10.0.0.1:8786"
         ) from None

@@ -14,10 +14,12 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-from distill_helpers import results
 from distill_helpers.sweeps._grid import Grid, key
+
+if TYPE_CHECKING:
+    from distill_helpers.results import Recorded
 
 SCHEMA = 1
 _COLUMNS = ("result", "unit", "value", "low", "high", "level", "n")
@@ -102,7 +104,7 @@ class Store:
         self,
         point: Mapping[str, Any],
         notebook: bytes,
-        found: Mapping[str, results.Recorded],
+        found: Mapping[str, Recorded],
         **how: Any,
     ) -> None:
         """Keep a point that came to its end; `how` says where and how long it ran."""
@@ -238,7 +240,7 @@ def _digest(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _plain(name: str, entry: results.Recorded) -> dict[str, Any]:
+def _plain(name: str, entry: Recorded) -> dict[str, Any]:
     """Return a result as a row; no ends where it has no interval, infinite ones where it is open."""
     bare = entry.level is None and entry.low == entry.high == entry.value
     return {

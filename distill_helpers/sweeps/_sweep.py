@@ -57,6 +57,7 @@ def sweep(
     scheduler: str | None = None,
     retry_failed: bool = False,
     timeout: float | None = None,
+    folder: Path | None = None,
     progress: bool = False,
 ) -> Outcome:
     """Run a chapter at every point of a grid, and gather its named results in one table.
@@ -79,6 +80,8 @@ def sweep(
         Run points again that failed before.
     timeout
         Seconds that a point may take; longer ones count as failed.
+    folder
+        Where the notebooks are; see `runs.chapters`.
     progress
         Draw a bar on the error stream; else a line a minute.
 
@@ -89,15 +92,18 @@ def sweep(
     Raises
     ------
     ValueError
-        In one line, before anything runs: the grid, the chapter, the folder.
+        In one line, before anything runs: the grid, the chapter, the folder, no scheduler, a
+        worker with another package or pin.
     Stopped
-        In one line: no scheduler, or a worker with another package or pin; the tables hold what had
-        come back.
+        In one line: the scheduler went away on the way, or a worker of another kind came; the
+        tables hold what had come back.
     """
     asked = read_grid(chapter, grid)
     if workers is not None and workers < 1:
         raise ValueError(f"workers is {workers}; it must be 1 or more")
-    notebook, files = _files(chapter)
+    if timeout is not None and not timeout > 0:
+        raise ValueError(f"timeout is {timeout:g}; it must be above 0 seconds")
+    notebook, files = _files(chapter, folder)
     about = _about.numbers(_about.here()) | {
         "notebook": _about.code_of(files[notebook]),
         "tables": _about.contents({n: c for n, c in files.items() if n != notebook}),
@@ -182,16 +188,12 @@ def _checked(notebook: bytes, parameters: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _files(chapter: str) -> tuple[str, dict[str, bytes]]:
+def _files(chapter: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
     """Return the notebook's path and all files that a run needs, by path below their folder."""
-    known = runs.chapters()
-    if chapter not in known:
-        raise ValueError(
-            f"there is no notebook of chapter {chapter!r}; "
-            + (f"choose one of {', '.join(known)}" if known else "run this beside notebooks/")
-        )
-    path = known[chapter]
-    root = next(parent.parent for parent in path.parents if parent.name == "notebooks")
+    path = runs.find(chapter, folder)
+    if folder is None:
+        folder = next(parent for parent in path.parents if parent.name == "notebooks")
+    known = runs.chapters(folder)
     content = json.loads(path.read_bytes())
     code = ["".join(c["source"]) for c in content["cells"] if c["cell_type"] == "code"]
     if not any(_RECORDS.search(source) for source in code):
@@ -201,11 +203,11 @@ def _files(chapter: str) -> tuple[str, dict[str, bytes]]:
     for cell in content["cells"]:
         if cell["cell_type"] == "code":
             cell["outputs"], cell["execution_count"] = [], None  # half of the bytes, and stale
-    name = path.relative_to(root).as_posix()
+    name = f"notebooks/{path.relative_to(folder).as_posix()}"
     files = {name: json.dumps(content).encode()}
-    for table in sorted((root / "studies").glob("*")):
+    for table in sorted((folder.resolve().parent / "studies").glob("*")):
         if table.suffix in (".csv", ".py"):
-            files[table.relative_to(root).as_posix()] = table.read_bytes()
+            files[f"studies/{table.name}"] = table.read_bytes()
     return name, files
 
 
