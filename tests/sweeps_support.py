@@ -85,5 +85,38 @@ def distill(place: Path, *arguments: object, **more: str) -> subprocess.Complete
         **command(place, *arguments, **more),  # type: ignore[call-overload]
         capture_output=True,
         encoding="utf-8",
-        timeout=600,
+        timeout=3_000,
     )
+
+
+def entropy(folder: Path, same: int) -> bytes:
+    """Return what no two calls return (a task of the engine)."""
+    return os.urandom(8)
+
+
+def pause(folder: Path, seconds: float) -> float:
+    """Wait (a task of the engine)."""
+    import time
+
+    time.sleep(seconds)
+    return seconds
+
+
+def luggage(folder: Path, name: str) -> bytes:
+    """Return what the engine brought (a task of the engine)."""
+    return (folder / name).read_bytes()
+
+
+def threads(folder: Path) -> str:
+    """Return what a worker's kernels inherit (a task of the engine)."""
+    return os.environ["OMP_NUM_THREADS"]
+
+
+def broken(folder: Path) -> None:
+    """Fail (a task of the engine)."""
+    raise ValueError("two\nlines")
+
+
+def deadly(folder: Path) -> None:
+    """Take the worker along (a task of the engine)."""
+    os.kill(os.getpid(), 9)

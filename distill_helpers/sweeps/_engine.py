@@ -164,7 +164,7 @@ class Engine:
                     alone = time.monotonic()
                     if not self.client.scheduler_info(n_workers=0)["n_workers"]:
                         self._say(f"{self.address} has no workers; waiting for one")
-                time.sleep(0.02)
+                time.sleep(0.05)
                 continue
             future, value = next(ended)
             name = names.pop(future.key)

@@ -112,9 +112,7 @@ def _values(chapter: str, name: str, text: str) -> list[Any]:
     return found
 
 
-def _span(
-    chapter: str, name: str, text: str, first: str, last: str, step: str | None
-) -> list[Any]:
+def _span(chapter: str, name: str, text: str, first: str, last: str, step: str | None) -> list[Any]:
     _value(chapter, name, first)  # an unknown name is worth saying before an empty range
     if step is not None and int(step) == 0:
         raise ValueError(f"--grid {name}={text} has a step of 0; write 0:20 or 0:20:5")

@@ -244,9 +244,7 @@ def _axes(grid: Grid) -> tuple[str, str | None]:
 
 def _chart(grid: Grid, name: str, rows: Sequence[Row]) -> str:
     told = _text(describe(grid, name, rows))
-    picture = svg(draw(grid, name, rows)).replace(
-        "<svg", f'<svg role="img" aria-label="{told}"', 1
-    )
+    picture = svg(draw(grid, name, rows)).replace("<svg", f'<svg role="img" aria-label="{told}"', 1)
     return f"<figure>{picture}</figure>"
 
 
@@ -274,8 +272,10 @@ def _summary(grid: Grid, states: Mapping[str, Sequence[Row]]) -> str:
     seconds = [p["seconds"] for p in states["done"] if p["seconds"] is not None]
     if seconds:
         middle = sorted(seconds)[len(seconds) // 2]
-        told += f"; a point takes {middle:.0f} s (median)" if middle >= 10 else (
-            f"; a point takes {middle:.1f} s (median)"
+        told += (
+            f"; a point takes {middle:.0f} s (median)"
+            if middle >= 10
+            else (f"; a point takes {middle:.1f} s (median)")
         )
     return (
         f"{_text(axes)}. {_text(told)}. The numbers are in <code>results.csv</code> and "

@@ -54,7 +54,7 @@ class Store:
             raise ValueError(f"{self.out} is a file; name a folder for the sweep")
         if self.out.is_dir() and not head.exists() and self._foreign():
             raise ValueError(
-                f"{self.out} holds {self._foreign()}, which is no part of a sweep; name a new folder"
+                f"{self.out} holds {self._foreign()}, no part of a sweep; name a new folder"
             )
         self.out.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(self.out / ".lock")
@@ -95,7 +95,9 @@ class Store:
     def failed(self, point: Mapping[str, Any]) -> dict[str, Any] | None:
         """Return how a point failed, or None."""
         try:
-            found = json.loads((self.out / "failed" / f"{key(self.chapter, point)}.json").read_bytes())
+            found = json.loads(
+                (self.out / "failed" / f"{key(self.chapter, point)}.json").read_bytes()
+            )
         except (OSError, ValueError):
             return None
         return found if isinstance(found, dict) and "error" in found else None
@@ -168,7 +170,11 @@ class Store:
         """Name something in the folder that no sweep has put there."""
         own = {".lock", "points", "notebooks", "failed"}
         return next(
-            (p.name for p in sorted(self.out.iterdir()) if p.name not in own and p.suffix != ".part"),
+            (
+                p.name
+                for p in sorted(self.out.iterdir())
+                if p.name not in own and p.suffix != ".part"
+            ),
             "",
         )
 
@@ -241,7 +247,7 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _plain(name: str, entry: Recorded) -> dict[str, Any]:
-    """Return a result as a row; no ends where it has no interval, infinite ones where it is open."""
+    """Return a result as a row: no ends without an interval, an infinite one where it is open."""
     bare = entry.level is None and entry.low == entry.high == entry.value
     return {
         "result": name,

@@ -171,9 +171,7 @@ def _run(
                 store.fail(parameters, error, worker=answer.worker)
             else:
                 how = {name: answer.value[name] for name in ("seconds", "machine")}
-                store.save(
-                    parameters, answer.value["notebook"], found, worker=answer.worker, **how
-                )
+                store.save(parameters, answer.value["notebook"], found, worker=answer.worker, **how)
             bar.step(failed=bool(error))
 
 
@@ -215,7 +213,7 @@ def _tell(store: Store, asked: Grid, about: dict[str, str]) -> Outcome:
     """Write tables and page of what is there."""
     rows, points = store.tables(asked)
     write(store.out / "index.html", page(asked, rows, points, about).encode("utf-8"))
-    count = {state: 0 for state in ("done", "failed", "missing")}
+    count = dict.fromkeys(("done", "failed", "missing"), 0)
     for one in points:
         count[one["state"]] += 1
     return Outcome(store.out, **count)

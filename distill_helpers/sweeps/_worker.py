@@ -64,7 +64,7 @@ def task(
     worker = get_worker()
     told: dict[str, Any] = {"worker": worker.address}
     differs = _about.differences(_about.here(), expected)
-    plugin = worker.plugins.get(luggage)
+    plugin: Any = worker.plugins.get(luggage)
     if differs or plugin is None:
         return told | {"refused": differs or "not the sweep's files"}
     for name, value in settings.items():
