@@ -23,7 +23,7 @@ examples:
 RUN_EXAMPLES = """
 examples:
   distill run 09-evidence -p num_laws 4 --html
-  distill run 00 -p temperature 2 -p student_hidden 16,8 --out colder --timeout 600
+  distill run 09 -p num_laws 4 -p length 5 --out shift --timeout 600
 
 A value is read by its parameter's declared type (distill params CHAPTER), not guessed from its
 text. DIR gets CHAPTER.ipynb, and CHAPTER.html with --html, once the run has reached its end; a run
@@ -66,6 +66,8 @@ exit codes:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Say it in one line, with the way out."""
+        if message.startswith("unrecognized"):
+            message += ' (a value with spaces needs quotes: "64, 32")'
         print(f"distill: {message}; see {self.prog} --help", file=sys.stderr)
         sys.exit(1)
 
@@ -369,6 +371,8 @@ def _run(args: argparse.Namespace) -> int:
         written.append((kept.with_suffix(".html"), runs.page(notebook).encode("utf-8")))
     for path, content in written:
         _replace(path, content)
+    if not args.html:
+        kept.with_suffix(".html").unlink(missing_ok=True)  # of an earlier run's parameters
     failed.unlink(missing_ok=True)
     print(f"{' and '.join(str(path) for path, _ in written)}: {time.monotonic() - start:.0f} s")
     return 0

@@ -22,7 +22,7 @@ _WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(
     r"[+-]?((0|[1-9][0-9]*)?\.[0-9]+|(0|[1-9][0-9]*)\.?)([eE][+-]?[0-9]+)?|[+-]?\.?(nan|inf)"
 )
-_OCTAL = re.compile(r"0[0-7]+")
+_LEADING_ZERO = re.compile(r"0[0-9]+")
 _BRACKETS = re.compile(r"\[([^][()]*)\]|\(([^][()]*)\)")
 _IPYTHON_NAMES = {"In", "Out"}
 _KINDS = {
@@ -706,11 +706,16 @@ def _read(text: str, kind: type) -> Any:
 
 def _unfit_text(name: str, text: str, parameter: Parameter) -> str:
     """Say in one line what is wrong with a text from the command line, and what would do."""
-    aside, way_out = "", parameter.hint or f"The default is {typed(parameter.default)}."
+    aside, way_out = "", f"The default is {typed(parameter.default)}."
+    if parameter.hint and parameter.kind is not list:  # whose hint is Python's, with brackets
+        way_out = parameter.hint
     readings = []
-    if _OCTAL.fullmatch(text.strip()):
-        readings = [str(int(text)), str(int(text, 8))]
-        aside = f", which is {' to some and '.join(readings)} to others"
+    digits = text.strip()
+    if _LEADING_ZERO.fullmatch(digits) and len(digits) < 20:
+        octal = int(digits, 8) if not set(digits) & set("89") else int(digits)
+        readings = [str(number) for number in sorted({int(digits), octal}, reverse=True)]
+        if len(readings) > 1:
+            aside = f", which is {' to some and '.join(readings)} to others"
         readings = [r for r in readings if _fitting(_read(r, parameter.kind), parameter)]
     else:
         meant = _meant(text, parameter)

@@ -131,11 +131,7 @@ def find(chapter: str, folder: Path | None = None) -> Path:
 
 def title(path: Path) -> str:
     """Return a notebook's first heading."""
-    for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
-        for line in "".join(cell["source"]).splitlines():
-            if line.startswith("# ") and cell["cell_type"] == "markdown":
-                return line[2:].strip()
-    return path.stem
+    return _heading(json.loads(path.read_text(encoding="utf-8"))) or path.stem
 
 
 # -- a run ----------------------------------------------------------------------------------------
@@ -242,12 +238,16 @@ def execute(
             ),
             resources={"metadata": {"path": str(path.parent)}},
             extra_arguments=["--IPKernelApp.log_level=50"],  # it warns of its own transport
-            on_cell_complete=lambda **_: bar.update(),
         )
         client.log.setLevel(60)  # what it says of a failure is said once, below
+        fault, cell = "", None
         try:
-            client.execute(env=_environment())
-            fault = ""
+            # cell by cell: nbclient's own loop takes Ctrl-C for itself and then fails of it
+            with client.setup_kernel(env=_environment()):
+                for index, cell in enumerate(notebook.cells):
+                    number = client.code_cells_executed + 1
+                    client.execute_cell(cell, index, execution_count=number)
+                    bar.update()
         except CellTimeoutError:
             fault = f"it took more than {timeout:g} s; allow it more, or give it less to do"
         except DeadKernelError:
@@ -255,6 +255,8 @@ def execute(
         except CellExecutionError as error:
             lines = _ESCAPES.sub("", error.evalue).strip().splitlines() or [""]
             fault = f"{error.ename}: {lines[-1][:300]}"
+        if fault and cell is not None and not any("ename" in o for o in cell.outputs):
+            cell.execution_count = None  # it was begun, which is no run
     stop = results.unfinished(notebook)
     if fault or stop:
         told = "; ".join(part for part in (stop, fault) if part)
@@ -318,14 +320,12 @@ def page(notebook: bytes) -> str:
     from nbconvert.preprocessors import TagRemovePreprocessor
 
     whole = nbformat.reads(notebook.decode("utf-8"), as_version=4)
-    heading = ""
     for cell in whole.cells:
         if cell.cell_type == "markdown":
-            heading = heading or cell.source.lstrip("# ").partition("\n")[0]
             cell.source = _LINK.sub(r"\1", cell.source)
         for output in cell.get("outputs", []):
             _stand_alone(output, cell)
-    whole.metadata["title"] = heading
+    whole.metadata["title"] = _heading(whole)
     exporter = HTMLExporter(template_name="lab", raw_template=_TEMPLATE)
     exporter.register_preprocessor(
         TagRemovePreprocessor(
@@ -372,6 +372,14 @@ def _chapter(path: Path) -> str | None:
         return None
     told = next(filter(None, map(_CHECKED.search, sources)), None)
     return told[1] if told and told[1] in declared.CHAPTERS else None
+
+
+def _heading(notebook: Any) -> str:
+    for cell in notebook["cells"]:
+        for line in "".join(cell["source"]).splitlines():
+            if line.startswith("# ") and cell["cell_type"] == "markdown":
+                return line[2:].strip()
+    return ""
 
 
 def _refuse_a_finished_run(notebook: Any, chapter: str, name: str) -> None:

@@ -1,7 +1,7 @@
 """What this book asks of Sphinx beyond its settings.
 
 Scripts from the installed packages in place of a network, live Altair charts, a warning for a
-figure without alt text, and one API section a module.
+figure without alt text, one API section a module, and tables that come from the package.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 VEGALITE = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 MATHJAX = "sphinx-mathjax-offline"  # a package with no module of its own; only its folder counts
+PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
 API_MARK = re.compile(r"<!-- modules:.*?-->")
 
@@ -128,6 +129,28 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
     content[0] = content[0].replace(VERDICTS_MARK, "\n".join(lines))
 
 
+def list_parameters(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Fill the page of parameters from the check that every run passes."""
+    if docname != "book/parameters":
+        return
+    from distill_helpers import runs
+    from distill_helpers.parameters import CHAPTERS, typed
+
+    folder = (Path(app.srcdir) / "notebooks").resolve()
+    lines = []
+    for chapter, path in runs.chapters(folder).items():
+        link = f"../notebooks/{path.relative_to(folder).as_posix()}"
+        lines += [f"## {runs.title(path)}", ""]
+        lines += [f"`distill run {chapter}` runs [this page]({link}).", ""]
+        lines += ["| name | default | it must be | what it is |", "|:--|:--|:--|:--|"]
+        lines += [
+            f"| `{name}` | `{typed(entry.default)}` | {entry.rule} | {entry.help} |"
+            for name, entry in CHAPTERS[chapter].items()
+        ]
+        lines.append("")
+    content[0] = content[0].replace(PARAMETERS_MARK, "\n".join(lines))
+
+
 def list_conventions(app: Sphinx, docname: str, content: list[str]) -> None:
     """Fill the page of conventions from the package, so that the two cannot differ."""
     if docname != "book/conventions":
@@ -189,6 +212,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", prepare_notebook)
     app.connect("source-read", list_modules)
     app.connect("source-read", list_verdicts)
+    app.connect("source-read", list_parameters)
     app.connect("source-read", list_conventions)
     app.connect("doctree-resolved", leave_maths_whole)
     app.connect("html-page-context", add_chart_scripts)
