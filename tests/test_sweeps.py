@@ -21,7 +21,6 @@ import sweeps_support as support
 from distill_helpers import __main__ as cli
 from distill_helpers.results import Recorded
 from distill_helpers.sweeps import Store, _about, _engine, _page, read_grid
-from distill_helpers.sweeps import _sweep as of_sweeps
 
 ABOUT = {"distill_helpers": "abc", "numpy": "2"}
 POINT = {"random_state": 0, "num_laws": 4}
@@ -565,8 +564,12 @@ class Cluster:
             process.wait()
 
 
-def test_separate_scheduler_gives_the_same_table(swept, place):
-    with Cluster(place) as cluster:
+def test_separate_scheduler_gives_the_same_table(swept, place, tmp_path):
+    """Its workers have the package, and neither notebooks nor tables."""
+    bare = support.checkout(tmp_path)
+    shutil.rmtree(bare / "notebooks")
+    shutil.rmtree(bare / "studies")
+    with Cluster(bare) as cluster:
         run = support.distill(place, *GRID, "--out", "elsewhere", "--scheduler", cluster.address)
     assert run.returncode == 2, run.stderr
     for name in ("results.csv", "results.parquet"):
@@ -722,11 +725,57 @@ def test_engine_costs_little_and_two_workers_are_nearly_twice_as_fast(tmp_path, 
     assert took[1] / took[2] >= 1.7
 
 
-def test_help_of_the_engine_is_imported_by_nobody_else():
-    """distributed is loaded once work begins, so that a wrong grid is told at once."""
+def test_engine_is_imported_once_work_begins():
+    """So that a wrong grid is told at once."""
     code = "import sys, distill_helpers.sweeps as s; print('distributed' in sys.modules)"
     told = subprocess.check_output(
         [sys.executable, "-c", code], env=support.environment(support.ROOT), encoding="utf-8"
     )
     assert told == "False\n"
-    assert of_sweeps.sweep
+
+
+# -- the book's page ------------------------------------------------------------------------------
+
+PAGE = (support.ROOT / "book" / "sweeps.md").read_text(encoding="utf-8")
+
+
+def test_page_says_what_a_million_member_epochs_cost():
+    """By arithmetic from the benchmark: on two processors, so twice that in processor time."""
+    with (support.ROOT / "benchmarks" / "training.csv").open(encoding="utf-8") as file:
+        measured = {(r["networks"], r["way"]): float(r["median"]) for r in csv.DictReader(file)}
+    table = PAGE.split("<!-- costs -->\n")[1].split("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    scales = {"ms": 1e-3, "s": 1, "min": 60, "h": 3600, "": 3600}
+
+    def seconds(text):
+        number, _, unit = text.partition(" ")
+        return float(number) * scales[unit]
+
+    for column, who in ((1, "students"), (2, "teachers")):
+        ours = 1e-3 * measured[who, "distill_helpers fit"]
+        loop = 1e-3 * measured[who, "DataLoader loop, 1 thread"]
+        expected = [ours, 1e6 * ours, 2e6 * ours / 16, 2e6 * ours / 128, 2e6 * ours, 1e6 * loop]
+        told = [seconds(row[column]) for row in rows]
+        assert told == pytest.approx(expected, rel=0.03)
+
+
+def test_commands_of_the_page_are_commands():
+    parser = cli._parser()
+    code = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
+    commands = [
+        line.split()
+        for block in code
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.startswith(".venv/bin/distill")
+    ]
+    assert len(commands) >= 3
+    for words in commands:
+        args = parser.parse_args(words[1:])
+        assert read_grid(args.chapter, args.grid).points
+
+
+def test_figure_of_the_page_has_words():
+    (words, path) = re.search(r"!\[([^\]]{80,})\]\((_static/[\w-]+\.svg)\)", PAGE).groups()
+    figure = (support.ROOT / "book" / path).read_text(encoding="utf-8")
+    assert figure.startswith("<svg") or figure.startswith("<?xml")
+    assert "temperature" in figure and words

@@ -236,6 +236,8 @@ def _local(workers: int) -> Any:
         processes=True,
         host="127.0.0.1",
         dashboard_address=None,
+        # without an address it would ask for port 8787, and warn where another has it
+        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
         memory_limit=0,  # a kernel's memory is none of the worker's
         silence_logs=logging.CRITICAL,
         env={"OMP_NUM_THREADS": "1"},
