@@ -20,7 +20,7 @@ import sweeps_support as support
 
 from distill_helpers import __main__ as cli
 from distill_helpers.results import Recorded
-from distill_helpers.sweeps import Store, _about, _engine, _page, read_grid
+from distill_helpers.sweeps import Store, _about, _engine, _page, chart, read_grid
 
 ABOUT = {"distill_helpers": "abc", "numpy": "2"}
 POINT = {"random_state": 0, "num_laws": 4}
@@ -296,10 +296,28 @@ def test_result_that_names_its_grid_value_is_one_result():
     grid = read_grid("04-evidence", ["temperature=1,3", "num_seeds=3,5"])
     rows = rows_of(grid, lambda p: f"gain at T = {p['temperature']:g}", lambda p: 1.0)
     rows += rows_of(grid, lambda p: "plain 3", lambda p: 1.0)
+    rows += [  # as chapter 03 records it: nothing is missing at T = 1
+        row
+        for row in rows_of(grid, lambda p: "T^3 missing", lambda p: 1.0)
+        if row["temperature"] > 1
+    ]
     assert {n: len(m) for n, m in _page.by_result(grid, rows).items()} == {
         "gain at T = {temperature}": 4,
         "plain 3": 4,
+        "T^3 missing": 2,
     }
+
+
+def test_chart_draws_a_result_of_a_folder_as_its_page_does(tmp_path):
+    grid = read_grid("09-evidence", ["num_laws=4,8", "random_state=0:3"])
+    store = Store(tmp_path / "out", "09-evidence", ABOUT)
+    for point in grid.points:
+        store.save(point, b"{}", {f"gain of {point['num_laws']}": found()})
+    store.tables(grid)
+    text = chart(tmp_path / "out", "gain of {num_laws}")
+    assert text.startswith("<svg") and ">num_laws<" in text
+    with pytest.raises(ValueError, match=r"no result 'gains'; write 'gain of \{num_laws\}'"):
+        chart(tmp_path / "out", "gains")
 
 
 # -- the engine -----------------------------------------------------------------------------------

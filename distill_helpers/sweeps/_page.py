@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import html
 import io
 import math
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from distill_helpers.sweeps._grid import Grid
@@ -93,17 +95,12 @@ def by_result(grid: Grid, rows: Sequence[Row]) -> dict[str, list[Row]]:
     "gain at T = 3" and "gain at T = 5" are one result where each stands at the temperature that it
     names: "gain at T = {temperature}".
     """
-    points = {row["point"] for row in rows}
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         found[row["result"]].append(row)
     merged: dict[str, list[Row]] = {}
     for name, members in found.items():
-        if len(members) == len(points):
-            merged[name] = members
-            continue
-        for row in members:
-            merged.setdefault(_generic(grid, row), []).append(row)
+        merged.setdefault(_generic(grid, name, members), []).extend(members)
     return merged
 
 
@@ -177,14 +174,50 @@ def draw(grid: Grid, name: str, rows: Sequence[Row], *, width: float = 4.4) -> A
         axes.set_xticks(list(place.values()), [_shown(v) for v in values])
         axes.minorticks_off()
     units = {row["unit"] for row in rows}
-    axes.set_xlabel(along)
-    axes.set_ylabel(units.pop() if len(units) == 1 else "")
+    axes.set_xlabel(along, fontsize=9)
+    axes.set_ylabel(units.pop() if len(units) == 1 else "", fontsize=9)
     axes.set_title("\n".join(_wrapped(name, 52)), fontsize=9, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     if apart is not None:
         axes.legend(fontsize=7, frameon=False)
     return figure
+
+
+def chart(out: str | Path, result: str) -> str:
+    """Draw one result of a sweep's folder, as its page does.
+
+    Parameters
+    ----------
+    out : path
+        Of the sweep.
+    result : str
+        As the page names it.
+
+    Returns
+    -------
+    str
+        SVG.
+
+    Raises
+    ------
+    ValueError
+        If there is no such result; the message names one that is near.
+    """
+    from pyarrow import parquet
+
+    rows = parquet.read_table(Path(out) / "results.parquet").to_pylist()
+    if not rows:
+        raise ValueError(f"{out} has no results yet; run its sweep")
+    names = list(rows[0])[1 : list(rows[0]).index("result")]
+    values = {name: {repr(row[name]): row[name] for row in rows} for name in names}
+    axes = {name: list(own.values()) for name, own in values.items() if len(own) > 1}
+    grid = Grid("", axes or {names[0]: list(values[names[0]].values())}, [])
+    known = by_result(grid, rows)
+    if result not in known:
+        near = difflib.get_close_matches(result, known, n=1) or [next(iter(known))]
+        raise ValueError(f"{out} has no result {result!r}; write {near[0]!r}, or see its page")
+    return svg(draw(grid, result, known[result], width=6.2))
 
 
 def svg(figure: Any) -> str:
@@ -326,14 +359,15 @@ def _moves(rows: Sequence[Row]) -> bool:
     return len({row["value"] for row in rows}) > 1
 
 
-def _generic(grid: Grid, row: Row) -> str:
+def _generic(grid: Grid, name: str, rows: Sequence[Row]) -> str:
     """Put a parameter's name where a result's name holds its value."""
-    name = str(row["result"])
     for axis, values in grid.axes.items():
-        if len(values) > 1 and axis not in SEEDS:
-            value = row[axis]
+        own = {repr(row[axis]) for row in rows}
+        # a name that stands at several values does not speak of this one ("T^2 missing" at T = 2)
+        if len(values) > 1 and len(own) == 1 and axis not in SEEDS:
+            value = rows[0][axis]
             text = re.escape(f"{value:g}" if isinstance(value, float) else str(value))
-            name = re.sub(rf"(?<![\w.]){text}(?:\.0)?(?![\w.])", f"{{{axis}}}", name)
+            name = re.sub(rf"(?<![\w.^]){text}(?:\.0)?(?![\w.])", f"{{{axis}}}", name)
     return name
 
 
