@@ -512,7 +512,7 @@ def parse(chapter: str, texts: Mapping[str, str]) -> dict[str, Any]:
 
     The type is known, so nothing is guessed from the text: `no` is a word, `1e-3` a number and
     `64,32` a list. What papermill's ``-p`` and ``-y`` read as two values (`010` is 10 and 8, `1:30`
-    a word and 90, `2_0` 20 and 20 or a word) is refused.
+    a word and 90) is refused.
 
     Parameters
     ----------

@@ -21,7 +21,14 @@ from papermill.translators import PythonTranslator
 from traitlets.config import Config
 
 from distill_helpers import parameters
-from distill_helpers.parameters import CHAPTERS, Parameter, ParameterError, at_defaults, check
+from distill_helpers.parameters import (
+    CHAPTERS,
+    Parameter,
+    ParameterError,
+    at_defaults,
+    check,
+    complete,
+)
 
 
 def run(**changes):
@@ -402,6 +409,24 @@ def test_an_unknown_chapter_is_told_where_to_enter_it():
 def test_at_defaults():
     assert at_defaults("00", run(anything_else=3))
     assert not at_defaults("00", run(num_seeds=2))
+
+
+def test_what_is_given_is_completed_with_the_defaults_as_plain_values():
+    assert complete("00", {}) == run()
+    made = complete("00", {"temperature": np.float32(2), "student_hidden": (np.int64(8), 4)})
+    assert made == run(temperature=2.0, student_hidden=[8, 4])
+    assert [type(value) for value in made["student_hidden"]] == [int, int]
+    made["student_hidden"].append(3)
+    complete("00", {})["student_hidden"].append(1)
+    assert CHAPTERS["00"]["student_hidden"].default == [64, 32]
+
+
+def test_every_given_name_counts():
+    with pytest.raises(ParameterError) as told:
+        complete("00", {"_x": 1, "alpha": math.nan, "In": 2, "math": math, "num_seed": 3})
+    assert [line.split()[0] for line in str(told.value).splitlines()] == [
+        *("alpha", "_x", "In", "math", "num_seed")
+    ]
 
 
 def test_choices(monkeypatch):
