@@ -85,7 +85,8 @@ class Engine:
                 self.client = self._stack.enter_context(_client(scheduler))
             self._wait_for_workers()
             self._check_workers()
-            self.client.register_plugin(_worker.Luggage(self.luggage, files), name=self.luggage)
+            luggage = _worker.Luggage(self.luggage, files, own=scheduler is None)
+            self.client.register_plugin(luggage, name=self.luggage)
             self._stack.callback(self._unload)
         except BaseException:
             self.close()

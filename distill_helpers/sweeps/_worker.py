@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,13 +29,17 @@ class Luggage(WorkerPlugin):
         Of this sweep's luggage.
     files : dict of str to bytes
         By path below the folder.
+    own : bool
+        Whether the worker is a process of the sweep's own, which ends it: Ctrl-C is not for it.
     """
 
-    def __init__(self, name: str, files: dict[str, bytes]) -> None:
-        self.name, self.files, self.folder = name, files, ""
+    def __init__(self, name: str, files: dict[str, bytes], own: bool) -> None:
+        self.name, self.files, self.own, self.folder = name, files, own, ""
 
     def setup(self, worker: Any) -> None:
         """Unpack."""
+        if self.own and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         folder = Path(worker.local_directory) / self.name
         for name, content in self.files.items():
             path = folder / name
