@@ -44,6 +44,23 @@ LIST_EXAMPLES = """
 examples:
   distill list
 """
+SWEEP_EXAMPLES = """
+examples:
+  distill sweep 09-evidence --grid num_laws=4 --grid random_state=0:2 --out sweep-09
+  distill sweep 04-evidence --grid temperature=1,2,3,5,10 --grid random_state=0:20 --out sweep-04
+  distill sweep 04-evidence --grid temperature=1,2,3 --out sweep-04 \\
+      --scheduler tcp://10.0.0.1:8786
+
+0:20 is 0 to 19. DIR gets results.csv and results.parquet (one row for each result of each point),
+points.csv, index.html and each executed notebook. Stopped or killed: the same command runs what is
+missing. A grid may grow: what is done stays done.
+
+exit codes:
+  0    all points are done
+  1    refused before it began: the last line says what would do
+  2    points failed (points.csv says of what), or the scheduler went away; the rest is kept
+  130  stopped from the keyboard; what is done is kept
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -182,11 +199,31 @@ def _add_runs(commands: Any) -> None:
         run.add_argument(flag, nargs="+", action=_Guessing, help=argparse.SUPPRESS)
     params = command("params", _params, "show what a chapter may be given", PARAMS_EXAMPLES)
     params.add_argument("chapter", help="as distill list names it: 00, or 00-evidence")
+    sweep = _add_sweep(command)
     every = command("list", _list, "show the chapters that can be run", LIST_EXAMPLES)
-    for made in (run, every):
+    for made in (run, every, sweep):
         made.add_argument(
             "--notebooks", metavar="DIR", help="the book's notebooks, where they are not found"
         )
+
+
+def _add_sweep(command: Any) -> Any:
+    sweep = command("sweep", _sweep, "run one chapter at every point of a grid", SWEEP_EXAMPLES)
+    option: Any = sweep.add_argument
+    option("chapter", help="as distill list names it; it must record results: 04-evidence")
+    option(
+        "--grid",
+        action="append",
+        default=[],
+        metavar="NAME=VALUES",
+        help="a parameter and its values: 1,2,3 or 0:20 or [64,32],[16]; once for each parameter",
+    )
+    option("--out", required=True, metavar="DIR", help="a folder, new or of this sweep")
+    option("--workers", type=int, metavar="N", help="processes here (as many as processors)")
+    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster, to run there instead")
+    option("--retry-failed", action="store_true", help="run points again that failed")
+    option("--timeout", type=float, metavar="S", help="seconds a point may take (no limit)")
+    return sweep
 
 
 class _Guessing(argparse.Action):
@@ -216,11 +253,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(args.does(args))
     except (TypeError, ValueError, OSError, ImportError, ArithmeticError) as error:
-        for line in str(error).splitlines() if args.does is _run else [str(error)]:
+        for line in str(error).splitlines() if args.does in (_run, _sweep) else [str(error)]:
             print(f"distill: {' '.join(line.split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("distill: stopped; nothing was written", file=sys.stderr)
+        left = (
+            "what is done is kept; run the same command to go on"
+            if args.command == "sweep"
+            else "nothing was written"
+        )
+        print(f"distill: stopped; {left}", file=sys.stderr)
         return 130
 
 
@@ -262,6 +304,31 @@ def _report(args: argparse.Namespace) -> int:
     made.write(args.out)
     print(made)
     print(f"\nThe page: {args.out}/report.html; the student: student.onnx, student.c, student.py")
+    return 0
+
+
+def _sweep(args: argparse.Namespace) -> int:
+    from distill_helpers import sweeps
+
+    try:
+        outcome = sweeps.sweep(
+            _chapter(args.chapter),
+            args.grid,
+            args.out,
+            workers=args.workers,
+            scheduler=args.scheduler,
+            retry_failed=args.retry_failed,
+            timeout=args.timeout,
+            folder=Path(args.notebooks) if args.notebooks else None,
+            progress=sys.stderr.isatty(),
+        )
+    except sweeps.Stopped as error:
+        print(f"distill: {error}", file=sys.stderr)
+        return 2
+    if outcome.failed:
+        print(f"distill: {outcome}", file=sys.stderr)
+        return 2
+    print(f"{outcome}\nThe page: {args.out}/index.html; the table: results.csv, results.parquet")
     return 0
 
 

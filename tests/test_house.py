@@ -33,7 +33,8 @@ FLOORS = {
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
     6: ["deciding", "report", "runs"],
-    7: ["__main__"],
+    7: ["sweeps"],
+    8: ["__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 DRAWING = {"matplotlib", "altair", "vl_convert", "IPython", "ipywidgets", "plotly"}
