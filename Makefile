@@ -34,7 +34,7 @@ book: _build/html/index.html ## run the notebooks and render the book
 # One thread a worker: two OpenMP programs on two cores wait for each other (ten times slower).
 test: $(VENV)/.dev ## unit tests, docstring examples, and every notebook against its stored outputs
 	OMP_NUM_THREADS=1 DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
-	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q --nbval --nbval-current-env notebooks
+	OMP_NUM_THREADS=1 DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env notebooks
 
 slow: $(VENV)/.dev ## the tests marked slow (minutes to an hour)
 	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -m slow tests --ignore=tests/pages
@@ -100,6 +100,7 @@ _build/executed/01-ensemble-variance-reduction.ipynb: notebooks/evidence/01-ense
 _build/executed/02-tempered-soft-targets.ipynb: notebooks/evidence/02-tempered-soft-targets.ipynb
 _build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
+_build/executed/should-you-distil.ipynb: notebooks/03-distillation-objective.ipynb notebooks/06-deployment.ipynb
 
 # Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
 _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc.yml | $(VENV)/.book

@@ -281,6 +281,7 @@ def soft(teacher: str, members: int, alpha: float = 1) -> Key:
     """Return the arm that learns from the soft targets of a teacher's members."""
     return teacher, members, f"soft, alpha {alpha:g}"
 
+
 NOBODY = "none"
 
 
