@@ -46,6 +46,7 @@ SETS = [
     ("02", "-r", "temperature", "warm"),
     ("02", "-p", "num_seeds", "None"),
     ("02", "-p", "Temperature", "3"),
+    ("02-evidence", "-p", "temperature", "-3"),
     ("03", "-p", "alpha", "nan"),
     ("03", "-p", "num_seeds", "1"),
     ("03", "-p", "num_seeds", "1e1"),

@@ -322,3 +322,52 @@ def test_a_teacher_of_few_classes_mixes_no_labels():
     report = audit(step, batch, (student, teacher))
     assert "several rows" not in report["soft part"].reason
     assert report["order"].outcome != "failed"
+
+
+# -- one sigmoid output ----------------------------------------------------------------------------
+
+
+class Squashed(nn.Module):
+    """A network whose sigmoid is a function, not a layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.out = nn.Linear(5, 1)
+
+    def forward(self, x):
+        return torch.sigmoid(self.out(x))
+
+
+def near_a_half():
+    made = nn.Linear(5, 1)
+    with torch.no_grad():
+        made.weight.mul_(0.05)
+        made.bias.fill_(0.5)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "bugs"),
+    [
+        (near_a_half, []),  # an untrained network's logits may all lie between 0 and 1
+        (Squashed, ["softmax twice"]),
+        (lambda: nn.Sequential(nn.Linear(5, 1), nn.Sigmoid()), ["softmax twice"]),
+    ],
+)
+def test_logits_between_0_and_1_are_no_sigmoids(make, bugs):
+    torch.manual_seed(6)
+    student, teacher = make(), make().requires_grad_(False).eval()
+
+    def step(student, teacher, batch):
+        with torch.no_grad():
+            v = teacher(batch[0])
+        z = student(batch[0])
+        soft = F.binary_cross_entropy_with_logits(z / T, torch.sigmoid(v / T))
+        hard = F.binary_cross_entropy_with_logits(z, batch[1])
+        return ALPHA * T**2 * soft + (1 - ALPHA) * hard
+
+    batch = torch.randn(32, 5), (torch.rand(32, 1) < 0.5).float()
+    weights = [p.detach().clone() for p in student.parameters()]
+    report = audit(step, batch, (student, teacher))
+    assert report.bugs == bugs, report
+    assert all(torch.equal(p, w) for p, w in zip(student.parameters(), weights, strict=True))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from distill_helpers.audit._layout import cut as layout_cut
-from distill_helpers.audit._modules import modules_in, tensors_held
+from distill_helpers.audit._modules import ask, eval_mode, modules_in, tensors_held, untouched
 from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
 from distill_helpers.audit._setup import HALF, Setup
+from distill_helpers.audit._structure import tensors_in
 
 
 def _is_probabilities(x: Tensor) -> bool:
@@ -21,14 +23,47 @@ def _is_probabilities(x: Tensor) -> bool:
     return bool((x >= 0).all() and ((total - 1).abs() < slack).all() and x.frac().any())
 
 
-def _output_check(name: str, who: str, setup: Setup, x: Tensor) -> Check:
+def _squashes(network: Any, setup: Setup) -> bool | None:
+    """Tell whether answers stay between 0 and 1 whatever the weights; None where nothing changes.
+
+    An untrained network may have all its logits there by chance.
+    """
+    modules = modules_in(network)
+    parameters = [p for m in modules for p in m.parameters() if p.is_floating_point()]
+    if not parameters:
+        return None
+    changed = False
+    with torch.no_grad(), eval_mode(modules):
+        before = [x.clone() for _, x in tensors_in(ask(network, setup.inputs, "network"))]
+        for factor in (10.0, -10.0):
+            with untouched(modules, ()):
+                for p in {id(p): p for p in parameters}.values():
+                    p.mul_(factor)
+                after = [x for _, x in tensors_in(ask(network, setup.inputs, "network"))]
+            pairs = [(a, b) for a, b in zip(after, before, strict=True) if a.is_floating_point()]
+            changed |= any(not torch.equal(a, b) for a, b in pairs)
+            fit = [a for a, _ in pairs if a.numel() == setup.z.numel()]
+            if any(bool(((a < 0) | (a > 1)).any()) for a in fit):
+                return False
+    return True if changed else None
+
+
+def _output_check(name: str, who: str, setup: Setup, x: Tensor, network: Any = None) -> Check:
     if not bool(torch.isfinite(x).all()):
         return Check(name, FAILED, f"the {who}'s outputs are not finite", "not finite")
     if setup.layout.axis is None:
         between = bool(((x[..., 1] > 0) & (x[..., 1] < 1)).all())
         if between and x[..., 1].numel() >= 16:
-            words = f"every output of the {who} is between 0 and 1: it ends in a sigmoid, and the "
-            return Check(name, FAILED, words + "loss takes another", "softmax twice")
+            words = f"every output of the {who} is between 0 and 1"
+            try:
+                squashes = network is None or _squashes(network, setup)
+            except Exception:
+                squashes = None
+            if squashes is None:
+                return Check(name, UNKNOWN, words + "; whether it ends in a sigmoid is not seen")
+            if squashes:
+                words += ": it ends in a sigmoid, and the loss takes another"
+                return Check(name, FAILED, words, "softmax twice")
         return Check(name, PASSED, "one logit per label, on both sides of 0 or beyond 1")
     if _is_probabilities(x):
         return Check(
@@ -58,7 +93,7 @@ def _near(x: Tensor, y: Tensor, slack: float) -> Tensor:
 
 def _check_student(setup: Setup) -> list[Check]:
     checks = [
-        _output_check("student output", "student", setup, setup.z_rows),
+        _output_check("student output", "student", setup, setup.z_rows, setup.student),
         _check_student_mode(setup),
     ]
     # A function may have been made for the audit alone.
@@ -108,7 +143,7 @@ def _check_teacher(setup: Setup) -> list[Check]:
         words = "one network is asked in two roles, as student and as teacher"
         return [
             _check_teacher_quality(setup),
-            _output_check("teacher output", "teacher", setup, setup.v),
+            _output_check("teacher output", "teacher", setup, setup.v, setup.student),
             Check("teacher gradient", PASSED, "the gradient reaches one of its two answers alone"),
             *(Check(name, UNKNOWN, words) for name in ("order", "teacher mode")),
         ]
@@ -123,7 +158,7 @@ def _check_teacher(setup: Setup) -> list[Check]:
         checks.append(Check("teacher mode", UNKNOWN, none))
         checks.append(Check("teacher gradient", PASSED, none))
         return checks
-    checks.append(_output_check("teacher output", "teacher", setup, setup.v))
+    checks.append(_output_check("teacher output", "teacher", setup, setup.v, setup.members[0]))
     if setup.cached is not None:
         kind = _check_cached_output(setup)
         if kind.outcome == FAILED:
