@@ -7,6 +7,7 @@ import torch
 
 from distill_helpers import deciding as study
 from distill_helpers import protocol
+from distill_helpers.studies import Study
 from distill_helpers.tasks import gaussian_mixture_task
 
 SIZES = {
@@ -132,3 +133,37 @@ def test_scores_before_and_after_a_temperature() -> None:
     assert found["accuracy"] == 0.5
     assert found["negative_log_likelihood"] == pytest.approx(2.018150, abs=1e-6)
     assert found["calibrated_loss"] == pytest.approx(1.126928, abs=1e-6)
+
+
+def test_what_the_teachers_themselves_gain_is_against_the_hard_labels_student() -> None:
+    scores = {"negative_log_likelihood": (0.5, 0.2), "accuracy": (0.7, 0.9)}
+    rows = [
+        {"replicate": i, "arm": arm, "teacher": teacher, "members": members, "width": width}
+        | {name: pair[which] + 0.01 * i * which for name, pair in scores.items()}
+        for i in range(3)
+        for which, (teacher, members, arm, width) in enumerate(
+            [(*study.HARD, 64), ("tuned", 12, "", 0)]
+        )
+    ]
+    table = Study(rows, {})
+    saved = study.itself(table, "article-512", "tuned", 12)
+    assert saved.value == pytest.approx(0.5 - 0.21)  # a loss: less is better
+    gained = study.itself(table, "article-512", "tuned", 12, column="accuracy")
+    assert gained.value == pytest.approx(0.91 - 0.7)
+
+
+def test_gains_are_those_of_each_task_against_tuned_hard_labels() -> None:
+    key = study.soft("tuned", 1, 0.7)
+    assert key == ("tuned", 1, "soft, alpha 0.7") and study.soft("tuned", 4)[2].endswith("1")
+    rows = [
+        {"replicate": i, "arm": arm, "teacher": teacher, "members": members, "width": 8}
+        | {"negative_log_likelihood": loss + 0.01 * i}
+        for i in range(3)
+        for (teacher, members, arm), loss in ((study.HARD, 0.4), (key, 0.3))
+    ]
+    tables = {"article-512": Study(rows, {}), "digits-287": Study(rows, {})}
+    found = study.gains(tables, key, width=8)
+    assert list(found) == list(tables)
+    for task, table in tables.items():
+        assert found[task] == study.gain(table, task, key, study.HARD, 8)
+        assert found[task].value == pytest.approx(0.1)
