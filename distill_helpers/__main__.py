@@ -23,7 +23,7 @@ examples:
 RUN_EXAMPLES = """
 examples:
   distill run 09-evidence -p num_laws 4 --html
-  distill run 09 -p num_laws 4 -p length 5 --out shift --timeout 600
+  distill run 09 -p concentration 1 -p length 5 --out shift --timeout 600
 
 A value is read by its parameter's declared type (distill params CHAPTER), not guessed from its
 text. DIR gets CHAPTER.ipynb, and CHAPTER.html with --html, once the run has reached its end; a run
