@@ -14,15 +14,19 @@ import math
 import os
 import platform
 import re
+import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from distill_helpers import parameters as declared
 
 if TYPE_CHECKING:
+    from nbclient import NotebookClient
+
     from distill_helpers.results import Recorded
 
 _CHECKED = re.compile(r"^check\([\"']([\w-]+)[\"'], globals\(\)\)", re.MULTILINE)
@@ -243,7 +247,7 @@ def execute(
         fault, cell = "", None
         try:
             # cell by cell: nbclient's own loop takes Ctrl-C for itself and then fails of it
-            with client.setup_kernel(env=_environment()):
+            with _started(client):
                 for index, cell in enumerate(notebook.cells):
                     number = client.code_cells_executed + 1
                     client.execute_cell(cell, index, execution_count=number)
@@ -263,6 +267,25 @@ def execute(
         raise RunFailed(f"chapter {chapter} did not run to its end: {told}", _bytes(notebook))
     results.stamp(notebook)
     return _bytes(notebook)
+
+
+@contextmanager
+def _started(client: NotebookClient) -> Iterator[None]:
+    """Start a kernel, up to three times: of two that start at once one may lose its port.
+
+    What such a kernel says on its way out is for nobody; a notebook holds what its cells say.
+    """
+    with ExitStack() as stack:
+        for left in (2, 1, 0):
+            try:
+                stack.enter_context(
+                    client.setup_kernel(env=_environment(), stderr=subprocess.DEVNULL)
+                )
+                break
+            except RuntimeError as error:  # jupyter_client's: it died before it answered
+                if not left:
+                    raise RunFailed(f"no kernel starts: {str(error).splitlines()[0]}") from error
+        yield
 
 
 def named_results(notebook: bytes) -> dict[str, Recorded]:

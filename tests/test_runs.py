@@ -471,6 +471,29 @@ def test_a_run_that_stopped_counts_for_nothing(tmp_path, stop):
     assert str(again) == line and again.notebook == failed.value.notebook
 
 
+@pytest.mark.parametrize("deaths", [1, 3])
+def test_a_kernel_that_dies_at_its_start_is_started_again(tmp_path, monkeypatch, deaths):
+    # As one does whose port another took between its choice and its use.
+    from nbclient import NotebookClient
+
+    start, starts = NotebookClient.setup_kernel, []
+
+    def dies(self, **more):
+        starts.append(more)
+        if len(starts) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return start(self, **more)
+
+    monkeypatch.setattr(NotebookClient, "setup_kernel", dies)
+    folder = toy(tmp_path / "a", RECORDS)
+    if deaths == 1:
+        assert runs.named_results(runs.execute("09-evidence", {}, folder=folder))
+    else:
+        with pytest.raises(runs.RunFailed, match="no kernel starts: Kernel died before"):
+            runs.execute("09-evidence", {}, folder=folder)
+    assert len(starts) == min(deaths + 1, 3)
+
+
 def test_a_lesson_that_records_nothing_has_no_results():
     cells = [new_code_cell("1", execution_count=1)]
     assert runs.named_results(nbformat.writes(new_notebook(cells=cells)).encode()) == {}
