@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import keyword
 import math
 import numbers
 import re
@@ -445,6 +446,59 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
 }
 
 
+def expect(chapter: str) -> None:
+    """Say which chapter comes, so that names which no check could see are refused with one line.
+
+    Call it in the first cell with code, before the `parameters` cell. papermill writes each name as
+    it was given (`num-seeds = 3`), and IPython shows every cell to what is put up here before it
+    compiles it. Outside IPython nothing happens.
+
+    Parameters
+    ----------
+    chapter
+        A key of `CHAPTERS`: two digits, or the name of a page without a number.
+
+    Raises
+    ------
+    ValueError
+        If there is no such chapter. The cell that papermill injects ends in `ParameterError` where
+        it sets a name that Python cannot assign, or one on which `check` itself stands (`globals`).
+
+    Examples
+    --------
+    >>> expect("00")
+    """
+    known(chapter)
+    shell = _shell()
+    if shell is None:
+        return
+    seen_first = shell.input_transformers_cleanup
+    seen_first[:] = [_Injected(chapter)] + [f for f in seen_first if not isinstance(f, _Injected)]
+
+
+class _Injected:
+    """Looks at papermill's cell before it is compiled; IPython's form of an input transformer."""
+
+    has_side_effects = True  # so that a console that asks whether a line is whole does not call it
+
+    def __init__(self, chapter: str) -> None:
+        self.chapter = chapter
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        if lines[0].strip() == "# Parameters":
+            names = [line.split(" = ")[0].strip() for line in lines[1:] if line.strip()]
+            if any(_beyond_check(name) for name in names):
+                strange = [name for name in names if name not in CHAPTERS[self.chapter]]
+                raise ParameterError("\n".join(_no_parameter(n, self.chapter) for n in strange))
+        return lines
+
+
+def _beyond_check(name: str) -> bool:
+    """Tell whether a name cannot be set, or whether `check` cannot run once it is."""
+    assignable = name.isidentifier() and not keyword.iskeyword(name)
+    return not assignable or name == "globals" or name.startswith("__")
+
+
 def check(chapter: str, namespace: MutableMapping[str, Any]) -> None:
     """Stop a run whose parameters are misspelt, mistyped or out of range.
 
@@ -693,10 +747,15 @@ def _unknown_names(namespace: Mapping[str, Any], table: Mapping[str, Parameter])
 
 def _history(namespace: Mapping[str, Any]) -> list[str]:
     """Return the cells that ran, from IPython itself: its own `In` may have been set."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    shell = _shell()
     if shell is None or shell.user_ns is not namespace:
         return []
     return list(shell.history_manager.input_hist_parsed)
+
+
+def _shell() -> Any:
+    """Return the IPython shell that runs this, or None."""
+    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
 
 def _assigned(source: str) -> set[str]:

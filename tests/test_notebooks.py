@@ -46,12 +46,19 @@ def title(nb, path):
     return [f"the first cell must be Markdown that starts with {start!r}"]
 
 
+def expect_cell(nb, path):
+    wanted = f'from distill_helpers.parameters import expect\n\nexpect("{chapter(path)}")'
+    if [cell.source for cell in code_cells(nb)[:1]] == [wanted]:
+        return []
+    return [f"the first code cell must be, so that papermill's own cell is seen:\n{wanted}"]
+
+
 def parameters_cell(nb, path):
     if chapter(path) not in CHAPTERS:
         return [f"chapter {chapter(path)} has no entry in distill_helpers.parameters.CHAPTERS"]
     tagged = [cell for cell in nb.cells if "parameters" in tags(cell)]
-    if len(tagged) != 1 or code_cells(nb)[:1] != tagged:
-        return ["exactly one cell must be tagged 'parameters', and it must be the first code cell"]
+    if len(tagged) != 1 or code_cells(nb)[1:2] != tagged:
+        return ["exactly one cell must be tagged 'parameters', and it must be the second code cell"]
     source = tagged[0].source
     commented = {
         token.start[0]
@@ -294,6 +301,7 @@ def folded_sources(nb, path):
 RULES = [
     kernel,
     title,
+    expect_cell,
     parameters_cell,
     check_cell,
     executed,
@@ -393,6 +401,7 @@ def good():
         new_markdown_cell(
             "# 00 The claim\n\nSee [this](00-the-claim.ipynb) and [that](https://x.y)."
         ),
+        new_code_cell('from distill_helpers.parameters import expect\n\nexpect("00")'),
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell('from distill_helpers.parameters import check\n\ncheck("00", globals())'),
         new_code_cell("draw()", metadata={"mystnb": ALT}),
@@ -405,8 +414,8 @@ def good():
     nb = new_notebook(cells=cells)
     nb.metadata["kernelspec"] = {"name": "python3", "display_name": "p", "language": "python"}
     results.stamp(nb)
-    nb.cells[3].outputs = [new_output("display_data", live)]
-    nb.cells[4].outputs = [new_output("display_data", shown)]
+    nb.cells[4].outputs = [new_output("display_data", live)]
+    nb.cells[5].outputs = [new_output("display_data", shown)]
     for count, cell in enumerate(code_cells(nb), start=1):
         cell.execution_count = count
     return nb
@@ -431,7 +440,7 @@ def test_a_good_notebook_has_no_faults(rule, path):
 def test_a_page_without_a_number_has_a_title_and_needs_neither_verdicts_nor_exercises(path):
     page, nb = path.with_name("rules-of-evidence.ipynb"), good()
     nb.cells[0].source = "# Rules"
-    nb.cells[4].outputs = []
+    nb.cells[5].outputs = []
     nb.cells.pop()
     for rule in (title, results_output, exercises):
         assert rule(nb, page) == []
@@ -443,7 +452,7 @@ def test_a_page_without_a_number_has_a_title_and_needs_neither_verdicts_nor_exer
 
 def test_a_lesson_records_nothing_and_its_evidence_has_the_verdicts(tmp_path):
     nb = good()
-    nb.cells[4].outputs = []
+    nb.cells[5].outputs = []
     assert results_output(nb, tmp_path / f"{LESSONS[0]}-x.ipynb") == []
     assert results_output(nb, tmp_path / "evidence" / f"{LESSONS[0]}-x.ipynb")
 
@@ -465,11 +474,11 @@ def tag(number, *added):
 
 
 def say(text):
-    return lambda nb: nb.cells.insert(1, new_markdown_cell(text))
+    return lambda nb: nb.cells.insert(2, new_markdown_cell(text))
 
 
 def payload(change):
-    return lambda nb: change(nb.cells[4].outputs[0].data[results.MIME])
+    return lambda nb: change(nb.cells[5].outputs[0].data[results.MIME])
 
 
 BREAKS = {
@@ -479,41 +488,46 @@ BREAKS = {
         lambda nb: nb.metadata.kernelspec.pop("language"),
     ],
     title: [source(0, "# The claim"), source(0, "00 The claim")],
-    parameters_cell: [
-        tag(3, "parameters"),
-        lambda nb: nb.cells[1].metadata.pop("tags"),
+    expect_cell: [
+        edit(1, '"00"', '"01"'),
+        lambda nb: nb.cells.pop(1),
         lambda nb: nb.cells.insert(0, new_code_cell("import torch")),
-        edit(1, ": int = 42", " = 42"),
-        edit(1, ": int = 42", ": int | None = 42"),
-        edit(1, "[64, 32]", "[64,\n32]"),
-        edit(1, "  # " + CHAPTERS["00"]["alpha"].help, ""),
-        edit(1, "42  # ", "int(42)  # "),
-        edit(1, "42", "43"),
-        edit(1, "epochs:", "epoch:"),
+    ],
+    parameters_cell: [
+        tag(4, "parameters"),
+        lambda nb: nb.cells[2].metadata.pop("tags"),
+        lambda nb: nb.cells.insert(0, new_code_cell("import torch")),
+        edit(2, ": int = 42", " = 42"),
+        edit(2, ": int = 42", ": int | None = 42"),
+        edit(2, "[64, 32]", "[64,\n32]"),
+        edit(2, "  # " + CHAPTERS["00"]["alpha"].help, ""),
+        edit(2, "42  # ", "int(42)  # "),
+        edit(2, "42", "43"),
+        edit(2, "epochs:", "epoch:"),
     ],
     check_cell: [
-        edit(2, '"00"', '"01"'),
-        edit(2, "globals()", "locals()"),
-        edit(2, "\n\n", "\nimport torch\n"),
-        edit(2, "\n\n", "\nfrom torch import nn\n"),
-        lambda nb: nb.cells.pop(2),
-        lambda nb: nb.cells.insert(2, new_code_cell("x = 1")),
-        lambda nb: nb.cells[2].update(source=nb.cells[2].source + "\nfit()"),
-        lambda nb: nb.__setitem__("cells", nb.cells[:2]),
+        edit(3, '"00"', '"01"'),
+        edit(3, "globals()", "locals()"),
+        edit(3, "\n\n", "\nimport torch\n"),
+        edit(3, "\n\n", "\nfrom torch import nn\n"),
+        lambda nb: nb.cells.pop(3),
+        lambda nb: nb.cells.insert(3, new_code_cell("x = 1")),
+        lambda nb: nb.cells[3].update(source=nb.cells[3].source + "\nfit()"),
+        lambda nb: nb.__setitem__("cells", nb.cells[:3]),
     ],
     executed: [
-        lambda nb: nb.cells[3].update(execution_count=None),
-        lambda nb: nb.cells[3].update(execution_count=7),
-        lambda nb: nb.cells.pop(1),
+        lambda nb: nb.cells[4].update(execution_count=None),
+        lambda nb: nb.cells[4].update(execution_count=7),
+        lambda nb: nb.cells.pop(2),
     ],
     clean_outputs: [
-        lambda nb: nb.cells[5].outputs.append(new_output("error", ename="E", evalue="e")),
-        lambda nb: nb.cells[5].outputs.append(new_output("stream", name="stderr", text="w")),
+        lambda nb: nb.cells[6].outputs.append(new_output("error", ename="E", evalue="e")),
+        lambda nb: nb.cells[6].outputs.append(new_output("stream", name="stderr", text="w")),
     ],
     no_traces_of_runs: [
         lambda nb: nb.metadata.update(papermill={}),
-        lambda nb: nb.cells[3].metadata.update(papermill={}),
-        tag(3, "injected-parameters"),
+        lambda nb: nb.cells[4].metadata.update(papermill={}),
+        tag(4, "injected-parameters"),
     ],
     fingerprint: [
         lambda nb: nb.metadata.pop("distill"),
@@ -523,30 +537,30 @@ BREAKS = {
         ),
     ],
     figures: [
-        lambda nb: nb.cells[3].metadata.pop("mystnb"),
-        lambda nb: nb.cells[3].metadata["mystnb"]["image"].update(alt="_build/figure_3.png"),
-        lambda nb: nb.cells[3].metadata["mystnb"]["image"].update(alt="curve"),
-        lambda nb: nb.cells[3].metadata["mystnb"]["figure"].update(caption=" "),
-        lambda nb: nb.cells[3].outputs.append(nb.cells[3].outputs[0]),
-        lambda nb: nb.cells[3].outputs[0].data.pop("image/png"),
+        lambda nb: nb.cells[4].metadata.pop("mystnb"),
+        lambda nb: nb.cells[4].metadata["mystnb"]["image"].update(alt="_build/figure_3.png"),
+        lambda nb: nb.cells[4].metadata["mystnb"]["image"].update(alt="curve"),
+        lambda nb: nb.cells[4].metadata["mystnb"]["figure"].update(caption=" "),
+        lambda nb: nb.cells[4].outputs.append(nb.cells[4].outputs[0]),
+        lambda nb: nb.cells[4].outputs[0].data.pop("image/png"),
         say("![](x.png)"),
     ],
-    size: [lambda nb: nb.cells[5].outputs.append(new_output("stream", text="x" * LARGEST))],
+    size: [lambda nb: nb.cells[6].outputs.append(new_output("stream", text="x" * LARGEST))],
     results_output: [
-        lambda nb: nb.cells[4].update(outputs=[]),
+        lambda nb: nb.cells[5].update(outputs=[]),
         payload(lambda made: made.update(chapter="01")),
         payload(lambda made: made.update(schema=2)),
         payload(lambda made: made.update(verdicts=[])),
         payload(lambda made: made["results"][0].update(low=None, high=None, level=None)),
-        lambda nb: nb.cells[4].outputs[0].data.pop("text/markdown"),
-        lambda nb: nb.cells[5].outputs.append(nb.cells[4].outputs[0]),
+        lambda nb: nb.cells[5].outputs[0].data.pop("text/markdown"),
+        lambda nb: nb.cells[6].outputs.append(nb.cells[5].outputs[0]),
     ],
     comparisons: [
-        tag(5, "nbval-skip"),
-        tag(5, "raises-exception"),
-        edit(5, "prose()", "# NBVAL_IGNORE_OUTPUT\nprose()"),
-        tag(4, "nbval-ignore-output"),
-        lambda nb: nb.cells[4].metadata.update(tags=["nbval-ignore-output"]),
+        tag(6, "nbval-skip"),
+        tag(6, "raises-exception"),
+        edit(6, "prose()", "# NBVAL_IGNORE_OUTPUT\nprose()"),
+        tag(5, "nbval-ignore-output"),
+        lambda nb: nb.cells[5].metadata.update(tags=["nbval-ignore-output"]),
         lambda nb: [tag(number, "nbval-ignore-output")(nb) for number in (3, 5)],
     ],
     typed_numbers: [
@@ -557,21 +571,21 @@ BREAKS = {
     ],
     links: [say("[x](01-no-such.ipynb)"), say("[x](../book/no-such.md#y)")],
     exercises: [
-        source(6, "## Exercises\n\n" + FOLD.format("Hint") * 3),
-        source(6, "## Exercises\n\n" + FOLD.format("Solution") * 3),
-        lambda nb: nb.cells.pop(6),
+        source(7, "## Exercises\n\n" + FOLD.format("Hint") * 3),
+        source(7, "## Exercises\n\n" + FOLD.format("Solution") * 3),
+        lambda nb: nb.cells.pop(7),
     ],
     public_names_only: [
-        source(5, "!pip install x"),
-        source(5, "%matplotlib inline"),
-        source(5, "import sys\nsys.path.append('..')"),
-        source(5, "from math import *"),
-        source(5, "from distill_helpers._checks import labels"),
-        source(5, "from distill_helpers.tasks import _draw"),
+        source(6, "!pip install x"),
+        source(6, "%matplotlib inline"),
+        source(6, "import sys\nsys.path.append('..')"),
+        source(6, "from math import *"),
+        source(6, "from distill_helpers._checks import labels"),
+        source(6, "from distill_helpers.tasks import _draw"),
     ],
     folded_sources: [
-        lambda nb: nb.cells[5].metadata.pop("jupyter"),
-        tag(3, "hide-cell"),
+        lambda nb: nb.cells[6].metadata.pop("jupyter"),
+        tag(4, "hide-cell"),
     ],
 }
 
@@ -610,12 +624,12 @@ def test_published_figures_may_be_typed_in_a_tagged_cell(path):
     nb = good()
     say("The article reports 97.8 %.")(nb)
     assert typed_numbers(nb, path)
-    tag(1, "published")(nb)
+    tag(2, "published")(nb)
     assert typed_numbers(nb, path) == []
 
 
 def test_run_solutions_count(path):
     nb = good()
-    nb.cells[6].source = "## Exercises\n\n" + FOLD.format("Hint") * 3
+    nb.cells[7].source = "## Exercises\n\n" + FOLD.format("Hint") * 3
     nb.cells += [new_code_cell("x", metadata={"tags": ["hide-cell"]}) for _ in range(3)]
     assert exercises(nb, path) == []

@@ -395,6 +395,51 @@ def test_a_name_counts_whoever_else_uses_it(shell, name):
     assert unknown(shell, PARAMETERS, cell, CHECK) == sorted(name.split(", "))
 
 
+EXPECT = 'from distill_helpers.parameters import expect\n\nexpect("00")'
+
+
+@pytest.mark.parametrize("name", ["num-seeds", "globals", "__builtins__", "None", "3x", "a b", ""])
+def test_a_name_that_no_check_can_see_is_refused_before_python_reads_the_cell(shell, name):
+    for cell in (EXPECT, EXPECT, PARAMETERS):  # twice, as where a reader runs the cell again
+        assert shell.run_cell(cell, store_history=True).success
+    error = shell.run_cell(PythonTranslator.codify({"alpha": 1.0, name: 3})).error_before_exec
+    assert type(error).__name__ == "ParameterError"
+    assert str(error).startswith(f"{name} is no parameter of chapter 00; ")
+    assert len(str(error).splitlines()) == 1
+    assert shell.user_ns["alpha"] == 0.7, "nothing of the cell has run"
+    ours = [f for f in shell.input_transformers_cleanup if type(f).__name__ == "_Injected"]
+    assert len(ours) == 1
+
+
+def test_such_a_cell_names_every_unknown_name_and_no_known_one(shell):
+    shell.run_cell(EXPECT)
+    cell = PythonTranslator.codify({"zzz": 1, "num-seeds": 3, "alpha": 1.0})
+    error = shell.run_cell(cell).error_before_exec
+    assert [line.split()[0] for line in str(error).splitlines()] == ["zzz", "num-seeds"]
+
+
+@pytest.mark.parametrize(
+    "cell", ["x = 1 + 1", "# Parameters\n\nalpha = 1.0", "%pwd", "", "# a\n3 "]
+)
+def test_other_cells_run_as_they_are(shell, cell):
+    shell.run_cell(EXPECT)
+    assert shell.run_cell(cell).success
+    kept = shell.input_transformers_cleanup
+    with_it, kept[:] = shell.transform_cell(cell), kept[1:]
+    assert with_it == shell.transform_cell(cell)
+
+
+def test_what_is_known_is_left_to_the_check(shell):
+    for cell in (EXPECT, PARAMETERS, PythonTranslator.codify({"zzz": 1, "num_seeds": 0})):
+        assert shell.run_cell(cell, store_history=True).success
+    assert unknown(shell, CHECK) == ["num_seeds", "zzz"]
+
+
+def test_an_unknown_chapter_is_refused_by_expect_too():
+    with pytest.raises(ValueError, match="chapter is 'x'; it must be one of 00, "):
+        parameters.expect("x")
+
+
 def test_a_namespace_that_is_not_the_shell_s_has_no_cells(shell):
     shell.run_cell(PARAMETERS + "\nzzz = 1", store_history=True)
     check("00", run())

@@ -33,8 +33,9 @@ PATIENCE = 10  # seconds, of the processor: the clock would measure what else th
 
 
 def opening():
-    """The first two code cells of a notebook of chapter 00, and one that shows what they leave."""
+    """The first code cells of a notebook of chapter 00, and one that shows what they leave."""
     cells = [
+        new_code_cell('from distill_helpers.parameters import expect\n\nexpect("00")'),
         new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         new_code_cell('from distill_helpers.parameters import check\n\ncheck("00", globals())'),
         new_code_cell("print(type(temperature).__name__, num_seeds)"),
@@ -164,11 +165,28 @@ def test_what_the_page_says_of_papermill_is_so(tmp_path):
     assert code == 1 and "temperature is '1e3', a string" in told
 
 
-@pytest.mark.slow
-def test_a_name_that_python_cannot_assign_stops_the_run_too(tmp_path):
-    code, told, output, seconds = papermill(tmp_path, opening(), "-p", "num-seeds", "3")
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [
+        ("num-seeds", "rename it to num_seeds"),
+        *(
+            pytest.param(
+                name,
+                "its parameters are " + ", ".join(CHAPTERS["00"]),
+                marks=pytest.mark.slow,
+            )
+            for name in ("globals", "class", "__builtins__", "3x", "a b")
+        ),
+    ],
+)
+def test_a_name_that_no_check_can_see_is_refused_with_one_line(tmp_path, name, way_out):
+    code, told, output, seconds = papermill(
+        tmp_path, opening(), "-p", name, "3", "-p", "alpha", "1"
+    )
     assert code == 1 and seconds < PATIENCE
-    assert "Passed unknown parameter: num-seeds" in told and "SyntaxError" in told
+    line = f"ParameterError: {name} is no parameter of chapter 00; {way_out}."
+    assert told.strip().splitlines()[-1] == line
+    assert told.count("ParameterError: ") == 1
     assert not output.cells[-1].outputs
 
 
