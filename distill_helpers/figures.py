@@ -734,6 +734,7 @@ def heat_maps(
     ylabel: str,
     decimals: int = 1,
     width: float = 4.3,
+    narrow: bool = False,
 ) -> Figure:
     """Draw how far each cell of a table lies behind the best, one panel a score.
 
@@ -752,6 +753,8 @@ def heat_maps(
         Digits in the cells.
     width : float
         Of a panel, in inches.
+    narrow : bool
+        Whether it is for a phone too: the panels stand below each other.
 
     Returns
     -------
@@ -759,11 +762,11 @@ def heat_maps(
     """
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(
-        figsize=(width * len(panels), 1.3 + 0.42 * len(rows)), layout="constrained", dpi=150
-    )
-    row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
-    for axes, (title, (behind, marks)) in zip(row_of_axes[0], panels.items(), strict=True):
+    beside, below = (1, len(panels)) if narrow else (len(panels), 1)
+    height = (0.9 if narrow else 1.3) + (0.3 if narrow else 0.42) * len(rows)
+    figure = plt.figure(figsize=(width * beside, height * below), layout="constrained", dpi=150)
+    grid = figure.subplots(below, beside, squeeze=False, sharey=True)
+    for axes, (title, (behind, marks)) in zip(grid.flat, panels.items(), strict=True):
         most = max(max(line) for line in behind) or 1.0
         # The root spreads the small differences, which are most of the cells.
         shades = [
@@ -798,7 +801,8 @@ def heat_maps(
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
-    row_of_axes[0][0].set_ylabel(ylabel)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel)
     return figure
 
 
