@@ -872,6 +872,7 @@ def live_curves(
     ylabel: str,
     mark: tuple[float, str],
     start: float,
+    narrow: bool = False,
 ) -> Any:
     """Draw curves that a slider moves through, told apart by colour and dashes.
 
@@ -889,6 +890,8 @@ def live_curves(
         Where a labelled vertical line stands.
     start : float
         Position at first.
+    narrow : bool
+        Whether it is for a phone too: the legend stands below.
 
     Returns
     -------
@@ -916,16 +919,18 @@ def live_curves(
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
     # One row holds all curves, for a row a point would be most of the notebook's file.
+    legend: Any = {"orient": "bottom", "columns": 2, "symbolType": "stroke", "symbolSize": 400}
+    legend = alt.Legend(**legend) if narrow else alt.Undefined
     lines = (
         shown.transform_fold(names, as_=["curve", "y"])
         .mark_line(strokeWidth=2.5)
         .encode(
             x=alt.X("x:Q", title=xlabel),
             y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[low, high])),
-            color=alt.Color("curve:N", sort=names, title=None).scale(
+            color=alt.Color("curve:N", sort=names, title=None, legend=legend).scale(
                 domain=names, range=list(_SIX[: len(names)])
             ),
-            strokeDash=alt.StrokeDash("curve:N", sort=names, title=None).scale(
+            strokeDash=alt.StrokeDash("curve:N", sort=names, title=None, legend=legend).scale(
                 domain=names,
                 range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3], [14, 4]][: len(names)],
             ),

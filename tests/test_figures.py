@@ -659,6 +659,20 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
     assert lines["encoding"]["y"]["scale"]["domain"] == [-2.0, 6.0]
     dashes = lines["encoding"]["strokeDash"]["scale"]
     assert len(dashes["domain"]) == len({tuple(dash) for dash in dashes["range"]}) == 2
+    assert "legend" not in lines["encoding"]["color"], "at the right, as Vega-Lite has it"
+    below = figures.live_curves(
+        curves,
+        slider="temperature",
+        title="T = ",
+        xlabel="margin",
+        ylabel="slope",
+        mark=(0.5, "teacher"),
+        start=2.0,
+        narrow=True,
+    ).to_dict()
+    (lines,) = (layer for layer in below["layer"] if "strokeDash" in layer["encoding"])
+    for channel in ("color", "strokeDash"):
+        assert lines["encoding"][channel]["legend"]["orient"] == "bottom"
     figures_text = str(spec)
     assert "teacher" in figures_text and "margin" in figures_text and "slope" in figures_text
 
