@@ -98,9 +98,10 @@ _build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(STUDI
 _build/executed/00-the-claim.ipynb: notebooks/evidence/00-the-claim.ipynb
 _build/executed/01-ensemble-variance-reduction.ipynb: notebooks/evidence/01-ensemble-variance-reduction.ipynb
 _build/executed/02-tempered-soft-targets.ipynb: notebooks/evidence/02-tempered-soft-targets.ipynb
+_build/executed/03-distillation-objective.ipynb: notebooks/evidence/03-distillation-objective.ipynb
 _build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
-_build/executed/should-you-distil.ipynb: notebooks/03-distillation-objective.ipynb notebooks/06-deployment.ipynb
+_build/executed/should-you-distil.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/06-deployment.ipynb
 
 # Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
 _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc.yml | $(VENV)/.book

@@ -734,6 +734,7 @@ def heat_maps(
     ylabel: str,
     decimals: int = 1,
     width: float = 4.3,
+    narrow: bool = False,
 ) -> Figure:
     """Draw how far each cell of a table lies behind the best, one panel a score.
 
@@ -752,6 +753,8 @@ def heat_maps(
         Digits in the cells.
     width : float
         Of a panel, in inches.
+    narrow : bool
+        Whether it is for a phone too: the panels stand below each other.
 
     Returns
     -------
@@ -759,11 +762,11 @@ def heat_maps(
     """
     import matplotlib.pyplot as plt
 
-    figure = plt.figure(
-        figsize=(width * len(panels), 1.3 + 0.42 * len(rows)), layout="constrained", dpi=150
-    )
-    row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)
-    for axes, (title, (behind, marks)) in zip(row_of_axes[0], panels.items(), strict=True):
+    beside, below = (1, len(panels)) if narrow else (len(panels), 1)
+    height = (0.9 if narrow else 1.3) + (0.3 if narrow else 0.42) * len(rows)
+    figure = plt.figure(figsize=(width * beside, height * below), layout="constrained", dpi=150)
+    grid = figure.subplots(below, beside, squeeze=False, sharey=True)
+    for axes, (title, (behind, marks)) in zip(grid.flat, panels.items(), strict=True):
         most = max(max(line) for line in behind) or 1.0
         # The root spreads the small differences, which are most of the cells.
         shades = [
@@ -798,7 +801,8 @@ def heat_maps(
         axes.tick_params(length=0)
         for side in axes.spines.values():
             side.set_visible(False)
-    row_of_axes[0][0].set_ylabel(ylabel)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel)
     return figure
 
 
@@ -868,6 +872,7 @@ def live_curves(
     ylabel: str,
     mark: tuple[float, str],
     start: float,
+    narrow: bool = False,
 ) -> Any:
     """Draw curves that a slider moves through, told apart by colour and dashes.
 
@@ -885,6 +890,8 @@ def live_curves(
         Where a labelled vertical line stands.
     start : float
         Position at first.
+    narrow : bool
+        Whether it is for a phone too: the legend stands below.
 
     Returns
     -------
@@ -912,16 +919,18 @@ def live_curves(
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
     # One row holds all curves, for a row a point would be most of the notebook's file.
+    legend: Any = {"orient": "bottom", "columns": 2, "symbolType": "stroke", "symbolSize": 400}
+    legend = alt.Legend(**legend) if narrow else alt.Undefined
     lines = (
         shown.transform_fold(names, as_=["curve", "y"])
         .mark_line(strokeWidth=2.5)
         .encode(
             x=alt.X("x:Q", title=xlabel),
             y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[low, high])),
-            color=alt.Color("curve:N", sort=names, title=None).scale(
+            color=alt.Color("curve:N", sort=names, title=None, legend=legend).scale(
                 domain=names, range=list(_SIX[: len(names)])
             ),
-            strokeDash=alt.StrokeDash("curve:N", sort=names, title=None).scale(
+            strokeDash=alt.StrokeDash("curve:N", sort=names, title=None, legend=legend).scale(
                 domain=names,
                 range=[[1, 0], [8, 3], [3, 3], [10, 3, 2, 3], [1, 3], [14, 4]][: len(names)],
             ),

@@ -230,6 +230,40 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
     },
     "03": {
         "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the laws, training sets, teachers and students"
+        ),
+        "task": Parameter(
+            str, "article", choices=("article", "overlap"), help="what your own students learn"
+        ),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="of your students; 1, 2, 3, 5, 8 and 16 are on the map",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "alpha": Parameter(
+            float,
+            0.7,
+            0,
+            1,
+            help="weight of the teacher; 0.3, 0.5, 0.7, 0.9 and 1 are on the map",
+            hint="Use 0 for hard labels alone, 1 for soft targets alone.",
+        ),
+        "rival": Parameter(
+            str,
+            "reverse KL",
+            choices=("reverse KL", "Jensen-Shannon", "probabilities", "logits"),
+            help="what stands in the KL's place in one of your arms",
+        ),
+        "num_training_sets": Parameter(
+            int, 5, 2, 50, unit="training sets", help="fresh training sets of your run"
+        ),
+    },
+    "03-evidence": {
+        "random_state": Parameter(
             int, 42, 0, 2**32 - 1, help="seed of the law, its training sets, teachers and students"
         ),
         "task": Parameter(

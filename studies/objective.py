@@ -1,10 +1,12 @@
 """Run what is too long for chapter 03: alpha by T, losses by label noise, more inputs, patience.
 
-Four tables, written beside this file; a replicate is a training set (or a split of the digits)
+Five tables, written beside this file; a replicate is a training set (or a split of the digits)
 with its own teachers, students and test draws:
 
   map       alpha from 0 to 1 by T; each cell's score by cross-validation inside the training part,
             and on fresh samples
+  tuned     on the map's training sets: hard labels, and alpha = 0.7 at T = 3, at every learning
+            rate and weight decay of one grid
   losses    five ways to match a teacher, and hard labels, on clean and on noisy labels
   inputs    more inputs for the student at an equal number of steps
   patience  the same for more and more steps
@@ -23,12 +25,13 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from distill_helpers import experiments as ex
-from distill_helpers import studies, transfer
+from distill_helpers import protocol, studies, transfer
 from distill_helpers.losses import MATCHINGS
 from distill_helpers.networks import Stack
 from distill_helpers.soft_targets import soft_targets
@@ -132,6 +135,58 @@ def map_replicate(index: int, students: int) -> list[studies.Row]:
                     **held,
                     **scores(stack, x, truth),
                     **scores(stack, x_other, truth_other, "oracle_"),
+                }
+            )
+    return rows
+
+
+# -- hard labels that are tuned, on the map's training sets ---------------------------------------
+
+GRID = [(rate, decay) for rate in protocol.RATES[1:-1] for decay in protocol.DECAYS[:-1]]
+FIXED = (0.7, 3.0)  # the pair of alpha and T that the map is read against
+
+
+def tuned_arms(task: Task, index: int, part: Tensor | None) -> dict[Any, ex.Arm]:
+    """Return both arms at every setting of the grid, for a fold's rows or all."""
+    cells = map_arms(task, teacher_logits(task, index, part).predict(task.x_train))
+    return {
+        (name, rate, decay): replace(cells[at], learning_rate=rate, weight_decay=decay, rows=part)
+        for name, at in (("hard labels", (0.0, 1.0)), ("ensemble", FIXED))
+        for rate, decay in GRID
+    }
+
+
+def tuned_replicate(index: int, students: int) -> list[studies.Row]:
+    """One training set of each law, with the map's folds, teachers, seeds and test draws."""
+    rows = []
+    for law, base in laws().items():
+        task = training_set(law, base, index)
+        x, truth = test_sample(task, index)
+        usual = {"hidden": STUDENT, "epochs": 60}
+
+        folds: dict[Any, list[dict[str, float]]] = {}
+        for fit_rows, out in task.folds(FOLDS, index):
+            seeds = ex.member_seeds(RANDOM_STATE, "trial", index, 1)
+            arms = tuned_arms(task, index, fit_rows)
+            for key, stack in ex.train_students(task, arms, seeds=seeds, **usual).items():
+                kept = scores(stack, task.x_train[out], task.y_train[out])
+                folds.setdefault(key, []).append(kept)
+        seeds = ex.member_seeds(RANDOM_STATE, "student", index, students)
+        arms = tuned_arms(task, index, None)
+        for key, stack in ex.train_students(task, arms, seeds=seeds, **usual).items():
+            held = {
+                f"held_{name}": sum(fold[name] for fold in folds[key]) / FOLDS
+                for name in folds[key][0]
+            }
+            rows.append(
+                {
+                    "replicate": index,
+                    "law": law,
+                    "arm": key[0],
+                    "learning_rate": key[1],
+                    "weight_decay": key[2],
+                    **held,
+                    **scores(stack, x, truth),
                 }
             )
     return rows
@@ -381,12 +436,14 @@ def patience_replicate(index: int, students: int) -> list[studies.Row]:
 
 REPLICATES: Mapping[str, tuple[int, int]] = {
     "map": (20, 3),
+    "tuned": (20, 3),
     "losses": (14, 2),
     "inputs": (16, 2),
     "patience": (12, 2),
 }
 RUN = {
     "map": map_replicate,
+    "tuned": tuned_replicate,
     "losses": losses_replicate,
     "inputs": inputs_replicate,
     "patience": patience_replicate,

@@ -428,7 +428,7 @@ def test_logits_too_far_apart_for_a_float_are_drawn() -> None:
     assert [row["p"] for row in rows_of(bars)] == [0.0, 1.0]
 
 
-def maps():  # type: ignore[no-untyped-def]
+def maps(**more: Any) -> Any:
     behind = [[0.0, 0.5, 8.0], [0.2, 0.0, 0.3]]
     marks = [["best", "", ""], ["tied", "best", ""]]
     return figures.heat_maps(
@@ -438,6 +438,7 @@ def maps():  # type: ignore[no-untyped-def]
         columns=["1", "3", "8"],
         xlabel="temperature",
         ylabel="units",
+        **more,
     )
 
 
@@ -460,6 +461,15 @@ def test_heat_maps_write_each_cell_and_point_out_best_and_tied() -> None:
     assert [a.get_title() for a in figure.axes] == ["accuracy", "NLL"]
     assert figure.get_figwidth() == 10
     assert axes.get_ylabel() == "units" and figure.axes[1].get_ylabel() == ""
+
+
+def test_narrow_heat_maps_stand_below_each_other() -> None:
+    first, second = maps(narrow=True).axes
+    assert first.get_position().x0 == pytest.approx(second.get_position().x0)
+    assert first.get_position().y0 > second.get_position().y1
+    assert first.figure.get_figwidth() == 5
+    assert first.get_ylabel() == second.get_ylabel() == "units"
+    assert [label.get_text() for label in second.get_yticklabels()] == ["4", "8"]
 
 
 def test_heat_maps_colour_by_the_root_of_the_distance_what_is_beyond_noise() -> None:
@@ -649,6 +659,20 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
     assert lines["encoding"]["y"]["scale"]["domain"] == [-2.0, 6.0]
     dashes = lines["encoding"]["strokeDash"]["scale"]
     assert len(dashes["domain"]) == len({tuple(dash) for dash in dashes["range"]}) == 2
+    assert "legend" not in lines["encoding"]["color"], "at the right, as Vega-Lite has it"
+    below = figures.live_curves(
+        curves,
+        slider="temperature",
+        title="T = ",
+        xlabel="margin",
+        ylabel="slope",
+        mark=(0.5, "teacher"),
+        start=2.0,
+        narrow=True,
+    ).to_dict()
+    (lines,) = (layer for layer in below["layer"] if "strokeDash" in layer["encoding"])
+    for channel in ("color", "strokeDash"):
+        assert lines["encoding"][channel]["legend"]["orient"] == "bottom"
     figures_text = str(spec)
     assert "teacher" in figures_text and "margin" in figures_text and "slope" in figures_text
 

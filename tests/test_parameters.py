@@ -503,9 +503,16 @@ def test_importing_it_loads_the_standard_library_alone():
         ("02-evidence", "task", ["overlap", "article", "digits"], ["mnist", ""]),
         ("02-evidence", "temperature", [1e-12, 1e4], [0.0, 10_000.5]),
         ("02-evidence", "num_seeds", [2, 100], [1, 101]),
+        ("03", "task", ["article", "overlap"], ["digits", ""]),
+        ("03", "temperature", [1e-12, 1e4], [0.0, 10_000.5]),
+        ("03", "alpha", [0.0, 1.0], [-1e-9, 1.0001]),
+        ("03", "rival", ["reverse KL", "logits"], ["forward KL", "KL"]),
+        ("03", "num_training_sets", [2, 50], [1, 51]),
+        ("03-evidence", "task", ["article", "overlap", "digits"], ["mnist", ""]),
+        ("03-evidence", "num_seeds", [2, 100], [1, 101]),
     ],
 )
-def test_ranges_of_chapter_02_and_its_evidence(chapter, name, inside, outside):
+def test_ranges_of_lessons_and_their_evidence(chapter, name, inside, outside):
     defaults = {name: entry.default for name, entry in CHAPTERS[chapter].items()}
     for value in inside:
         check(chapter, defaults | {name: value})

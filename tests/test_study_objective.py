@@ -46,6 +46,24 @@ def test_the_map_has_hard_labels_once_and_every_other_cell() -> None:
     assert len({arm.learning_rate for arm in arms.values()}) == 1
 
 
+def test_hard_labels_and_the_fixed_pair_have_one_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "TEACHERS", {"ensemble_size": 2, "hidden": (4,), "dropout": (0.0,)})
+    monkeypatch.setitem(study.TEACHERS, "epochs", 1)
+    task = gaussian_mixture_task(num_train=40, num_test=10)
+    part = torch.arange(5, 35)
+    arms = study.tuned_arms(task, 0, part)
+    grid = {(rate, decay) for _, rate, decay in arms}
+    assert set(arms) == {(name, *at) for name in ("hard labels", "ensemble") for at in grid}
+    assert len(grid) == len(study.GRID) == 24 and {0.0, 0.1} <= {decay for _, decay in grid}
+    usual = study.map_arms(task, study.teacher_logits(task, 0, part).predict(task.x_train))
+    for (name, rate, decay), arm in arms.items():
+        cell = usual[study.FIXED if name == "ensemble" else (0.0, 1.0)]
+        assert (arm.learning_rate, arm.weight_decay) == (rate, decay)
+        assert (arm.alpha, arm.temperature) == (cell.alpha, cell.temperature)
+        assert torch.equal(arm.soft_targets, cell.soft_targets)
+        assert torch.equal(arm.rows, part), "a fold's arms learn from the fold"
+
+
 def test_arms_of_more_inputs_have_the_rows_first_and_the_targets_they_name() -> None:
     base = gaussian_mixture_task(num_train=60, num_test=10)
     task = base.with_fresh_data(3)
