@@ -483,6 +483,27 @@ def test_a_scatter_has_one_marker_a_series_on_logarithmic_axes() -> None:
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
 
 
+def test_a_student_stands_by_what_it_copies_and_what_it_knows() -> None:
+    students = {"width 4": (0.09, 0.12), "width 8": (0.05, 0.08), "width 64": (0.02, 0.03)}
+    panels = {"one": {"soft": students}, "two": {"soft": students, "other": students}}
+    figure = figures.risk_by_infidelity(
+        panels, {"one": 0.06, "two": 0.07}, xlabel="F", ylabel="R", scale=1000
+    )
+    first, second = figure.axes
+    for axes, risk in ((first, 60), (second, 70)):
+        lines = {line.get_label(): line for line in axes.lines}
+        (no_d,) = (line for name, line in lines.items() if name.endswith("D = 0"))
+        assert [y - x for x, y in no_d.get_xydata()] == pytest.approx([risk, risk])
+        assert lines["the teacher"].get_xydata().tolist() == [[0, risk]]
+        assert lines["soft"].get_xydata() == pytest.approx(
+            np.array([[90, 120], [50, 80], [20, 30]])
+        )
+    assert [text.get_text() for text in first.texts] == ["width 4", "width 64"]
+    assert (first.get_xlabel(), first.get_ylabel(), second.get_ylabel()) == ("F", "R", "")
+    with pytest.raises(ValueError, match="teachers has no 'two'"):
+        figures.risk_by_infidelity(panels, {"one": 0.06}, xlabel="F", ylabel="R")
+
+
 def by_temperature(**more: Any) -> Any:
     panels = {
         "toy": {"a": {1.0: 2.0, 10.0: 0.5}, "b": {1.0: 1.0, 10.0: 0.1}},

@@ -34,7 +34,9 @@ def found(value=1.5, low=1.0, high=2.0, level=0.95, n=4, unit="nats"):
 
 
 def test_grid_is_the_product_of_its_axes_and_the_first_moves_slowest():
-    grid = read_grid("05-evidence", ["student_hidden=[4,2],[8]", "random_state=0:2,7", "epochs=5:20:7"])
+    grid = read_grid(
+        "05-evidence", ["student_hidden=[4,2],[8]", "random_state=0:2,7", "epochs=5:20:7"]
+    )
     assert grid.axes == {
         "student_hidden": [[4, 2], [8]],
         "random_state": [0, 1, 7],
