@@ -903,7 +903,7 @@ def risk_by_infidelity(
     if missing:
         raise ValueError(f"teachers has no {missing[0]!r}; give each panel's teacher its risk.")
     figure = plt.figure(figsize=(3.9 * len(panels), 4.0), layout="constrained", dpi=150)
-    row = figure.subplots(1, len(panels), squeeze=False)[0]
+    row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
     for axes, (title, series) in zip(row, panels.items(), strict=True):
         start = scale * teachers[title]
@@ -932,15 +932,16 @@ def risk_by_infidelity(
                 linewidth=1,
                 label=name,
             )
-            for at in sorted({0, len(x) - 1}):
+            for at, below in {0: -3, len(x) - 1: -12}.items():
                 axes.annotate(
                     list(students)[at],
                     (x[at], y[at]),
-                    xytext=(6, -3),
+                    xytext=(6 if below == -3 else -6, below),
                     textcoords="offset points",
                     va="top",
                     fontsize=9,
                     color=_COLOURS[index % 4],
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
                 )
         axes.set_xlim(0, 1.25 * farthest)
         axes.set_ylim(bottom=0)
@@ -955,7 +956,7 @@ def risk_by_infidelity(
         handles, labels = axes.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
     figure.legend(
-        found.values(), found, loc="outside lower center", ncols=2, frameon=False, fontsize=9
+        found.values(), found, loc="outside lower center", ncols=3, frameon=False, fontsize=9
     )
     return figure
 
