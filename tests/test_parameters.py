@@ -458,9 +458,14 @@ def test_importing_it_loads_the_standard_library_alone():
         ("02-evidence", "task", ["overlap", "article", "digits"], ["mnist", ""]),
         ("02-evidence", "temperature", [1e-12, 1e4], [0.0, 10_000.5]),
         ("02-evidence", "num_seeds", [2, 100], [1, 101]),
+        ("05", "task", ["overlap", "article"], ["digits", ""]),
+        ("05", "num_train", [20, 1_000], [19, 1_001]),
+        ("05", "num_seeds", [2, 50], [1, 51]),
+        ("05-evidence", "task", ["overlap", "article", "digits"], ["mnist", ""]),
+        ("05-evidence", "epochs", [1, 200], [0, 201]),
     ],
 )
-def test_ranges_of_chapter_02_and_its_evidence(chapter, name, inside, outside):
+def test_ranges_of_chapters_02_and_05_and_their_evidence(chapter, name, inside, outside):
     defaults = {name: entry.default for name, entry in CHAPTERS[chapter].items()}
     for value in inside:
         check(chapter, defaults | {name: value})
