@@ -973,6 +973,7 @@ def live_curves(
     ylabel: str,
     mark: tuple[float, str],
     start: float,
+    powers: bool = False,
 ) -> Any:
     """Draw curves that a slider moves through, told apart by colour and dashes.
 
@@ -990,6 +991,8 @@ def live_curves(
         Where a labelled vertical line stands.
     start : float
         Position at first.
+    powers : bool
+        Whether x counts doublings, and the axis shows 2 to the power of x.
 
     Returns
     -------
@@ -1016,12 +1019,17 @@ def live_curves(
     )
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    across = alt.X("x:Q", title=xlabel)
+    if powers:
+        xs = sorted({row["x"] for row in table})
+        axis = alt.Axis(values=xs, labelExpr="pow(2, datum.value)")
+        across = across.axis(axis).scale(domain=[xs[0], xs[-1]])
     # One row holds all curves, for a row a point would be most of the notebook's file.
     lines = (
         shown.transform_fold(names, as_=["curve", "y"])
         .mark_line(strokeWidth=2.5)
         .encode(
-            x=alt.X("x:Q", title=xlabel),
+            x=across,
             y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[low, high])),
             color=alt.Color("curve:N", sort=names, title=None).scale(
                 domain=names, range=list(_SIX[: len(names)])

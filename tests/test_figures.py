@@ -668,10 +668,29 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
     assert {row["step"] for row in rows if row["title"] == "T = 1"} == {0}
     (lines,) = (layer for layer in spec["layer"] if "strokeDash" in layer["encoding"])
     assert lines["encoding"]["y"]["scale"]["domain"] == [-2.0, 6.0]
+    assert lines["encoding"]["x"] == {"field": "x", "title": "margin", "type": "quantitative"}
     dashes = lines["encoding"]["strokeDash"]["scale"]
     assert len(dashes["domain"]) == len({tuple(dash) for dash in dashes["range"]}) == 2
     figures_text = str(spec)
     assert "teacher" in figures_text and "margin" in figures_text and "slope" in figures_text
+
+
+def test_live_curves_against_doublings_show_the_numbers_themselves() -> None:
+    chart = figures.live_curves(
+        {1.0: {"a": [(2.0, 1.0), (3.0, 2.0), (8.0, 3.0)]}},
+        slider="s",
+        title="s = ",
+        xlabel="width",
+        ylabel="y",
+        mark=(3.0, "width 8"),
+        start=1.0,
+        powers=True,
+    )
+    layers = chart.to_dict()["layer"]
+    (lines,) = (layer for layer in layers if "strokeDash" in layer["encoding"])
+    x = lines["encoding"]["x"]
+    assert x["axis"] == {"values": [2.0, 3.0, 8.0], "labelExpr": "pow(2, datum.value)"}
+    assert x["scale"] == {"domain": [2.0, 8.0]} and x["title"] == "width"
 
 
 def live_student(**changes):  # type: ignore[no-untyped-def]
