@@ -1019,11 +1019,11 @@ def live_curves(
     )
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
-    across = alt.X("x:Q", title=xlabel)
+    across, at_mark = alt.X("x:Q", title=xlabel), alt.X("x:Q")
     if powers:
         xs = sorted({row["x"] for row in table})
         axis = alt.Axis(values=xs, labelExpr="pow(2, datum.value)")
-        across = across.axis(axis).scale(domain=[xs[0], xs[-1]])
+        across, at_mark = across.axis(axis).scale(zero=False), at_mark.scale(zero=False)
     # One row holds all curves, for a row a point would be most of the notebook's file.
     lines = (
         shown.transform_fold(names, as_=["curve", "y"])
@@ -1042,9 +1042,9 @@ def live_curves(
         )
     )
     rule = alt.Chart(alt.Data(values=[{"x": mark[0], "name": mark[1]}]))
-    rules = rule.mark_rule(color=GREY).encode(x="x:Q")
+    rules = rule.mark_rule(color=GREY).encode(x=at_mark)
     name = rule.mark_text(align="left", baseline="top", dx=5, fontSize=12, color=GREY).encode(
-        x="x:Q", y=alt.value(4), text="name:N"
+        x=at_mark, y=alt.value(4), text="name:N"
     )
     heading = (
         shown.transform_aggregate(title="min(title)")
