@@ -100,6 +100,7 @@ _build/executed/01-ensemble-variance-reduction.ipynb: notebooks/evidence/01-ense
 _build/executed/02-tempered-soft-targets.ipynb: notebooks/evidence/02-tempered-soft-targets.ipynb
 _build/executed/03-distillation-objective.ipynb: notebooks/evidence/03-distillation-objective.ipynb
 _build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb
+_build/executed/05-capacity-mismatch.ipynb: notebooks/evidence/05-capacity-mismatch.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
 _build/executed/should-you-distil.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/06-deployment.ipynb
 

@@ -860,6 +860,111 @@ def scatter_by_series(
     return figure
 
 
+def risk_by_infidelity(
+    panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]],
+    teachers: Mapping[str, float],
+    *,
+    xlabel: str,
+    ylabel: str,
+    scale: float = 1.0,
+) -> Figure:
+    r"""Draw students by their distance from their teacher and from the truth.
+
+    The teacher stands at the left, at a distance of 0 from itself. Two lines run from it. On the
+    dashed one a student's risk is its teacher's plus what it fails to copy; below the dotted level
+    it is a better classifier than its teacher. A point's height over the dashed line is D in
+
+    .. math:: R(q) = R(p) + F(q) + D(q)
+
+    Parameters
+    ----------
+    panels : mapping of str to mapping of str to mapping of str to (F, R)
+        By title, by series, by name of the student, which stands beside some of the points: the
+        first and the last of each series. Points of a series are joined in order.
+    teachers : mapping of str to float
+        The teacher's risk, by title.
+    xlabel, ylabel : str
+        With units.
+    scale : float
+        Multiplies all numbers: 1000 turns nats into thousandths.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If a panel has no teacher.
+
+    Notes
+    -----
+    Equation (5.2), derived in chapter 05.
+    """
+    import matplotlib.pyplot as plt
+
+    missing = [title for title in panels if title not in teachers]
+    if missing:
+        raise ValueError(f"teachers has no {missing[0]!r}; give each panel's teacher its risk.")
+    figure = plt.figure(figsize=(3.9 * len(panels), 4.0), layout="constrained", dpi=150)
+    row = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    names = list(dict.fromkeys(name for series in panels.values() for name in series))
+    for axes, (title, series) in zip(row, panels.items(), strict=True):
+        start = scale * teachers[title]
+        farthest = scale * max(f for students in series.values() for f, _ in students.values())
+        axes.plot(
+            [0, 1.1 * farthest],
+            [start, start + 1.1 * farthest],
+            "--",
+            color=GREY,
+            linewidth=1.2,
+            label="what is not copied is lost: D = 0",
+            zorder=0,
+        )
+        axes.axhline(start, linestyle=":", color=GREY, linewidth=1.2, zorder=0)
+        axes.plot(0, start, "*", color="black", markersize=13, label="the teacher", clip_on=False)
+        for name, students in series.items():
+            index = names.index(name)
+            x, y = ([scale * pair[k] for pair in students.values()] for k in (0, 1))
+            axes.plot(
+                x,
+                y,
+                marker=_MARKERS[index % 4],
+                color=_COLOURS[index % 4],
+                markersize=6,
+                markeredgecolor="white",
+                linewidth=1,
+                label=name,
+            )
+            for at, below in {0: -3, len(x) - 1: -12}.items():
+                axes.annotate(
+                    list(students)[at],
+                    (x[at], y[at]),
+                    xytext=(6 if below == -3 else -6, below),
+                    textcoords="offset points",
+                    va="top",
+                    fontsize=9,
+                    color=_COLOURS[index % 4],
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5, "alpha": 0.8},
+                )
+        axes.set_xlim(0, 1.25 * farthest)
+        axes.set_ylim(bottom=0)
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel(xlabel)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#e6e6e6", linewidth=0.8)
+        axes.set_axisbelow(True)
+    row[0].set_ylabel(ylabel)
+    found: dict[str, Any] = {}
+    for axes in row:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    figure.legend(
+        found.values(), found, loc="outside lower center", ncols=3, frameon=False, fontsize=9
+    )
+    return figure
+
+
 # -- chapter 03 ---------------------------------------------------------------------------------
 
 
@@ -873,6 +978,7 @@ def live_curves(
     mark: tuple[float, str],
     start: float,
     narrow: bool = False,
+    powers: bool = False,
 ) -> Any:
     """Draw curves that a slider moves through, told apart by colour and dashes.
 
@@ -892,6 +998,8 @@ def live_curves(
         Position at first.
     narrow : bool
         Whether it is for a phone too: the legend stands below.
+    powers : bool
+        Whether x counts doublings, and the axis shows 2 to the power of x.
 
     Returns
     -------
@@ -918,6 +1026,11 @@ def live_curves(
     )
     low, high = (f(row[name] for row in table for name in names) for f in (min, max))
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
+    across, at_mark = alt.X("x:Q", title=xlabel), alt.X("x:Q")
+    if powers:
+        xs = sorted({row["x"] for row in table})
+        axis = alt.Axis(values=xs, labelExpr="pow(2, datum.value)")
+        across, at_mark = across.axis(axis).scale(zero=False), at_mark.scale(zero=False)
     # One row holds all curves, for a row a point would be most of the notebook's file.
     legend: Any = {"orient": "bottom", "columns": 2, "symbolType": "stroke", "symbolSize": 400}
     legend = alt.Legend(**legend) if narrow else alt.Undefined
@@ -925,7 +1038,7 @@ def live_curves(
         shown.transform_fold(names, as_=["curve", "y"])
         .mark_line(strokeWidth=2.5)
         .encode(
-            x=alt.X("x:Q", title=xlabel),
+            x=across,
             y=alt.Y("y:Q", title=ylabel, scale=alt.Scale(domain=[low, high])),
             color=alt.Color("curve:N", sort=names, title=None, legend=legend).scale(
                 domain=names, range=list(_SIX[: len(names)])
@@ -938,9 +1051,9 @@ def live_curves(
         )
     )
     rule = alt.Chart(alt.Data(values=[{"x": mark[0], "name": mark[1]}]))
-    rules = rule.mark_rule(color=GREY).encode(x="x:Q")
+    rules = rule.mark_rule(color=GREY).encode(x=at_mark)
     name = rule.mark_text(align="left", baseline="top", dx=5, fontSize=12, color=GREY).encode(
-        x="x:Q", y=alt.value(4), text="name:N"
+        x=at_mark, y=alt.value(4), text="name:N"
     )
     heading = (
         shown.transform_aggregate(title="min(title)")

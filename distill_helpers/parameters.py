@@ -368,6 +368,33 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
     },
     "05": {
         "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the law, training sets, teachers and students"
+        ),
+        "task": Parameter(
+            str,
+            "overlap",
+            choices=("overlap", "article"),
+            help="what your students learn: three overlapping classes or the article's two",
+            hint="05-evidence takes the digits too.",
+        ),
+        "student_hidden": Parameter(
+            list,
+            [4, 2],
+            1,
+            256,
+            unit="units",
+            lengths=(1, 4),
+            help="width of each hidden layer of the student that is diagnosed",
+            hint="Use [64, 32], the article's student.",
+        ),
+        "num_train": Parameter(int, 200, 20, 1_000, unit="rows", help="rows that it sees"),
+        "epochs": Parameter(int, 40, 1, 200, help="its passes over them"),
+        "num_seeds": Parameter(
+            int, 4, 2, 50, unit="training sets", help="training sets of your two runs"
+        ),
+    },
+    "05-evidence": {
+        "random_state": Parameter(
             int, 42, 0, 2**32 - 1, help="seed of laws, training sets, teachers and students"
         ),
         "task": Parameter(

@@ -493,6 +493,27 @@ def test_a_scatter_has_one_marker_a_series_on_logarithmic_axes() -> None:
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
 
 
+def test_a_student_stands_by_what_it_copies_and_what_it_knows() -> None:
+    students = {"width 4": (0.09, 0.12), "width 8": (0.05, 0.08), "width 64": (0.02, 0.03)}
+    panels = {"one": {"soft": students}, "two": {"soft": students, "other": students}}
+    figure = figures.risk_by_infidelity(
+        panels, {"one": 0.06, "two": 0.07}, xlabel="F", ylabel="R", scale=1000
+    )
+    first, second = figure.axes
+    for axes, risk in ((first, 60), (second, 70)):
+        lines = {line.get_label(): line for line in axes.lines}
+        (no_d,) = (line for name, line in lines.items() if name.endswith("D = 0"))
+        assert [y - x for x, y in no_d.get_xydata()] == pytest.approx([risk, risk])
+        assert lines["the teacher"].get_xydata().tolist() == [[0, risk]]
+        assert lines["soft"].get_xydata() == pytest.approx(
+            np.array([[90, 120], [50, 80], [20, 30]])
+        )
+    assert [text.get_text() for text in first.texts] == ["width 4", "width 64"]
+    assert (first.get_xlabel(), first.get_ylabel(), second.get_ylabel()) == ("F", "R", "")
+    with pytest.raises(ValueError, match="teachers has no 'two'"):
+        figures.risk_by_infidelity(panels, {"one": 0.06}, xlabel="F", ylabel="R")
+
+
 def by_temperature(**more: Any) -> Any:
     panels = {
         "toy": {"a": {1.0: 2.0, 10.0: 0.5}, "b": {1.0: 1.0, 10.0: 0.1}},
@@ -657,6 +678,7 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
     assert {row["step"] for row in rows if row["title"] == "T = 1"} == {0}
     (lines,) = (layer for layer in spec["layer"] if "strokeDash" in layer["encoding"])
     assert lines["encoding"]["y"]["scale"]["domain"] == [-2.0, 6.0]
+    assert lines["encoding"]["x"] == {"field": "x", "title": "margin", "type": "quantitative"}
     dashes = lines["encoding"]["strokeDash"]["scale"]
     assert len(dashes["domain"]) == len({tuple(dash) for dash in dashes["range"]}) == 2
     assert "legend" not in lines["encoding"]["color"], "at the right, as Vega-Lite has it"
@@ -675,6 +697,26 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
         assert lines["encoding"][channel]["legend"]["orient"] == "bottom"
     figures_text = str(spec)
     assert "teacher" in figures_text and "margin" in figures_text and "slope" in figures_text
+
+
+def test_live_curves_against_doublings_show_the_numbers_themselves() -> None:
+    chart = figures.live_curves(
+        {1.0: {"a": [(2.0, 1.0), (3.0, 2.0), (8.0, 3.0)]}},
+        slider="s",
+        title="s = ",
+        xlabel="width",
+        ylabel="y",
+        mark=(3.0, "width 8"),
+        start=1.0,
+        powers=True,
+    )
+    layers = chart.to_dict()["layer"]
+    (lines,) = (layer for layer in layers if "strokeDash" in layer["encoding"])
+    x = lines["encoding"]["x"]
+    assert x["axis"] == {"values": [2.0, 3.0, 8.0], "labelExpr": "pow(2, datum.value)"}
+    assert x["title"] == "width"
+    scales = [layer["encoding"]["x"].get("scale") for layer in layers]
+    assert scales == [{"zero": False}] * 3 + [None], "the heading stands at a pixel"
 
 
 def live_student(**changes):  # type: ignore[no-untyped-def]

@@ -510,6 +510,11 @@ def test_importing_it_loads_the_standard_library_alone():
         ("03", "num_training_sets", [2, 50], [1, 51]),
         ("03-evidence", "task", ["article", "overlap", "digits"], ["mnist", ""]),
         ("03-evidence", "num_seeds", [2, 100], [1, 101]),
+        ("05", "task", ["overlap", "article"], ["digits", ""]),
+        ("05", "num_train", [20, 1_000], [19, 1_001]),
+        ("05", "num_seeds", [2, 50], [1, 51]),
+        ("05-evidence", "task", ["overlap", "article", "digits"], ["mnist", ""]),
+        ("05-evidence", "epochs", [1, 200], [0, 201]),
     ],
 )
 def test_ranges_of_lessons_and_their_evidence(chapter, name, inside, outside):

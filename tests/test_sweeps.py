@@ -34,7 +34,9 @@ def found(value=1.5, low=1.0, high=2.0, level=0.95, n=4, unit="nats"):
 
 
 def test_grid_is_the_product_of_its_axes_and_the_first_moves_slowest():
-    grid = read_grid("05", ["student_hidden=[4,2],[8]", "random_state=0:2,7", "epochs=5:20:7"])
+    grid = read_grid(
+        "05-evidence", ["student_hidden=[4,2],[8]", "random_state=0:2,7", "epochs=5:20:7"]
+    )
     assert grid.axes == {
         "student_hidden": [[4, 2], [8]],
         "random_state": [0, 1, 7],
@@ -86,7 +88,7 @@ def test_bad_grid_is_one_line_before_anything_starts(tmp_path, capsys, texts, to
     [
         (["7", "--grid", "random_state=1"], "chapter is '7'; it must be one of"),
         (["04", "--grid", "random_state=1"], "records no results, so a sweep has none; sweep 04-e"),
-        (["05", "--grid", "student_hidden=64,32"], "each of its values is a list"),
+        (["05-evidence", "--grid", "student_hidden=64,32"], "each of its values is a list"),
         (["04-evidence", "--grid", "random_state=1", "--workers", "0"], "workers is 0"),
         (["04-evidence", "--grid", "random_state=1", "--timeout", "0"], "timeout is 0"),
         (["04-evidence", "--grid", "random_state=1", "--workers", "two"], "invalid int value"),
