@@ -1159,6 +1159,7 @@ def pareto(
     less: bool = False,
     left: Sequence[str] = (),
     below: Sequence[str] = (),
+    narrow: bool = False,
 ) -> Figure:
     """Draw cost against quality, one panel a task, and the front: what nothing beats in both.
 
@@ -1175,6 +1176,8 @@ def pareto(
         Points whose name stands on their left, and not on their right.
     below : sequence of str
         Points whose name stands below them.
+    narrow : bool
+        As in `forest`; the panels then stand one below the other.
 
     Returns
     -------
@@ -1183,16 +1186,16 @@ def pareto(
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator
 
+    shape = (len(panels), 1) if narrow else (1, len(panels))
     figure, grid = plt.subplots(
-        1,
-        len(panels),
-        figsize=(3.2 * len(panels), 3.8),
+        *shape,
+        figsize=(_NARROW, 3.2 * len(panels)) if narrow else (3.2 * len(panels), 3.8),
         layout="constrained",
         dpi=150,
         sharex=True,
         squeeze=False,
     )
-    every = grid[0]
+    every = grid.ravel()
     kinds = list(
         dict.fromkeys(kind for points in panels.values() for _, _, kind in points.values())
     )
@@ -1218,7 +1221,7 @@ def pareto(
                 xytext=(-6 if before else 6, -10 if name in below else 3),
                 textcoords="offset points",
                 ha="right" if before else "left",
-                fontsize=8,
+                fontsize=10 if narrow else 8,
             )
         sign = -1 if less else 1
         front = pareto_front(
@@ -1235,12 +1238,13 @@ def pareto(
             axes.invert_yaxis()
         axes.set_title(title, fontsize=10)
         axes.grid(color="#e6e6e6", linewidth=0.8)
-    every[0].set_ylabel(ylabel)
+    for axes in every if narrow else every[:1]:
+        axes.set_ylabel(ylabel)
     figure.supxlabel(xlabel, fontsize=10)
     figure.legend(
         list(handles.values()),
         list(handles),
-        loc="outside upper center",
+        loc=_legend_place(narrow),
         ncols=len(kinds),
         frameon=False,
     )
@@ -1273,7 +1277,12 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
 
 
 def live_costs(
-    costs: Mapping[str, Mapping[int, float]], *, slider: str, title: str, xlabel: str
+    costs: Mapping[str, Mapping[int, float]],
+    *,
+    slider: str,
+    title: str,
+    xlabel: str,
+    colours: Mapping[str, str] | None = None,
 ) -> Any:
     """Draw one dot a way of serving on a logarithmic axis; a slider moves through the sizes.
 
@@ -1287,6 +1296,8 @@ def live_costs(
         With ``{}`` where the size goes.
     xlabel : str
         With the unit.
+    colours : mapping of str to str, optional
+        By name; `BLUE` where it is left out.
 
     Returns
     -------
@@ -1300,6 +1311,7 @@ def live_costs(
             "step": sizes.index(size),
             "name": name,
             "cost": float(f"{cost:.3g}"),
+            "colour": (colours or {}).get(name, BLUE),
             "text": f"{cost:.2g}" if cost < 10 else f"{cost:,.0f}",
             "title": title.format(f"{size:,}"),
         }
@@ -1319,8 +1331,8 @@ def live_costs(
     x = alt.X("cost:Q", title=xlabel, scale=alt.Scale(type="log", domain=[least, most])).axis(
         values=powers, format="~g"
     )
-    dots = shown.mark_circle(color=BLUE, size=140, opacity=1).encode(
-        x=x, y=y, tooltip=["name:N", "cost:Q"]
+    dots = shown.mark_circle(size=140, opacity=1).encode(
+        x=x, y=y, color=alt.Color("colour:N", scale=None), tooltip=["name:N", "cost:Q"]
     )
     numbers = shown.mark_text(align="left", dx=10, fontSize=12).encode(x=x, y=y, text="text:N")
     heading = (
