@@ -1244,7 +1244,7 @@ def pareto(
     figure.legend(
         list(handles.values()),
         list(handles),
-        loc=_legend_place(narrow),
+        loc="outside upper center",
         ncols=len(kinds),
         frameon=False,
     )
