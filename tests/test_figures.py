@@ -811,7 +811,8 @@ def test_live_costs_colours_by_name() -> None:
 
 
 def test_a_narrow_front_has_its_panels_one_below_the_other() -> None:
-    points = {"a": (1.0, estimate(90), "one"), "b": (10.0, estimate(95), "two")}
+    two = {"a": (1.0, 90.0, "one"), "b": (10.0, 95.0, "two")}
+    points = {k: (x, estimate(y, y - 1, y + 1), kind) for k, (x, y, kind) in two.items()}
     figure = figures.pareto({"task": points, "other": points}, xlabel="x", ylabel="y", narrow=True)
     upper, lower = figure.axes
     assert figure.get_figwidth() < 5.5
