@@ -1325,7 +1325,7 @@ def live_costs(
     )
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
     least = min(row["cost"] for row in table) / 1.5
-    most = max(row["cost"] for row in table) * 3
+    most = max(row["cost"] for row in table) * 8  # room for the number, on a phone too
     y = alt.Y("name:N", sort=list(costs), title=None).axis(labelLimit=220, grid=True)
     powers = [10.0**k for k in range(math.ceil(math.log10(least)), math.ceil(math.log10(most)))]
     x = alt.X("cost:Q", title=xlabel, scale=alt.Scale(type="log", domain=[least, most])).axis(
