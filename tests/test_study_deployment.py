@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from distill_helpers import experiments as ex
 from distill_helpers import deployment, studies
+from distill_helpers import experiments as ex
 from distill_helpers.costs import peak_memory
 
 FOLDER = Path(__file__).parent.parent / "studies"
