@@ -68,7 +68,7 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	@for study in article classes; do $(PY) studies/temperature_squared.py $$study || exit 1; done
 	@for study in width teachers factorial; do for law in article overlap; do \
 	  $(PY) studies/capacity.py $$study $$law || exit 1; done; done
-	@for study in quality costs; do $(PY) studies/deployment.py $$study || exit 1; done
+	@for study in quality costs members; do $(PY) studies/deployment.py $$study || exit 1; done
 	@for task in article-4000 article-512 overlap3-1000 overlap3-500 digits-1437 digits-1437-blocks digits-287 \
 	  digits-287-of-1437; do $(PY) studies/deciding.py $$task || exit 1; done
 	@$(PY) studies/inherited.py
@@ -101,8 +101,9 @@ _build/executed/02-tempered-soft-targets.ipynb: notebooks/evidence/02-tempered-s
 _build/executed/03-distillation-objective.ipynb: notebooks/evidence/03-distillation-objective.ipynb
 _build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb
 _build/executed/05-capacity-mismatch.ipynb: notebooks/evidence/05-capacity-mismatch.ipynb
+_build/executed/06-deployment.ipynb: notebooks/evidence/06-deployment.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
-_build/executed/should-you-distil.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/06-deployment.ipynb
+_build/executed/should-you-distil.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/evidence/06-deployment.ipynb
 
 # Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
 _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc.yml | $(VENV)/.book

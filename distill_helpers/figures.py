@@ -1281,6 +1281,7 @@ def pareto(
     less: bool = False,
     left: Sequence[str] = (),
     below: Sequence[str] = (),
+    narrow: bool = False,
 ) -> Figure:
     """Draw cost against quality, one panel a task, and the front: what nothing beats in both.
 
@@ -1297,6 +1298,8 @@ def pareto(
         Points whose name stands on their left, and not on their right.
     below : sequence of str
         Points whose name stands below them.
+    narrow : bool
+        As in `forest`; the panels then stand one below the other.
 
     Returns
     -------
@@ -1305,16 +1308,16 @@ def pareto(
     import matplotlib.pyplot as plt
     from matplotlib.ticker import LogLocator
 
+    shape = (len(panels), 1) if narrow else (1, len(panels))
     figure, grid = plt.subplots(
-        1,
-        len(panels),
-        figsize=(3.2 * len(panels), 3.8),
+        *shape,
+        figsize=(_NARROW, 3.2 * len(panels)) if narrow else (3.2 * len(panels), 3.8),
         layout="constrained",
         dpi=150,
         sharex=True,
         squeeze=False,
     )
-    every = grid[0]
+    every = grid.ravel()
     kinds = list(
         dict.fromkeys(kind for points in panels.values() for _, _, kind in points.values())
     )
@@ -1340,7 +1343,7 @@ def pareto(
                 xytext=(-6 if before else 6, -10 if name in below else 3),
                 textcoords="offset points",
                 ha="right" if before else "left",
-                fontsize=8,
+                fontsize=10 if narrow else 8,
             )
         sign = -1 if less else 1
         front = pareto_front(
@@ -1357,7 +1360,8 @@ def pareto(
             axes.invert_yaxis()
         axes.set_title(title, fontsize=10)
         axes.grid(color="#e6e6e6", linewidth=0.8)
-    every[0].set_ylabel(ylabel)
+    for axes in every if narrow else every[:1]:
+        axes.set_ylabel(ylabel)
     figure.supxlabel(xlabel, fontsize=10)
     figure.legend(
         list(handles.values()),
@@ -1395,7 +1399,12 @@ def pareto_front(points: Mapping[str, tuple[float, float]]) -> list[str]:
 
 
 def live_costs(
-    costs: Mapping[str, Mapping[int, float]], *, slider: str, title: str, xlabel: str
+    costs: Mapping[str, Mapping[int, float]],
+    *,
+    slider: str,
+    title: str,
+    xlabel: str,
+    colours: Mapping[str, str] | None = None,
 ) -> Any:
     """Draw one dot a way of serving on a logarithmic axis; a slider moves through the sizes.
 
@@ -1409,6 +1418,8 @@ def live_costs(
         With ``{}`` where the size goes.
     xlabel : str
         With the unit.
+    colours : mapping of str to str, optional
+        By name; `BLUE` where it is left out.
 
     Returns
     -------
@@ -1422,6 +1433,7 @@ def live_costs(
             "step": sizes.index(size),
             "name": name,
             "cost": float(f"{cost:.3g}"),
+            "colour": (colours or {}).get(name, BLUE),
             "text": f"{cost:.2g}" if cost < 10 else f"{cost:,.0f}",
             "title": title.format(f"{size:,}"),
         }
@@ -1435,14 +1447,14 @@ def live_costs(
     )
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
     least = min(row["cost"] for row in table) / 1.5
-    most = max(row["cost"] for row in table) * 3
+    most = max(row["cost"] for row in table) * 8  # room for the number, on a phone too
     y = alt.Y("name:N", sort=list(costs), title=None).axis(labelLimit=220, grid=True)
     powers = [10.0**k for k in range(math.ceil(math.log10(least)), math.ceil(math.log10(most)))]
     x = alt.X("cost:Q", title=xlabel, scale=alt.Scale(type="log", domain=[least, most])).axis(
         values=powers, format="~g"
     )
-    dots = shown.mark_circle(color=BLUE, size=140, opacity=1).encode(
-        x=x, y=y, tooltip=["name:N", "cost:Q"]
+    dots = shown.mark_circle(size=140, opacity=1).encode(
+        x=x, y=y, color=alt.Color("colour:N", scale=None), tooltip=["name:N", "cost:Q"]
     )
     numbers = shown.mark_text(align="left", dx=10, fontSize=12).encode(x=x, y=y, text="text:N")
     heading = (

@@ -427,6 +427,28 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             str,
             "article",
             choices=("article", "overlap", "digits"),
+            help="what your networks learn before they are exported",
+        ),
+        "ensemble_size": Parameter(int, 12, 2, 64, unit="teachers", help="teachers that serve"),
+        "student_hidden": Parameter(
+            list,
+            [64, 32],
+            1,
+            1024,
+            unit="units",
+            lengths=(1, 4),
+            help="width of each hidden layer of the student",
+            hint="Use [64, 32], the article's student.",
+        ),
+    },
+    "06-evidence": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the law, the training set and every network"
+        ),
+        "task": Parameter(
+            str,
+            "article",
+            choices=("article", "overlap", "digits"),
             help="what the networks that are exported here are trained on",
         ),
         "ensemble_size": Parameter(int, 12, 2, 64, unit="teachers", help="teachers that serve"),

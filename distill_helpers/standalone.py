@@ -1,7 +1,8 @@
 """A student as one C file or one Python file, with nothing else to install.
 
 `export_c` writes C99, `export_numpy` one function for NumPy; both may hold the scaling of the
-features, so that raw rows go in. `compile_c` builds and loads the C file. Chapter 06 has ONNX.
+features, so that raw rows go in. `compile_c` builds and loads the C file. Chapter 06 puts it beside
+ONNX.
 """
 
 from __future__ import annotations

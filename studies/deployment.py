@@ -1,10 +1,13 @@
 """Run what is too long for chapter 06: what each way of serving costs, and what int8 loses.
 
-Two tables, written beside this file:
+Three tables, written beside this file:
 
   costs    a replicate is a fresh process that times every way of serving in turns, and one fresh
            process for each program whose memory is measured (batch 0); the article's networks.
            `calls` holds every call of one sample: seconds to two digits, and how often
+  members  a replicate is a fresh process that times one answer of twelve, four and one network of
+           the teachers' shape and of the student's; `times` is against one student, within rounds.
+           The networks are not trained: that changes no product's time
   quality  a replicate is a training set (or a split of the digits) with its own teachers, students
            and test sample; how good each way's answers are
 
@@ -49,6 +52,15 @@ NUM_TEST = 20_000
 # Batch: rounds, calls of a slow way in a round, calls of a fast one.
 BLOCKS = {1: (20, 60, 200), 16: (10, 20, 50), 256: (20, 4, 30), 4096: (8, 2, 6)}
 BATCHES_OF_MEMORY = (1, 256, 4096)
+TEACHER, STUDENT = (20, 256, 128, 64, 2), (20, 64, 32, 2)
+ENSEMBLES = {  # members, and sizes of their layers
+    "twelve": (12, TEACHER),
+    "four": (4, TEACHER),
+    "one teacher": (1, TEACHER),
+    "twelve students": (12, STUDENT),
+    "four students": (4, STUDENT),
+    "student": (1, STUDENT),
+}
 FILES = {
     "twelve": "twelve",
     "twelve, int8": "twelve-int8",
@@ -315,23 +327,72 @@ def programs(folder: Path) -> dict[str, str]:
     }
 
 
-def costs_replicate(index: int, folder: Path) -> list[studies.Row]:
-    """Time in one fresh process; measure the memory of one fresh process a program (batch 0)."""
+def store_ensembles(folder: Path) -> None:
+    """Leave ensembles of each size in the folder, untrained."""
+    for name, (count, sizes) in ENSEMBLES.items():
+        deployment.export_onnx(Stack.build(sizes, seeds=range(count)), folder / f"{name}.onnx")
+
+
+def ensembles(folder: Path) -> dict[str, Callable[[], object]]:
+    """Return ensembles of each size as functions that answer one sample, and the old way."""
+    x = torch.randn(1, TEACHER[0], generator=torch.Generator().manual_seed(0))
+    inputs = {"x": x.numpy()}
+    found: dict[str, Callable[[], object]] = {}
+    for name in ENSEMBLES:
+        session = deployment.load_onnx(folder / f"{name}.onnx").session
+        found[f"{name} | ONNX Runtime"] = lambda session=session: session.run(None, inputs)
+    members = members_of(Stack.build(TEACHER, seeds=range(ENSEMBLE)))
+    found["twelve in a loop | PyTorch"] = lambda: torch.stack([m(x) for m in members]).mean(0)
+    return found
+
+
+def time_ensembles(folder: Path) -> list[dict[str, Any]]:
+    """Time one answer of each ensemble, in this process."""
+    torch.set_num_threads(1)
+    candidates = ensembles(folder)
+    calls = {name: 40 if name.startswith("twelve") else 200 for name in candidates}
+    found = costs.measure_latency(candidates, rounds=30, calls=calls, warm_up=20)
+    return [
+        {
+            "arm": name,
+            "median": found.quantile(name).value,
+            "times": found.ratio(name, "student | ONNX Runtime").value,
+            "unrest": found.unrest(name),
+        }
+        for name in candidates
+    ]
+
+
+def fresh_process(what: str, folder: Path) -> list[dict[str, Any]]:
+    """Run a child of this script; return its rows."""
     done = subprocess.run(
-        [sys.executable, __file__, "child", "--output", str(folder)],
+        [sys.executable, __file__, what, "--output", str(folder)],
         capture_output=True,
         encoding="utf-8",
         check=True,
     )
     print(done.stderr, end="", file=sys.stderr)
-    rows = json.loads(done.stdout.splitlines()[-1])
+    rows: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+    return rows
+
+
+def members_replicate(index: int, folder: Path) -> list[studies.Row]:
+    """Time ensembles of each size in one fresh process."""
+    return [{"replicate": index, **row} for row in fresh_process("child-members", folder)]
+
+
+def costs_replicate(index: int, folder: Path) -> list[studies.Row]:
+    """Time in one fresh process; measure the memory of one fresh process a program (batch 0)."""
+    rows = fresh_process("child", folder)
     for arm, program in programs(folder).items():
         empty = {"median": 0, "p99": 0, "unrest": 0, "calls": ""}
         rows.append({"batch": 0, "arm": arm, **empty, "memory": costs.peak_memory(program)})
     return [{"replicate": index, **row} for row in rows]
 
 
-REPLICATES = {"costs": (12, 1), "quality": (12, 4)}
+REPLICATES = {"costs": (12, 1), "members": (12, 1), "quality": (12, 4)}
+STORE = {"costs": store_networks, "members": store_ensembles}
+CHILDREN = {"child": time_ways, "child-members": time_ensembles}
 
 
 def main() -> None:
@@ -339,13 +400,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("study", choices=[*REPLICATES, "child"])
+    parser.add_argument("study", choices=[*REPLICATES, *CHILDREN])
     parser.add_argument("--replicates", type=int, help="processes, or training sets")
     parser.add_argument("--threads", type=int, default=2, help="of training; all times are of one")
     parser.add_argument("--output", type=Path, help="where the table goes")
     args = parser.parse_args()
-    if args.study == "child":
-        print(json.dumps(time_ways(args.output)))
+    if args.study in CHILDREN:
+        print(json.dumps(CHILDREN[args.study](args.output)))
         return
     usual, students = REPLICATES[args.study]
     replicates = usual if args.replicates is None else args.replicates
@@ -357,15 +418,16 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        if args.study == "costs":
-            store_networks(folder)
+        if args.study in STORE:
+            STORE[args.study](folder)
         for index in writer.missing(replicates):
             start = time.perf_counter()
-            writer.add(
-                costs_replicate(index, folder)
-                if args.study == "costs"
-                else quality_replicate(index, students)
-            )
+            if args.study == "quality":
+                writer.add(quality_replicate(index, students))
+            elif args.study == "members":
+                writer.add(members_replicate(index, folder))
+            else:
+                writer.add(costs_replicate(index, folder))
             print(f"replicate {index}: {time.perf_counter() - start:.0f} s", flush=True)
     writer.finish()
     print(f"wrote {output}")

@@ -865,6 +865,27 @@ def test_live_costs_holds_every_bar_and_size() -> None:
     assert param["bind"] == {"input": "range", "max": 1, "min": 0, "name": "batch: ", "step": 1}
 
 
+def test_live_costs_colours_by_name() -> None:
+    costs = {"slow": {1: 2.0}, "fast": {1: 1.0}}
+    chart = figures.live_costs(
+        costs, slider="batch", title="{}", xlabel="us", colours={"slow": figures.GREY}
+    ).to_dict()
+    colours = {row["name"]: row["colour"] for row in chart["data"]["values"]}
+    assert colours == {"slow": figures.GREY, "fast": figures.BLUE}
+    dots = chart["layer"][0]["encoding"]["color"]
+    assert dots["field"] == "colour" and dots["scale"] is None
+
+
+def test_a_narrow_front_has_its_panels_one_below_the_other() -> None:
+    two = {"a": (1.0, 90.0, "one"), "b": (10.0, 95.0, "two")}
+    points = {k: (x, estimate(y, y - 1, y + 1), kind) for k, (x, y, kind) in two.items()}
+    figure = figures.pareto({"task": points, "other": points}, xlabel="x", ylabel="y", narrow=True)
+    upper, lower = figure.axes
+    assert figure.get_figwidth() < 5.5
+    assert upper.get_subplotspec().rowspan.start < lower.get_subplotspec().rowspan.start
+    assert upper.get_ylabel() == lower.get_ylabel() == "y"
+
+
 # -- chapter 09 ---------------------------------------------------------------------------------
 
 

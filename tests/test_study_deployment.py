@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from distill_helpers import deployment, studies
 from distill_helpers import experiments as ex
-from distill_helpers import studies
 from distill_helpers.costs import peak_memory
 
 FOLDER = Path(__file__).parent.parent / "studies"
@@ -55,6 +55,22 @@ def test_every_way_gives_the_answer_of_its_network(
         assert (answers[name] - answers["twelve in a loop | PyTorch"]).abs().max() < 1e-5
 
 
+def test_ensembles_of_each_size_are_served_whole(tmp_path: Path) -> None:
+    study.store_ensembles(tmp_path)
+    found = study.ensembles(tmp_path)
+    assert len(found) == len(study.ENSEMBLES) + 1
+    with torch.inference_mode():
+        answers = {name: torch.as_tensor(np.asarray(way())) for name, way in found.items()}
+    apart = answers["twelve | ONNX Runtime"] - answers["twelve in a loop | PyTorch"]
+    assert apart.abs().max() < 1e-5
+    sizes = {
+        name: deployment.load_onnx(tmp_path / f"{name}.onnx").about["parameters"]
+        for name in study.ENSEMBLES
+    }
+    assert sizes["four"] == 4 * sizes["one teacher"] == sizes["twelve"] // 3
+    assert sizes["four students"] == 4 * sizes["student"] == sizes["twelve students"] // 3
+
+
 def test_every_program_runs_and_loads_its_file(folder: Path) -> None:
     used = {name: peak_memory(program) for name, program in study.programs(folder).items()}
     assert used["Python alone"] == min(used.values())
@@ -84,6 +100,13 @@ def test_the_stored_tables_are_whole(name: str) -> None:
         counts[row["replicate"]] = counts.get(row["replicate"], 0) + 1
     assert sorted(counts) == list(range(replicates))
     assert len(set(counts.values())) == 1, "every replicate has every arm"
+
+
+def test_stored_times_of_ensembles_are_against_the_student() -> None:
+    for row in studies.read(FOLDER / "deployment-members.csv").rows:
+        assert row["unrest"] >= 1 and row["median"] > 0
+        assert (row["times"] == 1) is (row["arm"] == "student | ONNX Runtime")
+        assert row["times"] >= 1
 
 
 def test_stored_times_are_ordered() -> None:
