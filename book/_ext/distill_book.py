@@ -9,11 +9,9 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
-from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
@@ -21,7 +19,6 @@ logger = logging.getLogger(__name__)
 
 VEGALITE = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
-MATHJAX = "sphinx-mathjax-offline"  # a package with no module of its own; only its folder counts
 PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
 API_MARK = re.compile(r"<!-- modules:.*?-->")
@@ -29,24 +26,20 @@ API_MARK = re.compile(r"<!-- modules:.*?-->")
 
 def set_theme_options(app: Sphinx, config: Any) -> None:
     """Set single options; naming them in ``_config.yml`` would drop all the others."""
-    config.mathjax_path = "tex-svg.js"
-    config.mathjax3_config = {"options": {"enableMenu": False}}
+    config.html_math_renderer = "mathml"
+    config.html_favicon = "book/_static/favicon.svg"
     # A bar across the page for a second search box; the sidebar has the first.
     config.html_theme_options["navbar_persistent"] = []
 
 
-def copy_scripts(app: Sphinx) -> None:
-    """Put MathJax and Vega beside the pages, so that they work from a folder with no network."""
+def copy_charts(app: Sphinx) -> None:
+    """Put Vega beside the pages, so that charts work from a folder with no network."""
     if app.builder.format != "html":
         return
     import vl_convert
 
     static = Path(app.outdir) / "_static"
     static.mkdir(parents=True, exist_ok=True)
-    spec = importlib.util.find_spec(MATHJAX)
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError(f"{MATHJAX} is not installed; run: make book")
-    shutil.copy(Path(spec.submodule_search_locations[0]) / "static/mathjax/tex-svg.js", static)
     # The bundle declares short global names, `_` among them; in a function they stay inside.
     bundle = vl_convert.javascript_bundle()
     (static / "vega.js").write_text(f"(function () {{\n{bundle}\n}})();\n", encoding="utf-8")
@@ -190,31 +183,23 @@ def list_conventions(app: Sphinx, docname: str, content: list[str]) -> None:
 def add_chart_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Load Vega on the pages that hold a live chart, and on no others."""
+    """Load the charts' script on the pages that hold one, and on no others."""
     if 'class="chart-spec"' in context.get("body", ""):
-        app.add_js_file("vega.js")
-        app.add_js_file("charts.js")
-
-
-def leave_maths_whole(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    """Keep Sphinx from wrapping equations that bring an environment: its `split` forbids tags."""
-    for equation in doctree.findall(nodes.math_block):
-        if r"\begin{" in equation.astext() and not equation["nowrap"]:
-            equation["nowrap"] = True
-            equation.children = [nodes.Text(rf"\[{equation.astext()}\]")]
+        app.add_js_file("charts.js")  # which loads Vega
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the functions above to the events of a build."""
     app.add_js_file("maths.js")
     app.connect("config-inited", set_theme_options, priority=900)
-    app.connect("builder-inited", copy_scripts)
+    app.connect("builder-inited", copy_charts)
     app.connect("source-read", prepare_notebook)
     app.connect("source-read", list_modules)
     app.connect("source-read", list_verdicts)
     app.connect("source-read", list_parameters)
     app.connect("source-read", list_conventions)
-    app.connect("doctree-resolved", leave_maths_whole)
+    app.setup_extension("book_maths")
+    app.setup_extension("light_pages")
     app.connect("html-page-context", add_chart_scripts)
     app.add_css_file("book.css")
     app.add_config_value("comments_config", {}, "html")  # Jupyter Book sets it, wanted or not

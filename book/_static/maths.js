@@ -13,10 +13,7 @@
     });
   }
 
-  window.addEventListener("load", function () {
-    var maths = window.MathJax && window.MathJax.startup && window.MathJax.startup.promise;
-    Promise.resolve(maths).then(reachMaths);
-  });
+  window.addEventListener("load", reachMaths);
   var waiting;
   window.addEventListener("resize", function () {
     clearTimeout(waiting);

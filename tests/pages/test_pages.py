@@ -20,7 +20,6 @@ WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 # What axe is not asked about, because it is not our content: where or which rule, and why.
 NOT_OURS = {
-    "mjx-container": "MathJax's own markup (and most of a page's nodes)",
     ".citation-list": "docutils gives a bibliography a list's role and its entries another",
     "dt.sig dl": "Sphinx sets a long signature as a list of definitions without terms",
 }
@@ -58,7 +57,15 @@ def open_page(browser, page: str, **settings):
     complaints: list[str] = []
     tab.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     tab.on("pageerror", lambda error: complaints.append(str(error)))
-    tab.on("requestfailed", lambda r: complaints.append(f"could not load {r.url}"))
+    # what a reload breaks off has not failed
+    tab.on(
+        "requestfailed",
+        lambda r: (
+            complaints.append(f"could not load {r.url}")
+            if r.failure != "net::ERR_ABORTED"
+            else None
+        ),
+    )
     tab.on(
         "request",
         lambda r: (
@@ -72,12 +79,20 @@ def open_page(browser, page: str, **settings):
 
 
 def settle(tab) -> None:
-    """Wait until the maths is set and the charts are drawn."""
+    """Go through the page once, as a reader does, until its pictures and live charts are there."""
+    tab.evaluate(
+        """async () => {
+            for (const e of document.querySelectorAll('img, script.chart-spec')) {
+                (e.closest('.cell_output') || e.parentElement).scrollIntoView();
+                await new Promise(requestAnimationFrame);
+            }
+            window.scrollTo(0, 0);
+        }"""
+    )
     tab.wait_for_function(
-        """() => (!window.MathJax || !window.MathJax.startup
-                  || !document.querySelector('.math') || document.querySelector('mjx-container'))
-              && document.querySelectorAll('.live-chart[data-drawn]').length
-                 === document.querySelectorAll('script.chart-spec').length""",
+        """() => document.querySelectorAll('.live-chart[data-drawn]').length
+                 === document.querySelectorAll('script.chart-spec').length
+              && [...document.images].every(i => i.hidden || i.complete)""",
         timeout=60_000,
     )
 
@@ -135,10 +150,7 @@ def test_page_stands_alone_light_and_dark_wide_and_on_a_phone(browser, page):
     settle(tab)
     # A colour is judged where it ends, not on its way there.
     tab.add_style_tag(content="* { transition: none !important; animation: none !important; }")
-    faults = tab.evaluate(
-        """() => [...document.querySelectorAll('mjx-merror, [data-mjx-error]')]
-               .map(e => 'maths: ' + (e.dataset.mjxError || e.textContent))"""
-    )
+    faults = []
     for theme in ("light", "dark"):  # the theme changes the colours, the width all the rest
         tab.emulate_media(color_scheme=theme)
         tab.wait_for_function(f"() => document.documentElement.dataset.theme === '{theme}'")
@@ -153,6 +165,48 @@ def test_page_stands_alone_light_and_dark_wide_and_on_a_phone(browser, page):
     tab.context.close()
     assert not complaints, "\n".join(complaints)
     assert not faults, "\n".join(faults)
+
+
+@pytest.mark.parametrize("page", CONTENT)
+def test_every_formula_is_set_in_the_page_itself(page):
+    for formula in soup(page).select(".math"):
+        assert formula.find("math") is not None, f"{page}: {formula.get_text()}"
+    tex = ("\\(", "\\[", "\\frac")
+    for part in soup(page).select_one("article, main").find_all(string=True):
+        if part.parent.name not in ("code", "script", "span", "pre"):
+            assert not any(mark in part for mark in tex), part
+
+
+@pytest.mark.parametrize("page", CONTENT)
+def test_a_page_loads_what_it_uses(page):
+    """One style sheet, scripts that wait, pictures of known size that load as they come near."""
+    assert len(soup(page).select('link[rel="stylesheet"]')) == 1
+    assert len(soup(page).select('meta[name="description"]')) == 1 or page == "search.html"
+    assert soup(page).select('link[rel="icon"]')
+    sources = {s["src"].split("?")[0].rsplit("/", 1)[-1] for s in soup(page).select("script[src]")}
+    assert not sources & {"vega.js", "fontawesome.js", "tex-svg.js"}
+    assert ("searchindex.js" in sources) == (page == "search.html")
+    assert all(s.has_attr("defer") for s in soup(page).select("script[src]"))
+    pictures = soup(page).select("img")
+    assert all(p.get("loading") == "lazy" for p in pictures[1:])
+    for picture in pictures:
+        assert picture["src"].endswith(".svg") or {"width", "height"} <= picture.attrs.keys()
+
+
+LESSON_KB, PAGE_KB = 150, 1_000
+
+
+@pytest.mark.parametrize("page", CONTENT)
+def test_a_page_is_light(page):
+    """All that it loads before anyone scrolls, pictures aside."""
+    weight = (HTML / page).stat().st_size
+    if page.startswith("notebooks/") and page.count("/") == 1:
+        assert weight <= LESSON_KB * 1000
+    for tag, name in (("script[src]", "src"), ('link[rel="stylesheet"]', "href")):
+        for element in soup(page).select(tag):
+            link = element[name].split("?")[0]
+            weight += (HTML / page).parent.joinpath(link).stat().st_size
+    assert weight <= PAGE_KB * 1000 or page == "book/api.html"
 
 
 @pytest.mark.parametrize("page", LIVE)

@@ -1,0 +1,258 @@
+"""Makes finished pages light: what a page does not use, it does not load.
+
+The theme brings every page 400 kB of styles, 1.5 MB of icons and a search index, most of it before
+anything is drawn. After a build this keeps the rules whose classes occur, the glyphs that are shown
+and the search index where it is read; scripts wait for the page, and pictures until they are near.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import io
+import logging
+import re
+import struct
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import tinycss2
+from fontTools import subset
+from sphinx.application import Sphinx
+
+STYLES = "pages.css"
+MATHS_FONT = Path(__file__).with_name("stix-two-math.woff")
+SHEET = re.compile(
+    r'<link [^>]*href="([^"?]+)[^"]*"[^>]*rel="stylesheet"[^>]*>|'
+    r'<link [^>]*rel="stylesheet"[^>]*href="([^"?]+)[^"]*"[^>]*>'
+)
+SCRIPT = re.compile(r'<script (?P<defer>defer(?:="defer")? )?src="(?P<src>[^"]+)"></script>')
+PRELOAD = re.compile(r'<link rel="preload" as="script"[^>]*>')
+CHART = re.compile(r'<script type="application/json" class="chart-spec">(.+?)</script>', re.DOTALL)
+IMAGE = re.compile(r"<img [^>]*>")
+COMMENT, SPACE = re.compile(r"/\*.*?\*/", re.DOTALL), re.compile(r"\s+")
+WORD = re.compile(r"[\w-]+")
+ICON_RULE = re.compile(r"((?:\.fa-[\w-]+:before,?)+)\{content:\"\\([0-9a-f]+)\"\}")
+FA = re.compile(r"fa-[\w-]+")
+IMPORT = re.compile(r'@import (?:url\()?"?([^")]+)"?\)?;')
+SEARCH = ("searchtools.js", "language_data.js", "searchindex.js")
+# Scripts whose words are no class of ours; what Bootstrap sets of its own accord is named below.
+FOREIGN = ("vega.js", "fontawesome.js", "bootstrap.js")
+BOOTSTRAP = {"active", "collapse", "collapsing", "fade", "show", "tooltip", "tooltip-arrow"}
+BOOTSTRAP |= {"tooltip-inner", "bs-tooltip-auto"}
+NAMED = re.compile(r'(?:class|id)="([^"]*)"')
+MATH = re.compile(r"<math.*?</math>", re.DOTALL)
+MARKUP = re.compile(r"<[^>]*>")
+FIRST = re.compile(r"<p>(.*?)</p>", re.DOTALL)
+
+
+def lighten(app: Sphinx, exception: Exception | None) -> None:
+    """Rewrite the pages of a finished build. Doing so again changes nothing."""
+    if exception is not None or app.builder.name != "html":
+        return
+    out = Path(app.outdir)
+    static = out / "_static"
+    paths = [path for path in sorted(out.rglob("*.html")) if static not in path.parents]
+    pages = {path: path.read_text(encoding="utf-8") for path in paths}
+    # where no page is fresh, all has been done
+    sheets = list(dict.fromkeys(s for path in pages for s in _sheets(path, pages[path])))
+    if sheets:
+        css = "\n".join(map(_whole, sheets))
+        scripts = [
+            p.read_text(encoding="utf-8") for p in static.rglob("*.js") if p.name not in FOREIGN
+        ]
+        named = [name for text in pages.values() for name in NAMED.findall(text)]
+        words = BOOTSTRAP.union(*map(WORD.findall, [*named, *scripts]))
+        icons = [code for names, code in ICON_RULE.findall(css) if words & set(FA.findall(names))]
+        glyphs = {chr(int(code, 16)) for code in icons}
+        maths = {
+            html.unescape(MARKUP.sub("", m)) for text in pages.values() for m in MATH.findall(text)
+        }
+        solid = static / "vendor/fontawesome/webfonts/fa-solid-900.ttf"
+        fonts = [
+            face("Font Awesome 6 Free", 900, glyphs_alone(solid, glyphs)),
+            face(
+                "Book Maths", 400, glyphs_alone(MATHS_FONT, set().union(*maths), ["ssty", "dtls"])
+            ),
+        ]
+        (static / STYLES).write_text("\n".join([*fonts, needed(css, words)]), encoding="utf-8")
+    version = hashlib.sha256((static / STYLES).read_bytes()).hexdigest()[:8]
+    options = (static / "documentation_options.js").read_text(encoding="utf-8")
+    for path, text in pages.items():
+        root = "../" * (len(path.relative_to(out).parts) - 1)
+        text = with_styles(text, f"{root}_static/{STYLES}?v={version}")
+        text = with_charts_apart(text, static, root)
+        text = with_scripts(text, options, search=path.name == "search.html")
+        text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        text = with_description(with_images(text, path.parent))
+        path.write_text(text, encoding="utf-8")
+
+
+def needed(css: str, words: Iterable[str]) -> str:
+    """Return the rules of a style sheet that can match where only these classes and ids occur.
+
+    Parameters
+    ----------
+    css
+        A style sheet.
+    words
+        Everything that may be a class or an identity: of the pages, and of scripts that set some.
+    """
+    rules = tinycss2.parse_stylesheet(css, skip_comments=True, skip_whitespace=True)
+    return "\n".join(_kept(rules, frozenset(words)))
+
+
+def _kept(rules: Iterable[tinycss2.ast.Node], words: frozenset[str]) -> Iterator[str]:
+    for rule in rules:
+        if rule.type == "qualified-rule":
+            chosen = [s for s in _selectors(rule.prelude) if _occurs(s, words)]
+            if chosen:
+                selector = ",".join(tinycss2.serialize(s).strip() for s in chosen)
+                block = SPACE.sub(" ", COMMENT.sub("", tinycss2.serialize(rule.content))).strip()
+                yield f"{selector}{{{block}}}"
+        elif rule.type == "at-rule" and rule.lower_at_keyword in ("media", "supports"):
+            inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
+            kept = "".join(_kept(inner, words))
+            if kept:
+                yield f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}{{{kept}}}"
+        elif rule.type == "at-rule" and "fontawesome" not in tinycss2.serialize(rule.content or []):
+            yield tinycss2.serialize([rule])
+
+
+def _selectors(prelude: Iterable[tinycss2.ast.Node]) -> list[list[tinycss2.ast.Node]]:
+    """Split at the commas."""
+    parts: list[list[tinycss2.ast.Node]] = [[]]
+    for token in prelude:
+        if token == ",":
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def _occurs(selector: list[tinycss2.ast.Node], words: frozenset[str]) -> bool:
+    """Tell whether all of its classes and ids occur; what stands in ``:not(...)`` is not asked."""
+    for before, token in zip([None, *selector], selector, strict=False):
+        if token.type == "hash" and token.value not in words:
+            return False
+        if token.type == "ident" and before == "." and token.value not in words:
+            return False
+    return True
+
+
+def _sheets(path: Path, text: str) -> list[Path]:
+    found = [(path.parent / (a or b)).resolve() for a, b in SHEET.findall(text)]
+    return [sheet for sheet in found if sheet.name != STYLES]
+
+
+def _whole(sheet: Path) -> str:
+    """Read a style sheet with those that it imports in their places."""
+    css = sheet.read_text(encoding="utf-8")
+    return IMPORT.sub(lambda found: _whole((sheet.parent / found[1]).resolve()), css)
+
+
+def glyphs_alone(font: Path, characters: Iterable[str], features: Iterable[str] = ()) -> bytes:
+    """Cut a font down to the glyphs of some characters, as WOFF."""
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of each table
+    options = subset.Options(flavor="woff", layout_features=list(features), hinting=False)
+    loaded = subset.load_font(str(font), options)
+    subsetter = subset.Subsetter(options)
+    subsetter.populate(text="".join(sorted(characters)))
+    subsetter.subset(loaded)
+    written = io.BytesIO()
+    subset.save_font(loaded, written, options)
+    return written.getvalue()
+
+
+def face(family: str, weight: int, font: bytes) -> str:
+    """Write a font into a style sheet itself: one that came later would make the text jump."""
+    data = base64.b64encode(font).decode()
+    return (
+        f'@font-face{{font-family:"{family}";font-weight:{weight};font-display:block;'
+        f'src:url(data:font/woff;base64,{data}) format("woff")}}'
+    )
+
+
+def with_styles(text: str, href: str) -> str:
+    """Put one style sheet in the place of all."""
+    link = f'<link rel="stylesheet" href="{href}" />'
+    found = iter([link])
+    return SHEET.sub(lambda _: next(found, ""), text)
+
+
+def with_scripts(text: str, options: str, *, search: bool) -> str:
+    """Let scripts wait for the page, and leave out those that it does not use."""
+
+    def script(match: re.Match[str]) -> str:
+        name = match["src"].split("?")[0].rsplit("/", 1)[-1]
+        if name == "fontawesome.js" or (name in SEARCH and not search):
+            return ""
+        if name == "documentation_options.js":  # scripts in the page's text need it at once
+            return f"<script>{options.strip()}</script>"
+        return f'<script defer src="{match["src"]}"></script>'
+
+    return SCRIPT.sub(script, PRELOAD.sub("", text))
+
+
+def with_charts_apart(text: str, static: Path, root: str) -> str:
+    """Put each chart's specification into a file that is loaded as the chart comes near."""
+    (static / "charts").mkdir(exist_ok=True)
+
+    def chart(match: re.Match[str]) -> str:
+        name = hashlib.sha256(match[1].encode()).hexdigest()[:16]
+        # a script and no JSON: a page in a folder may not fetch, but may load
+        script = f"(window.charts = window.charts || {{}})['{name}'] = {match[1]};\n"
+        (static / "charts" / f"{name}.js").write_text(script, encoding="utf-8")
+        source = f"{root}_static/charts/{name}.js"
+        return (
+            f'<script type="application/json" class="chart-spec" data-source="{source}"></script>'
+        )
+
+    return CHART.sub(chart, text)
+
+
+def with_images(text: str, folder: Path) -> str:
+    """Say each picture's size, so that text does not jump, and load those below late."""
+    count = 0
+
+    def image(match: re.Match[str]) -> str:
+        nonlocal count
+        tag, count = match[0], count + 1
+        source = re.search(r'src="([^"?]+)', tag)
+        size = png_size(folder / source[1]) if source else None
+        if size and " width=" not in tag and "style=" not in tag:
+            tag = tag.replace("<img ", f'<img width="{size[0]}" height="{size[1]}" ', 1)
+        if count > 1 and " loading=" not in tag:
+            tag = tag.replace("<img ", '<img loading="lazy" ', 1)
+        return tag
+
+    return IMAGE.sub(image, text)
+
+
+def with_description(text: str) -> str:
+    """Give a page its first paragraph as the description that a search engine shows."""
+    body = text.partition("<article")[2]
+    found = FIRST.search(MATH.sub(lambda m: MARKUP.sub("", m[0]), body))
+    if found is None or 'name="description"' in text:
+        return text
+    words = " ".join(html.unescape(MARKUP.sub("", found[1])).split())
+    shown = words if len(words) <= 155 else words[:155].rsplit(" ", 1)[0] + " ..."
+    return text.replace(
+        "<title>", f'<meta name="description" content="{html.escape(shown)}">\n    <title>', 1
+    )
+
+
+def png_size(path: Path) -> tuple[int, int] | None:
+    """Return width and height in pixels, or None where the file is no PNG."""
+    if path.suffix != ".png" or not path.exists():
+        return None
+    head = path.read_bytes()[:24]
+    width, height = struct.unpack(">II", head[16:24])
+    return width, height
+
+
+def setup(app: Sphinx) -> Mapping[str, bool]:
+    """Run last."""
+    app.connect("build-finished", lighten, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

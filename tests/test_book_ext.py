@@ -1,0 +1,241 @@
+"""The book's Sphinx extensions: formulas set at build time, and pages made light."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from xml.etree import ElementTree
+
+import pytest
+from docutils import nodes
+from fontTools.ttLib import TTFont
+
+EXT = Path(__file__).resolve().parents[1] / "book" / "_ext"
+
+
+def load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, EXT / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+maths, pages = load("book_maths"), load("light_pages")
+
+# -- formulas -------------------------------------------------------------------------------------
+
+
+def words(mathml: str) -> str:
+    return "".join(ElementTree.fromstring(mathml).itertext()).replace("\u2061", "")
+
+
+def test_formulas_come_back_in_their_order_each_as_one_element():
+    formulas = [("a_1", False), (r"\frac{1}{2}", True), ("x < y", False), ("$", False)]
+    found = maths.to_mathml([*formulas[:3]])
+    assert [words(m) for m in found] == ["a1", "12", "x<y"]
+    assert ['display="block"' in m for m in found] == [False, True, False]
+    assert maths.to_mathml([]) == []
+
+
+def test_a_formula_that_cannot_be_set_is_none_and_the_others_are_there():
+    found = maths.to_mathml([("a", False), (r"\nosuchmacro{b", False), ("c", False)])
+    assert found[1] is None and [words(found[0]), words(found[2])] == ["a", "c"]
+
+
+def test_a_function_has_room_before_its_argument_but_not_before_a_bracket():
+    apart, together = maths.to_mathml([(r"\log p", False), (r"\log(p)", False)])
+    assert "mspace" in apart and "mspace" not in together
+
+
+def test_the_bars_of_a_norm_are_as_high_as_text():
+    (norm,) = maths.to_mathml([(r"\lVert g \rVert", False)])
+    assert norm.count('stretchy="false"') == 2 and 'stretchy="true"' not in norm
+
+
+def test_rows_of_an_aligned_equation_are_displays():
+    (aligned,) = maths.to_mathml([(r"\begin{aligned} a &= b \\ c &= d \end{aligned}", True)])
+    assert '<mtable displaystyle="true"' in aligned
+
+
+@pytest.mark.parametrize(
+    ("tex", "number", "shown"),
+    [
+        (r"a = b \tag{3.1}", "3.1", "a=b"),
+        (r"\[\begin{aligned} a &= b \\ c &= d \tag{1} \end{aligned}\]", "1", "a=bc=d"),
+        (r"a &= b \\ c &= d", None, "a=bc=d"),  # a docstring's rows
+    ],
+)
+def test_an_equation_keeps_its_number_apart(tex, number, shown):
+    block = nodes.math_block(tex, tex)
+    maths.set_formulas([block, nodes.paragraph()])
+    assert words(block["mathml"]).replace(" ", "") == shown and block.get("tag") == number
+
+
+# -- light pages ----------------------------------------------------------------------------------
+
+CSS = """
+/* a comment */
+.used { color: red; /* why */ }
+.unused, .used.other , a.used:not(.unused) > b { top: 0 }
+.unused .used { left: 0 }
+#here{right:0} #gone{right:1px}
+p, a[href=".unused"] { margin: 0 }
+@media (min-width: 1px) { .unused { color: blue } .used { color: green } }
+@media print { .unused { color: blue } }
+@keyframes turn { from { top: 0 } to { top: 1px } }
+@font-face { font-family: x; src: url(../vendor/fontawesome/x.woff2) }
+"""
+
+
+def test_a_style_sheet_keeps_the_rules_that_can_match():
+    kept = pages.needed(CSS, {"used", "here"})
+    squeezed = re.sub(r"\s", "", kept)
+    assert squeezed == (
+        ".used{color:red;}a.used:not(.unused)>b{top:0}#here{right:0}"
+        'p,a[href=".unused"]{margin:0}@media(min-width:1px){.used{color:green}}'
+        "@keyframesturn{from{top:0}to{top:1px}}"
+    )
+    assert ".used{color: red;}" in kept
+
+
+HEAD = """<head><meta charset="utf-8" />
+    <title>T</title>
+<link href="../_static/styles/theme.css?digest=1" rel="stylesheet" />
+    <link rel="stylesheet" type="text/css" href="../_static/book.css?v=2" />
+  <script defer src="../_static/scripts/fontawesome.js?digest=5"></script>
+<link rel="preload" as="script" href="../_static/scripts/bootstrap.js?digest=5" />
+    <script src="../_static/documentation_options.js?v=3"></script>
+    <script src="../_static/doctools.js?v=9"></script>
+    <script>let inline = 1;</script>
+    <script src="../_static/searchtools.js"></script>
+    <script defer="defer" src="../_static/other.js?v=1"></script>
+  </head>"""
+
+
+def test_one_style_sheet_stands_where_the_first_stood():
+    text = pages.with_styles(HEAD, "../_static/pages.css?v=1")
+    assert text.count("stylesheet") == 1
+    assert '<title>T</title>\n<link rel="stylesheet" href="../_static/pages.css?v=1" />' in text
+    assert pages.with_styles(text, "../_static/pages.css?v=1") == text
+
+
+def test_scripts_wait_and_the_unused_are_gone():
+    text = pages.with_scripts(HEAD, "const OPTIONS = 1;", search=False)
+    assert re.findall(r"<script[^>]*>", text) == [
+        "<script>",
+        '<script defer src="../_static/doctools.js?v=9">',
+        "<script>",
+        '<script defer src="../_static/other.js?v=1">',
+    ]
+    assert "<script>const OPTIONS = 1;</script>" in text and "preload" not in text
+    assert pages.with_scripts(text, "const OPTIONS = 1;", search=False) == text
+    assert "searchtools.js" in pages.with_scripts(HEAD, "", search=True)
+
+
+def picture(folder: Path, name: str, width: int, height: int) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (width, height)).save(folder / name)
+
+
+def test_pictures_say_their_size_and_all_but_the_first_come_late(tmp_path):
+    picture(tmp_path, "a.png", 7, 5)
+    text = '<img alt="a" src="a.png" /><img src="a.png" width="3" height="2"/><img src="b.svg">'
+    made = pages.with_images(text, tmp_path)
+    assert made == (
+        '<img width="7" height="5" alt="a" src="a.png" />'
+        '<img loading="lazy" src="a.png" width="3" height="2"/>'
+        '<img loading="lazy" src="b.svg">'
+    )
+    assert pages.with_images(made, tmp_path) == made
+
+
+def test_a_chart_s_specification_lies_in_a_file_of_its_own(tmp_path):
+    text = '<p>a</p><script type="application/json" class="chart-spec">{"a": "\\u003cb>"}</script>'
+    made = pages.with_charts_apart(text, tmp_path, "../")
+    source = re.search(r'data-source="../_static/(charts/(\w+)\.js)"', made)
+    assert source and "u003c" not in made
+    script = (tmp_path / source[1]).read_text()
+    assert script.endswith(f'[\'{source[2]}\'] = {{"a": "\\u003cb>"}};\n')
+    assert pages.with_charts_apart(made, tmp_path, "../") == made
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("<p>A &amp; <em>b</em>\n c.</p><p>d</p>", "A &amp; b c."),
+        ('<p>It is <math><mi>x</mi></math> "here".</p>', "It is x &quot;here&quot;."),
+        ("<p>" + "word " * 100 + "</p>", " ".join(["word"] * 31) + " ..."),
+    ],
+)
+def test_a_page_is_described_by_its_first_paragraph(body, shown):
+    text = pages.with_description(f"<title>T</title><article>{body}</article>")
+    assert f'<meta name="description" content="{shown}">' in text
+    assert pages.with_description(text) == text
+
+
+def test_a_page_without_a_paragraph_has_no_description():
+    assert pages.with_description("<title>T</title>") == "<title>T</title>"
+
+
+def test_a_font_is_cut_down_to_what_is_shown(tmp_path):
+    cut = pages.glyphs_alone(pages.MATHS_FONT, "ab", ["ssty"])
+    (tmp_path / "f.woff").write_bytes(cut)
+    font = TTFont(tmp_path / "f.woff")
+    assert set(font.getBestCmap()) == {ord("a"), ord("b")}
+    assert "MATH" in font, "heights and gaps of formulas are in it"
+    assert len(cut) < 10_000
+    assert "url(data:font/woff;base64," in pages.face("F", 400, cut)
+
+
+def test_the_whole_of_a_build_and_once_more(tmp_path):
+    """Pages in and below the root, a sheet that imports another, icons, formulas, pictures."""
+    from types import SimpleNamespace
+
+    static = tmp_path / "_static"
+    fonts = static / "vendor/fontawesome/webfonts"
+    fonts.mkdir(parents=True)
+    (static / "styles").mkdir()
+    (tmp_path / "sub").mkdir()
+    source = TTFont(pages.MATHS_FONT)
+    source.flavor = None
+    source.save(fonts / "fa-solid-900.ttf")
+    (static / "basic.css").write_text(".first{top:0}")
+    (static / "styles/theme.css").write_text('@import "../basic.css";\n.second{top:0}')
+    (static / "book.css").write_text('.gone{top:0}.fa-other:before,.fa-x:before{content:"\\61"}')
+    (static / "documentation_options.js").write_text("const O = 1;")
+    body = (
+        '<article><p class="first second">Text <math><mi>z</mi></math></p>'
+        '<i class="fa-x"></i></article>'
+    )
+    (tmp_path / "a.html").write_text(HEAD.replace("../", "") + body)
+    (tmp_path / "sub/b.html").write_text(HEAD + body)
+    app = SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(name="html"))
+    pages.lighten(app, None)
+    css = (static / "pages.css").read_text()
+    assert css.index(".first") < css.index(".second") < css.index(".fa-x:before")
+    assert ".gone" not in css and ".fa-other" not in css and css.count("@font-face") == 2
+    for name in ("a.html", "sub/b.html"):
+        assert "pages.css?v=" in (tmp_path / name).read_text()
+    assert 'href="_static/pages.css' in (tmp_path / "a.html").read_text()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    pages.lighten(app, None)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    (tmp_path / "a.html").write_text(HEAD.replace("../", "") + body)  # one page rendered again
+    pages.lighten(app, None)
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+
+
+def test_a_failed_build_is_left_alone(tmp_path):
+    from types import SimpleNamespace
+
+    (tmp_path / "a.html").write_text(HEAD)
+    app = SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(name="html"))
+    pages.lighten(app, RuntimeError())
+    pages.lighten(SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(name="linkcheck")), None)
+    assert (tmp_path / "a.html").read_text() == HEAD
