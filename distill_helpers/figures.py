@@ -865,6 +865,7 @@ def side_by_side(
     scales: Sequence[float],
     margins: Sequence[float] | None = None,
     furthest: Sequence[float] | None = None,
+    linear: Sequence[float] | None = None,
     others: Sequence[str] = (),
 ) -> Figure:
     """Draw estimates of several quantities with their intervals, one panel each, rows in common.
@@ -881,6 +882,9 @@ def side_by_side(
     furthest : sequence of float, optional
         Where each axis ends on the left, after scaling. What lies further left is an arrow with
         its number.
+    linear : sequence of float, optional
+        How far from 0 each axis is linear, after scaling; beyond that it is logarithmic. Infinite
+        for an axis that is linear throughout.
     others : sequence of str
         Rows to compare with: bold, in another colour and with another marker.
 
@@ -895,7 +899,8 @@ def side_by_side(
     """
     import matplotlib.pyplot as plt
 
-    for name, numbers in (("scales", scales), ("margins", margins), ("furthest", furthest)):
+    each = {"scales": scales, "margins": margins, "furthest": furthest, "linear": linear}
+    for name, numbers in each.items():
         if numbers is not None and len(numbers) != len(panels):
             raise ValueError(
                 f"{name} has {len(numbers)} numbers for {len(panels)} panels; give one for each."
@@ -920,9 +925,13 @@ def side_by_side(
             ends = [scale * estimate.low, scale * estimate.high]
             axes.plot(ends, [at, at], color=colour, linewidth=2)
             axes.plot(scale * estimate.value, at, marker, color=colour, markeredgecolor="white")
-        if furthest is not None:
+        if linear is not None and math.isfinite(linear[index]):
+            axes.set_xscale("symlog", linthresh=linear[index])
+            axes.xaxis.set_major_formatter("{x:g}")
+        if math.isfinite(left):
             axes.set_xlim(left=left)
         axes.set_xlabel(label)
+        axes.tick_params(axis="y", length=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -977,7 +986,7 @@ def courses(
     figure.legend(
         *row_of_axes[0].get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=min(len(names), 4),
+        ncols=min(len(names), 5),
         frameon=False,
         fontsize=9,
     )

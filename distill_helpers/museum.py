@@ -312,7 +312,7 @@ def ask(
     name : str or None
         A key of `EXHIBITS`; None for the right loop.
     student, teacher : Module
-        From inputs to logits; the teacher's mode is left as it was.
+        From inputs to logits; their modes are left as they were.
     data : TensorDataset
         Inputs ``(N, D)`` and labels ``(N,)``, all of which are audited.
     temperature, alpha : float
@@ -340,7 +340,8 @@ def ask(
     if name is not None:
         shown = _exhibit(name)
         parts[shown.part] = shown.wrong
-    was = teacher.training
+    networks = (student, teacher)
+    were = [network.training for network in networks]
     with torch.random.fork_rng():
         torch.manual_seed(random_state)
         teacher.train()  # as it comes from its own training
@@ -354,7 +355,8 @@ def ask(
             alpha=alpha,
             predict=functools.partial(parts["answer"], T=temperature),
         )
-    teacher.train(was)
+    for network, mode in zip(networks, were, strict=True):
+        network.train(mode)
     return report
 
 

@@ -52,6 +52,8 @@ SETS = [
     ("03", "-p", "num_seeds", "1e1"),
     ("03", "-y", "alpha", "0,5"),
     ("03", "-p", "Out", "3"),
+    ("museum", "-p", "num_train", "63"),
+    ("museum", "-p", "alpha", "-0.1"),
     ("04", "-p", "optimiser", "Adam"),
     ("04", "-p", "optimizer", "adam"),
     ("04", "-p", "learning_rate", "0"),
