@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -906,7 +907,9 @@ def side_by_side(
                 f"{name} has {len(numbers)} numbers for {len(panels)} panels; give one for each."
             )
     rows = list(dict.fromkeys(name for members in panels.values() for name in members))
-    figure = plt.figure(figsize=(8.2, 1.0 + 0.32 * len(rows)), layout="constrained", dpi=150)
+    labels = [textwrap.fill(name, 22) for name in rows]
+    height = 0.75 + 0.24 * len(rows) + 0.1 * sum("\n" in label for label in labels)
+    figure = plt.figure(figsize=(5.8, height), layout="constrained", dpi=150)
     row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for index, (axes, (label, members)) in enumerate(zip(row_of_axes, panels.items(), strict=True)):
         scale = scales[index]
@@ -930,12 +933,13 @@ def side_by_side(
             axes.xaxis.set_major_formatter("{x:g}")
         if math.isfinite(left):
             axes.set_xlim(left=left)
-        axes.set_xlabel(label)
+        axes.set_xlabel(label, fontsize=9)
+        axes.tick_params(axis="x", labelsize=9)
         axes.tick_params(axis="y", length=0)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
-    row_of_axes[0].set_yticks(range(len(rows)), rows)
+    row_of_axes[0].set_yticks(range(len(rows)), labels, fontsize=9)
     for tick, name in zip(row_of_axes[0].get_yticklabels(), rows, strict=True):
         if name in others:
             tick.set_fontweight("bold")
