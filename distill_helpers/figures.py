@@ -907,9 +907,9 @@ def side_by_side(
                 f"{name} has {len(numbers)} numbers for {len(panels)} panels; give one for each."
             )
     rows = list(dict.fromkeys(name for members in panels.values() for name in members))
-    labels = [textwrap.fill(name, 22) for name in rows]
-    height = 0.75 + 0.24 * len(rows) + 0.1 * sum("\n" in label for label in labels)
-    figure = plt.figure(figsize=(5.8, height), layout="constrained", dpi=150)
+    labels = [textwrap.fill(name, 25, break_on_hyphens=False) for name in rows]
+    height = 0.75 + 0.25 * len(rows) + 0.1 * sum("\n" in label for label in labels)
+    figure = plt.figure(figsize=(6.0, height), layout="constrained", dpi=150)
     row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for index, (axes, (label, members)) in enumerate(zip(row_of_axes, panels.items(), strict=True)):
         scale = scales[index]
