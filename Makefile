@@ -95,6 +95,7 @@ _build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(STUDI
 	@mkdir -p $(@D)
 	@$(PY) tools/notebooks.py execute $< $@ || { echo "The book is left as it was."; exit 1; }
 
+_build/executed/museum-of-bugs.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/evidence/02-tempered-soft-targets.ipynb
 _build/executed/00-the-claim.ipynb: notebooks/evidence/00-the-claim.ipynb
 _build/executed/01-ensemble-variance-reduction.ipynb: notebooks/evidence/01-ensemble-variance-reduction.ipynb
 _build/executed/02-tempered-soft-targets.ipynb: notebooks/evidence/02-tempered-soft-targets.ipynb

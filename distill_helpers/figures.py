@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -961,6 +962,146 @@ def risk_by_infidelity(
         found |= dict(zip(labels, handles, strict=True))
     figure.legend(
         found.values(), found, loc="outside lower center", ncols=3, frameon=False, fontsize=9
+    )
+    return figure
+
+
+# -- the museum of bugs ----------------------------------------------------------------------------
+
+
+def side_by_side(
+    panels: Mapping[str, Mapping[str, Estimate]],
+    *,
+    scales: Sequence[float],
+    margins: Sequence[float] | None = None,
+    furthest: Sequence[float] | None = None,
+    linear: Sequence[float] | None = None,
+    others: Sequence[str] = (),
+) -> Figure:
+    """Draw estimates of several quantities with their intervals, one panel each, rows in common.
+
+    Parameters
+    ----------
+    panels : mapping of str to mapping of str to Estimate
+        By label of the axis, with its unit, then by row. Rows stand in the order of the first
+        panel; a row may be missing from a panel.
+    scales : sequence of float
+        One for each panel, multiplies its numbers.
+    margins : sequence of float, optional
+        Half the widths of shaded bands around 0, after scaling.
+    furthest : sequence of float, optional
+        Where each axis ends on the left, after scaling. What lies further left is an arrow with
+        its number.
+    linear : sequence of float, optional
+        How far from 0 each axis is linear, after scaling; beyond that it is logarithmic. Infinite
+        for an axis that is linear throughout.
+    others : sequence of str
+        Rows to compare with: bold, in another colour and with another marker.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If scales, margins or ends are not one for each panel.
+    """
+    import matplotlib.pyplot as plt
+
+    each = {"scales": scales, "margins": margins, "furthest": furthest, "linear": linear}
+    for name, numbers in each.items():
+        if numbers is not None and len(numbers) != len(panels):
+            raise ValueError(
+                f"{name} has {len(numbers)} numbers for {len(panels)} panels; give one for each."
+            )
+    rows = list(dict.fromkeys(name for members in panels.values() for name in members))
+    labels = [textwrap.fill(name, 25, break_on_hyphens=False) for name in rows]
+    height = 0.75 + 0.25 * len(rows) + 0.1 * sum("\n" in label for label in labels)
+    figure = plt.figure(figsize=(6.0, height), layout="constrained", dpi=150)
+    row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for index, (axes, (label, members)) in enumerate(zip(row_of_axes, panels.items(), strict=True)):
+        scale = scales[index]
+        if margins is not None:
+            axes.axvspan(-margins[index], margins[index], color=GREY, alpha=0.2, linewidth=0)
+        axes.axvline(0, color=GREY, linewidth=1, zorder=0)
+        left = -math.inf if furthest is None else furthest[index]
+        for name, estimate in members.items():
+            at = rows.index(name)
+            colour, marker = (VERMILION, "s") if name in others else (BLUE, "o")
+            if scale * estimate.value < left:
+                axes.plot(left, at, "<", color=colour, markersize=8, clip_on=False)
+                text = f"   {scale * estimate.value:.0f}"
+                axes.text(left, at, text, va="center", color=colour, fontsize=9)
+                continue
+            ends = [scale * estimate.low, scale * estimate.high]
+            axes.plot(ends, [at, at], color=colour, linewidth=2)
+            axes.plot(scale * estimate.value, at, marker, color=colour, markeredgecolor="white")
+        if linear is not None and math.isfinite(linear[index]):
+            axes.set_xscale("symlog", linthresh=linear[index])
+            axes.xaxis.set_major_formatter("{x:g}")
+        if math.isfinite(left):
+            axes.set_xlim(left=left)
+        axes.set_xlabel(label, fontsize=9)
+        axes.tick_params(axis="x", labelsize=9)
+        axes.tick_params(axis="y", length=0)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+        axes.set_axisbelow(True)
+    row_of_axes[0].set_yticks(range(len(rows)), labels, fontsize=9)
+    for tick, name in zip(row_of_axes[0].get_yticklabels(), rows, strict=True):
+        if name in others:
+            tick.set_fontweight("bold")
+    row_of_axes[0].set_ylim(len(rows) - 0.5, -0.5)
+    return figure
+
+
+def courses(
+    panels: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str, others: Sequence[str] = ()
+) -> Figure:
+    """Draw how numbers change from step to step, one panel each, series in common.
+
+    Parameters
+    ----------
+    panels : mapping of str to mapping of str to sequence of float
+        By title, then by series, one number a step from 1 on.
+    xlabel : str
+        What a step is.
+    others : sequence of str
+        Series to compare with: dashed and grey.
+
+    Returns
+    -------
+    Figure
+    """
+    import matplotlib.pyplot as plt
+
+    names = list(dict.fromkeys(name for series in panels.values() for name in series))
+    figure = plt.figure(figsize=(3.0 * len(panels), 3.4), layout="constrained", dpi=150)
+    row_of_axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for axes, (title, series) in zip(row_of_axes, panels.items(), strict=True):
+        for name, numbers in series.items():
+            dashes = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.")[names.index(name) % 4]
+            colour = _SIX[names.index(name) % 5]
+            style = {"color": GREY, "linestyle": ":"} if name in others else {}
+            axes.plot(
+                range(1, len(numbers) + 1),
+                numbers,
+                **({"color": colour, "linestyle": dashes} | style),
+                linewidth=1.8,
+                label=name,
+            )
+        axes.set_title(title, fontsize=10)
+        axes.set_xlabel(xlabel)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(color="#e6e6e6", linewidth=0.8)
+        axes.set_axisbelow(True)
+    figure.legend(
+        *row_of_axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=min(len(names), 5),
+        frameon=False,
+        fontsize=9,
     )
     return figure
 

@@ -495,6 +495,31 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             int, 200, 4, 2_000, unit="teachers", help="random teachers for each concentration"
         ),
     },
+    "museum": {
+        "random_state": Parameter(
+            int, 42, 0, 2**32 - 1, help="seed of the task, the teachers and the students"
+        ),
+        "temperature": Parameter(
+            float,
+            3.0,
+            0,
+            1e4,
+            above=True,
+            help="of the loop that is checked and trained here",
+            hint="Use 1 for plain probabilities, 2 to 5 to soften.",
+        ),
+        "alpha": Parameter(
+            float,
+            0.7,
+            0,
+            1,
+            help="weight of the distillation term in it",
+            hint="Use 0 for hard labels alone, 1 for soft targets alone.",
+        ),
+        "num_train": Parameter(
+            int, 512, 64, 4_000, unit="rows", help="training rows of the loop that runs here"
+        ),
+    },
     "should-you-distil": {
         "student": Parameter(
             str, "64,32", choices=("8,4", "64,32"), help="hidden units of the students compared"

@@ -1,4 +1,4 @@
-"""Sixty sets of parameters that no chapter may run with, over all chapters.
+"""More than sixty sets of parameters that no chapter may run with, over all chapters.
 
 `python tests/bad_parameters.py` puts each through plain papermill and through the command line,
 and says how long the slowest took and what was not refused with one line. On a busy machine the
@@ -84,6 +84,8 @@ SETS = [
     ("what-soft-targets-buy", "-p", "task", "article_4000"),
     ("rules-of-evidence", "-y", "num_families", "1_0"),
     ("rules-of-evidence", "-p", "num_families", "1e-30"),
+    ("museum", "-p", "num_train", "63"),
+    ("museum", "-p", "alpha", "-0.1"),
     ("should-you-distil", "-p", "student", "64"),
 ]
 

@@ -19,7 +19,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from distill_helpers import figures
 from distill_helpers.soft_targets import soft_targets
-from distill_helpers.statistics import Estimate
+from distill_helpers.statistics import Estimate, mean_estimate
 
 matplotlib.use("agg")
 import matplotlib.pyplot as plt
@@ -976,3 +976,48 @@ def test_token_bars_draw_teachers_in_grey():
     # the bars of a token stand side by side, around its name
     lefts = [bars[1].get_x() + bars[1].get_width() / 2 for bars in axes.containers]
     assert lefts == sorted(lefts) and lefts[1] == pytest.approx(1)
+
+
+def test_side_by_side_has_rows_in_common_and_cuts_what_is_far() -> None:
+    near, far = mean_estimate([-0.2, -0.1, 0.0]), mean_estimate([-33.0, -32.0, -31.0])
+    panels = {"one": {"a": near, "b": near, "c": near}, "two": {"b": far, "a": near}}
+    figure = figures.side_by_side(
+        panels,
+        scales=(1000, 1),
+        margins=(5, 0.5),
+        furthest=(-math.inf, -1.5),
+        linear=(10, math.inf),
+        others=["c"],
+    )
+    one, two = figure.axes
+    assert [tick.get_text() for tick in one.get_yticklabels()] == ["a", "b", "c"]
+    assert [tick.get_fontweight() for tick in one.get_yticklabels()] == ["normal"] * 2 + ["bold"]
+    assert (one.get_xscale(), two.get_xscale()) == ("symlog", "linear")
+    assert two.get_xlim()[0] == -1.5 and [text.get_text().strip() for text in two.texts] == ["-32"]
+    points = {line.get_ydata()[0]: line for line in one.lines if len(line.get_xdata()) == 1}
+    assert points[0].get_xdata()[0] == pytest.approx(-100)
+    assert points[0].get_marker() == points[1].get_marker() != points[2].get_marker()
+    ends = [line.get_xdata() for line in two.lines if len(line.get_xdata()) == 2][1:]
+    assert len(ends) == 1 and list(ends[0]) == pytest.approx([near.low, near.high])
+
+
+def test_side_by_side_wants_a_number_for_each_panel() -> None:
+    panels = {"one": {"a": mean_estimate([1.0, 2.0])}}
+    with pytest.raises(ValueError, match="margins has 2 numbers for 1 panels; give one for each"):
+        figures.side_by_side(panels, scales=(1,), margins=(1, 2))
+
+
+def test_courses_tell_series_apart_in_all_panels_alike() -> None:
+    panels = {
+        "loss": {"right": [3.0, 2.0, 1.0], "wrong": [3.0, 1.0, 0.0], "other": [1.0, 1.0, 1.0]},
+        "score": {"right": [0.1, 0.2, 0.3], "wrong": [0.3, 0.2, 0.1], "other": [0.1, 0.1, 0.1]},
+    }
+    figure = figures.courses(panels, xlabel="epoch", others=["other"])
+    looks = []
+    for axes, series in zip(figure.axes, panels.values(), strict=True):
+        assert [list(line.get_ydata()) for line in axes.lines] == list(series.values())
+        assert all(list(line.get_xdata()) == [1, 2, 3] for line in axes.lines)
+        looks.append([(line.get_color(), line.get_linestyle()) for line in axes.lines])
+    assert looks[0] == looks[1] and len(set(looks[0])) == 3 and looks[0][2][0] == figures.GREY
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["right", "wrong", "other"]

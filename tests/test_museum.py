@@ -1,12 +1,19 @@
-"""What the museum trains: identities that hold exactly, and the law as the judge."""
+"""The museum's exhibits, each named by the audit, and what it trains, with the law as the judge."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
+from torch.utils.data import TensorDataset
 
-from distill_helpers.museum import untempered_teacher
+from distill_helpers.audit import BUGS
+from distill_helpers.losses import distillation_loss
+from distill_helpers.museum import EXHIBITS, ROOMS, ask, difference, untempered_teacher
+from distill_helpers.soft_targets import soft_targets
 from distill_helpers.statistics import paired_gain
 from distill_helpers.tasks import Task, digits_task, gaussian_mixture_task
 
@@ -80,3 +87,90 @@ def test_a_task_without_a_law_is_refused() -> None:
     with pytest.raises(ValueError, match="law") as caught:
         untempered_teacher(digits_task(0), temperature=3.0, alpha=0.7)
     assert "\n" not in str(caught.value)
+
+
+# -- the exhibits ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def loop() -> tuple[nn.Module, nn.Module, TensorDataset]:
+    """A student, a teacher with dropout that is right about most rows, and those rows."""
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(96, 4, generator=generator)
+    y = x[:, :3].argmax(1)
+    first, last = nn.Linear(4, 3), nn.Linear(4, 3)
+    with torch.no_grad():
+        first.weight.copy_(4 * torch.eye(3, 4))
+        first.bias.zero_()
+        last.weight.normal_(generator=generator)
+    return last, nn.Sequential(first, nn.Dropout(0.2)), TensorDataset(x, y)
+
+
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+@pytest.mark.parametrize("name", EXHIBITS)
+def test_the_audit_names_every_exhibit_and_nothing_else(name: str, loop: tuple) -> None:
+    report = ask(name, *loop, temperature=3.0, alpha=0.7)
+    hazards = {"NaN on underflow"}  # of more exhibits than the one that is named so
+    assert name in report.bugs + report.warnings
+    assert set(report.bugs + report.warnings) <= {name} | hazards
+
+
+def test_the_right_loop_passes_and_modes_are_left_as_they_were(loop: tuple) -> None:
+    for mode in (True, False):
+        for network in loop[:2]:
+            network.train(mode)
+        before = torch.get_rng_state()
+        report = ask(None, *loop, temperature=3.0, alpha=0.7)
+        assert report.ok and not report.warnings
+        assert [network.training for network in loop[:2]] == [mode, mode]
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_right_loss_is_the_books() -> None:
+    z, v = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    y = torch.arange(6) % 4
+    (right,) = {shown.right for shown in EXHIBITS.values() if shown.part == "loss"}
+    expected = distillation_loss(z, soft_targets(v, 2.5), y, temperature=2.5, alpha=0.3)
+    assert right(z, v, y, T=2.5, a=0.3).item() == pytest.approx(expected.item(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [("T^2 missing", 3.0**-2), ("mean instead of batchmean", 1 / 3), (None, 1.0)],
+)
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
+def test_a_stray_factor_is_another_alpha(name: str | None, factor: float, loop: tuple) -> None:
+    effective = ask(name, *loop, temperature=3.0, alpha=0.7).effective
+    assert effective is not None
+    assert effective.alpha == pytest.approx(factor * 0.7 / (factor * 0.7 + 0.3), rel=1e-6)
+
+
+def test_p_log_p_by_hand_is_not_a_number_where_a_probability_underflows() -> None:
+    shown = EXHIBITS["NaN on underflow"]
+    z, v, y = torch.zeros(1, 2), torch.tensor([[0.0, 400.0]]), torch.ones(1, dtype=torch.int64)
+    assert math.isnan(shown.wrong(z, v, y, T=1.0, a=0.5))
+    assert math.isfinite(shown.right(z, v, y, T=1.0, a=0.5))
+
+
+@pytest.mark.parametrize("name", EXHIBITS)
+def test_a_difference_shows_only_lines_that_differ(name: str) -> None:
+    first, *lines, last = difference(name).splitlines()
+    assert (first, last) == ("```diff", "```") and 1 <= len(lines) <= 6
+    assert all(line[:2] in ("- ", "+ ") for line in lines)
+    assert not {line[2:] for line in lines if line[0] == "-"} & {
+        line[2:] for line in lines if line[0] == "+"
+    }
+
+
+def test_the_rooms_hold_every_mistake_once() -> None:
+    sorted_out = [name for names in ROOMS.values() for name in names]
+    assert sorted(sorted_out) == sorted(BUGS) and set(EXHIBITS) <= set(BUGS)
+
+
+def test_what_is_no_exhibit_is_refused(loop: tuple) -> None:
+    for refused in (
+        lambda: difference("T^3"),
+        lambda: ask("T^3", *loop, temperature=3.0, alpha=0.7),
+    ):
+        with pytest.raises(ValueError, match=r"there is no exhibit 'T\^3'; it must be one of "):
+            refused()

@@ -22,7 +22,8 @@ from distill_helpers.parameters import CHAPTERS
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted([*FOLDER.glob("*.ipynb"), *FOLDER.glob("evidence/*.ipynb")])
 # Chapters that are a lesson with budgets, and a page of evidence that has the verdicts.
-LESSONS = ("00", "01", "02", "03", "04", "05", "06", "09")
+LESSONS = ("00", "01", "02", "03", "04", "05", "06", "09", "museum")
+NAMES = {"museum-of-bugs": "museum"}  # chapters whose name is shorter than their file's
 BITMAPS = ("image/png", "image/jpeg")
 CHECK = "the code cell after the parameters must be, and hold no more than:\n"
 LARGEST = 1_500_000  # bytes of outputs; what a reader downloads and a diff shows
@@ -324,7 +325,7 @@ def chapter(path):
     """Two digits, the same with "-evidence", or the whole name of a page without a number."""
     if evidence(path):
         return f"{path.name[:2]}-evidence"
-    return path.name[:2] if path.name[:2].isdecimal() else path.stem
+    return path.name[:2] if path.name[:2].isdecimal() else NAMES.get(path.stem, path.stem)
 
 
 def evidence(path):

@@ -525,3 +525,20 @@ def test_ranges_of_lessons_and_their_evidence(chapter, name, inside, outside):
     for value in outside:
         with pytest.raises(ParameterError, match=f"^{name} is {value!r}; it must be "):
             check(chapter, defaults | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "inside", "outside"),
+    [
+        ("temperature", [1e-12, 1e4], [0.0, 10_000.5]),
+        ("alpha", [0.0, 1.0], [-0.1, 1.1]),
+        ("num_train", [64, 4_000], [63, 4_001]),
+    ],
+)
+def test_ranges_of_the_museum(name, inside, outside):
+    defaults = {name: entry.default for name, entry in CHAPTERS["museum"].items()}
+    for value in inside:
+        check("museum", defaults | {name: value})
+    for value in outside:
+        with pytest.raises(ParameterError, match=f"^{name} is {value!r}; it must be "):
+            check("museum", defaults | {name: value})
