@@ -509,7 +509,7 @@ CONVENTIONS: dict[str, Convention] = {
         hard="alpha",
         factors=_factors_plain,
         note="Same names and numbers as the later version, without $T^2$. Its constructor also "
-        "stores the student as teacher and the teacher as student.",
+        "stores the student as teacher and the teacher as student. " + _CLIPPED,
     ),
     "labml": Convention(
         title="labml.ai, the annotated distillation",

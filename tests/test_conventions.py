@@ -626,3 +626,8 @@ def test_the_page_lists_every_convention_and_its_examples_hold() -> None:
         assert f"**`{name}`**" in content[0] and other.reason in content[0]
     failed, tried = doctest.testfile(str(page), module_relative=False)
     assert tried > 3 and not failed
+
+
+@pytest.mark.parametrize("name", [name for name in CONVENTIONS if name.startswith("keras")])
+def test_every_entry_of_keras_warns_of_its_clipping(name: str) -> None:
+    assert "clips probabilities at 1e-7" in CONVENTIONS[name].note

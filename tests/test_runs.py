@@ -147,6 +147,12 @@ def test_a_wrong_parameter_stops_the_run_with_one_line(tmp_path, arguments, line
     assert sum(bool(cell.get("outputs")) for cell in output.cells) == 1, "nothing else has run"
 
 
+def test_the_page_warns_of_what_papermill_does_before_the_check():
+    page = (ROOT / "book" / "how-to-run.md").read_text(encoding="utf-8")
+    for words in ('"num_seeds: 010"` is 8', '"temperature: 1:30"` is 90', "go back to their defa"):
+        assert words in page
+
+
 @pytest.mark.slow
 def test_what_the_page_says_of_papermill_is_so(tmp_path):
     """YAML's own numbers, and a finished notebook that is run again (book/how-to-run.md)."""

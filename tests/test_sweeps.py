@@ -222,7 +222,12 @@ def test_one_sweep_at_a_time_writes_to_a_folder(tmp_path):
 def test_pins_that_are_compared_are_the_pins():
     lines = (support.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     pinned = {re.split(r"[=>]=", line)[0] for line in lines if "==" in line}
-    elsewhere = {"nbval", "jupyter-book", "sphinx-mathjax-offline", "pypandoc_binary"}  # no run imports them
+    elsewhere = {
+        "nbval",
+        "jupyter-book",
+        "sphinx-mathjax-offline",
+        "pypandoc_binary",
+    }  # no run imports them
     assert pinned - elsewhere <= {*_about.NUMBERS, *_about.ENGINE}
     assert all(version != "missing" for version in _about.here().values())
 
