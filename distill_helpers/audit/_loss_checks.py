@@ -40,6 +40,7 @@ from distill_helpers.audit._solve import (
     weighs_classes,
 )
 from distill_helpers.audit._structure import tensors_in
+from distill_helpers.audit._unused import leave_out_unused
 from distill_helpers.conventions import Canonical
 
 LOSS_CHECKS = (
@@ -77,6 +78,7 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
                 say("soft part", FAILED, words, "rows broadcast against each other")
             leave(setup.deaf)
             return None
+        leave_out_unused(setup)
         probe, own = make_probes(setup)
     except NotFollowed as problem:
         leave(str(problem))
@@ -435,6 +437,10 @@ def _judge_weights(
             words = f"the gradient is that of {way or 'KL(teacher || student)'}"
             if own.order is not None:
                 words += ", with the teacher's classes brought into another order"
+            if own.shared < setup.C:
+                words += f", over the first {own.shared} of the student's {setup.C} classes"
+            elif setup.unused:
+                words += f"; the loss does not look at the student's last {setup.unused} classes"
             say("soft part", PASSED, words)
         if fit.soft.check == "temperature" and fit.soft.bug:
             words = f"the teacher's part is {fit.soft.words}"

@@ -139,11 +139,16 @@ def _check_student_mode(setup: Setup) -> Check:
 
 def _check_teacher(setup: Setup) -> list[Check]:
     if setup.is_self_taught:
-        assert setup.v is not None
         words = "one network is asked in two roles, as student and as teacher"
+        other = "its answers as teacher are not for the rows of this batch"
+        checks = [Check(name, UNKNOWN, other) for name in ("teacher quality", "teacher output")]
+        if setup.v is not None:
+            checks = [
+                _check_teacher_quality(setup),
+                _output_check("teacher output", "teacher", setup, setup.v, setup.student),
+            ]
         return [
-            _check_teacher_quality(setup),
-            _output_check("teacher output", "teacher", setup, setup.v, setup.student),
+            *checks,
             Check("teacher gradient", PASSED, "the gradient reaches one of its two answers alone"),
             *(Check(name, UNKNOWN, words) for name in ("order", "teacher mode")),
         ]
@@ -282,7 +287,7 @@ def _check_teacher_gradient(setup: Setup) -> Check:
             words = "the loss's gradient reaches its parameters"
             return Check(name, FAILED, words, "teacher not detached")
         return Check(name, PASSED, "no gradient reaches it")
-    z = setup.z_rows.float().detach().requires_grad_()
+    z = setup.z_rows[:, : setup.C].float().detach().requires_grad_()
     v = setup.v.mean(0).float().detach().requires_grad_()  # type: ignore[union-attr]
     try:
         with torch.enable_grad():
@@ -578,7 +583,8 @@ def _check_evaluation(setup: Setup) -> Check:
     generator = torch.Generator().manual_seed(5)
     layout = setup.layout
     positions = (max(setup.B, 8), *layout.positions[1:])
-    z = torch.randn(math.prod(positions), setup.C, generator=generator, dtype=torch.float64) * 1.5
+    shape = (math.prod(positions), layout.classes)
+    z = torch.randn(shape, generator=generator, dtype=torch.float64) * 1.5
     z = z.float().to(setup.z.device)
     given = layout.from_rows(z, positions)
     try:
