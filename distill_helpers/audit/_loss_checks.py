@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from distill_helpers.audit._broadcast import rows_broadcast
+from distill_helpers.audit._guard import guarded, raised_by
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import dtype_name
 from distill_helpers.audit._objective import (
@@ -79,7 +80,8 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
             leave(setup.deaf)
             return None
         leave_out_unused(setup)
-        probe, own = make_probes(setup)
+        with raised_by(loop=True):  # where the loss cannot be asked, that is the answer
+            probe, own = make_probes(setup)
     except NotFollowed as problem:
         leave(str(problem))
         return None
@@ -726,6 +728,7 @@ def _uneven(weights: Tensor) -> bool:
     return len(kept) > 1 and float(kept.max() - kept.min()) > 2e-2 * float(kept.abs().max())
 
 
+@guarded("extremes")
 def _check_extremes(setup: Setup, *, caution: bool = False) -> Check:
     """Look at logits that are so far apart that probabilities underflow.
 

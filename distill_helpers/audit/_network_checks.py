@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from distill_helpers.audit._guard import guarded
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import ask, eval_mode, modules_in, tensors_held, untouched
 from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
@@ -108,6 +109,7 @@ def _check_student(setup: Setup) -> list[Check]:
     return checks
 
 
+@guarded("student mode")
 def _check_student_mode(setup: Setup) -> Check:
     name = "student mode"
     if any(setup.student is member for member in setup.members):
@@ -173,6 +175,7 @@ def _check_teacher(setup: Setup) -> list[Check]:
     return checks
 
 
+@guarded("teacher output")
 def _check_cached_output(setup: Setup) -> Check:
     """Compare the kind of the cached outputs with the one declared."""
     name, kind, x = "teacher output", setup.kind, setup.cached_rows
@@ -198,6 +201,7 @@ def _check_cached_output(setup: Setup) -> Check:
     return Check(name, PASSED, "rows are log-probabilities")
 
 
+@guarded("teacher mode")
 def _check_teacher_mode(setup: Setup) -> Check:
     """Compare the teacher's answers with those in eval mode, and with each other."""
     name = "teacher mode"
@@ -266,6 +270,7 @@ def _may_drop(part: nn.Module) -> bool:
     return part.training and "Dropout" in type(part).__name__ and isinstance(p, float) and p > 0
 
 
+@guarded("teacher gradient")
 def _check_teacher_gradient(setup: Setup) -> Check:
     name = "teacher gradient"
     parameters = {id(p): p for m in modules_in(setup.members) for p in m.parameters()}
@@ -302,6 +307,7 @@ def _check_teacher_gradient(setup: Setup) -> Check:
     return Check(name, UNKNOWN, words + "step= to have that seen")
 
 
+@guarded("order")
 def _check_order(setup: Setup) -> Check:
     """Compare cached outputs with the teacher's own, or a live teacher with itself."""
     name = "order"
@@ -405,6 +411,7 @@ def _check_live_order(setup: Setup) -> Check:
     return Check(name, PASSED, "the teacher's answers move with its inputs")
 
 
+@guarded("teacher quality")
 def _check_teacher_quality(setup: Setup) -> Check:
     """Compare the teacher's answers with the labels, as they are and with the classes exchanged."""
     name = "teacher quality"
@@ -527,6 +534,7 @@ def _moves_off(setup: Setup) -> frozenset[int]:
     return as_teacher if as_teacher < as_student else frozenset()
 
 
+@guarded("optimiser")
 def _check_optimiser(setup: Setup) -> Check:
     name = "optimiser"
     if setup.turned:
@@ -576,6 +584,7 @@ def _check_optimiser(setup: Setup) -> Check:
     return Check(name, PASSED, "it holds the student's parameters and none of the teacher's")
 
 
+@guarded("evaluation")
 def _check_evaluation(setup: Setup) -> Check:
     name, T = "evaluation", setup.T
     if setup.predict is None:

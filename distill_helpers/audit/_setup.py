@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from distill_helpers.audit._guard import raised_by
 from distill_helpers.audit._layout import Cut, layout_of, row_labels
 from distill_helpers.audit._modules import (
     ask,
@@ -354,7 +355,7 @@ class Setup:
         args, kwargs = (
             ((), self.inputs) if isinstance(self.inputs, Mapping) else ((self.inputs,), {})
         )
-        with torch.enable_grad(), eval_mode(modules_in(member)):
+        with torch.enable_grad(), eval_mode(modules_in(member)), raised_by(loop=True):
             return bool(self._moved_by_student(self.networks.index(member), member, args, kwargs))
 
     def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
@@ -417,7 +418,8 @@ class Setup:
             args, kwargs = call.args, call.kwargs
             if rows is not None:
                 args, kwargs = take_rows(args, rows), take_rows(kwargs, rows)
-            return member(*args, **kwargs)
+            with raised_by(loop=True):
+                return member(*args, **kwargs)
 
     def ask_teacher(self, rows: Tensor | None = None, *, as_in_eval: bool = False) -> Tensor | None:
         """Return the members' logits ``(M, P, C)``, or None where there is no teacher to ask."""
@@ -571,7 +573,8 @@ class Setup:
             else:
                 taught = (torch.log_softmax if log else torch.softmax)(taught, layout.axis)
         if self.loss_fn is not None:
-            return one_number(self.loss_fn(student, taught, labels))
+            with raised_by(loop=True):
+                return one_number(self.loss_fn(student, taught, labels))
         assert self.step is not None
         own_labels = None if self.labels is None else cut.take(self.labels, layout)
         inputs = numbered(cut.take(self.inputs, layout), own_labels, labels, self._unseen())
@@ -582,8 +585,9 @@ class Setup:
             batch.update(inputs if labels is None else {**inputs, self.label_key: labels})
         self.poisoned, self.asked = False, None
         with answering(self.networks, answer) as given:
-            found = self.step(given[0], self._as_teacher(given[1:]), batch)
-        loss = one_number(found, of_step=True)
+            with raised_by(loop=True):
+                found = self.step(given[0], self._as_teacher(given[1:]), batch)
+                loss = one_number(found, of_step=True)
         if self.poisoned and bool(loss.isnan()):
             raise NotFollowed(
                 "the student computes a loss of its own that cannot be followed; hand over the "
@@ -633,6 +637,7 @@ class Setup:
         counts: dict[tuple[int, bool], int] = {}
         own_teacher = self.is_self_taught
 
+        @raised_by(loop=False)
         def speak(number: int, original: Any, args: Any, kwargs: Any) -> Any:
             earlier = [c for c in self.calls if c.network == number]
             # Of few rows a step may make fewer micro-batches: roles are told by no_grad first.
