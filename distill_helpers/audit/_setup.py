@@ -584,10 +584,9 @@ class Setup:
             batch = copy.copy(self.batch)
             batch.update(inputs if labels is None else {**inputs, self.label_key: labels})
         self.poisoned, self.asked = False, None
-        with answering(self.networks, answer) as given:
-            with raised_by(loop=True):
-                found = self.step(given[0], self._as_teacher(given[1:]), batch)
-                loss = one_number(found, of_step=True)
+        with answering(self.networks, answer) as given, raised_by(loop=True):
+            found = self.step(given[0], self._as_teacher(given[1:]), batch)
+            loss = one_number(found, of_step=True)
         if self.poisoned and bool(loss.isnan()):
             raise NotFollowed(
                 "the student computes a loss of its own that cannot be followed; hand over the "
