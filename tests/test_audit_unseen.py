@@ -1,4 +1,4 @@
-"""Loops that mix a batch with its flip, pad vocabularies or answer late, and errors amid an audit."""
+"""Loops that mix a batch with its flip, pad vocabularies or answer late; errors of the audit."""
 
 from __future__ import annotations
 
@@ -333,10 +333,12 @@ def test_an_error_of_the_audit_could_not_tell(
         raise kind("a mask of another shape")
 
     monkeypatch.setattr(_network_checks, "_agreement", fail)
+    monkeypatch.setattr(_network_checks, "_is_probabilities", fail)
     report = audit(net(), net(seed=1), rows(), plain)
-    found = report["teacher quality"]
-    assert found.outcome == UNKNOWN
-    assert f"{kind.__name__}: a mask of another shape" in found.reason
+    for name in ("teacher quality", "teacher output", "student output"):
+        assert report[name].outcome == UNKNOWN
+        assert f"{kind.__name__}: a mask of another shape" in report[name].reason
+    assert report["student mode"].outcome == "passed"
     assert report["soft part"].outcome == "passed"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +51,12 @@ def _squashes(network: Any, setup: Setup) -> bool | None:
 
 
 def _output_check(name: str, who: str, setup: Setup, x: Tensor, network: Any = None) -> Check:
+    """Tell whether outputs are logits."""
+    look: Callable[..., Check] = guarded(name)(_judge_output)
+    return look(name, who, setup, x, network)
+
+
+def _judge_output(name: str, who: str, setup: Setup, x: Tensor, network: Any = None) -> Check:
     if not bool(torch.isfinite(x).all()):
         return Check(name, FAILED, f"the {who}'s outputs are not finite", "not finite")
     if setup.layout.axis is None:
