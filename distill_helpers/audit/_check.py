@@ -11,8 +11,15 @@ from torch import Tensor
 
 from distill_helpers import _checks
 from distill_helpers.audit._flattened import before_flattening
+from distill_helpers.audit._guard import unable
 from distill_helpers.audit._inputs import check_inputs
-from distill_helpers.audit._loss_checks import _add, _check_extremes, _check_loss, is_another
+from distill_helpers.audit._loss_checks import (
+    LOSS_CHECKS,
+    _add,
+    _check_extremes,
+    _check_loss,
+    is_another,
+)
 from distill_helpers.audit._modules import untouched
 from distill_helpers.audit._network_checks import (
     _check_evaluation,
@@ -159,12 +166,22 @@ def check_distillation_setup(
         divergence,
     )
     with torch.inference_mode(False), untouched(setup.find_modules(), setup.optimisers()):
-        setup.look()
+        try:
+            setup.look()
+        except (TypeError, ValueError):  # the arguments do not go together
+            raise
+        except Exception as problem:
+            return Report(unable(list(CHECKS), problem), None)
         shaped = before_flattening(setup)
         setup = shaped or setup
         checks: dict[str, Check] = {}
         with untouched(setup.find_modules(), setup.optimisers()):
-            effective = _check_loss(setup, checks)
+            effective = None
+            try:
+                effective = _check_loss(setup, checks)
+            except Exception as problem:
+                for check in unable(LOSS_CHECKS, problem):
+                    _add(checks, check)
             _add(checks, _check_extremes(setup, caution=is_another(checks)))
         for check in (
             *_check_student(setup),

@@ -27,6 +27,7 @@ class Form:
     weighs: bool = True  # whether a factor before it can be compared with T^2 KL's
     coupled: bool = False  # whether a row's gradient depends on other rows
     shaped: bool = False  # whether it takes logits (*positions, C), and not rows
+    whole: bool = False  # whether v has all of the teacher's classes, and not the shared ones
 
 
 def softmax(z: Tensor, T: float) -> Tensor:
@@ -208,6 +209,23 @@ def over_axis(axis: int, bug: str, kept: Tensor) -> list[Form]:
         return Form(words, "soft part", bug, value, False, True, True)
 
     return [made(*side, tempered) for tempered in (True, False) for side in sides]
+
+
+def over_more_classes() -> list[Form]:
+    """List the teacher's part with softmax over classes that are cut off only afterwards.
+
+    What went to the others is missing: targets sum to less than 1.
+    """
+
+    def made(T_target: bool) -> Form:
+        def value(z: Tensor, v: Tensor, T: float) -> Tensor:
+            p = softmax(v, T if T_target else 1.0)[:, : z.shape[1]]
+            return -(p * log_softmax(z, T)).sum() / len(z)
+
+        words = f"-sum(softmax(v{' / T' if T_target else ''})[:, :C] * log_softmax(z / T))"
+        return Form(words, "soft part", "softmax before the cut", value, whole=True)
+
+    return [made(True), made(False)]
 
 
 def over_labels() -> list[Form]:

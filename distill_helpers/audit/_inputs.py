@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from distill_helpers.audit._guard import guarded
 from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
 from distill_helpers.audit._setup import Setup
 from distill_helpers.audit._standins import Call
@@ -17,6 +18,7 @@ WIDE = 2048
 """Numbers of a row that are looked at."""
 
 
+@guarded(NAME)
 def check_inputs(setup: Setup) -> Check:
     """See whether both networks were asked about the same inputs.
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from distill_helpers.audit._broadcast import rows_broadcast
+from distill_helpers.audit._guard import guarded, raised_by
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import dtype_name
 from distill_helpers.audit._objective import (
@@ -40,6 +41,7 @@ from distill_helpers.audit._solve import (
     weighs_classes,
 )
 from distill_helpers.audit._structure import tensors_in
+from distill_helpers.audit._unused import leave_out_unused
 from distill_helpers.conventions import Canonical
 
 LOSS_CHECKS = (
@@ -77,7 +79,9 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
                 say("soft part", FAILED, words, "rows broadcast against each other")
             leave(setup.deaf)
             return None
-        probe, own = make_probes(setup)
+        leave_out_unused(setup)
+        with raised_by(loop=True):  # where the loss cannot be asked, that is the answer
+            probe, own = make_probes(setup)
     except NotFollowed as problem:
         leave(str(problem))
         return None
@@ -435,6 +439,10 @@ def _judge_weights(
             words = f"the gradient is that of {way or 'KL(teacher || student)'}"
             if own.order is not None:
                 words += ", with the teacher's classes brought into another order"
+            if own.shared < setup.C:
+                words += f", over the first {own.shared} of the student's {setup.C} classes"
+            elif setup.unused:
+                words += f"; the loss does not look at the student's last {setup.unused} classes"
             say("soft part", PASSED, words)
         if fit.soft.check == "temperature" and fit.soft.bug:
             words = f"the teacher's part is {fit.soft.words}"
@@ -720,6 +728,7 @@ def _uneven(weights: Tensor) -> bool:
     return len(kept) > 1 and float(kept.max() - kept.min()) > 2e-2 * float(kept.abs().max())
 
 
+@guarded("extremes")
 def _check_extremes(setup: Setup, *, caution: bool = False) -> Check:
     """Look at logits that are so far apart that probabilities underflow.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from distill_helpers.audit._guard import guarded
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import ask, eval_mode, modules_in, tensors_held, untouched
 from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
@@ -49,6 +51,12 @@ def _squashes(network: Any, setup: Setup) -> bool | None:
 
 
 def _output_check(name: str, who: str, setup: Setup, x: Tensor, network: Any = None) -> Check:
+    """Tell whether outputs are logits."""
+    look: Callable[..., Check] = guarded(name)(_judge_output)
+    return look(name, who, setup, x, network)
+
+
+def _judge_output(name: str, who: str, setup: Setup, x: Tensor, network: Any = None) -> Check:
     if not bool(torch.isfinite(x).all()):
         return Check(name, FAILED, f"the {who}'s outputs are not finite", "not finite")
     if setup.layout.axis is None:
@@ -108,6 +116,7 @@ def _check_student(setup: Setup) -> list[Check]:
     return checks
 
 
+@guarded("student mode")
 def _check_student_mode(setup: Setup) -> Check:
     name = "student mode"
     if any(setup.student is member for member in setup.members):
@@ -139,11 +148,16 @@ def _check_student_mode(setup: Setup) -> Check:
 
 def _check_teacher(setup: Setup) -> list[Check]:
     if setup.is_self_taught:
-        assert setup.v is not None
         words = "one network is asked in two roles, as student and as teacher"
+        other = "its answers as teacher are not for the rows of this batch"
+        checks = [Check(name, UNKNOWN, other) for name in ("teacher quality", "teacher output")]
+        if setup.v is not None:
+            checks = [
+                _check_teacher_quality(setup),
+                _output_check("teacher output", "teacher", setup, setup.v, setup.student),
+            ]
         return [
-            _check_teacher_quality(setup),
-            _output_check("teacher output", "teacher", setup, setup.v, setup.student),
+            *checks,
             Check("teacher gradient", PASSED, "the gradient reaches one of its two answers alone"),
             *(Check(name, UNKNOWN, words) for name in ("order", "teacher mode")),
         ]
@@ -168,6 +182,7 @@ def _check_teacher(setup: Setup) -> list[Check]:
     return checks
 
 
+@guarded("teacher output")
 def _check_cached_output(setup: Setup) -> Check:
     """Compare the kind of the cached outputs with the one declared."""
     name, kind, x = "teacher output", setup.kind, setup.cached_rows
@@ -193,6 +208,7 @@ def _check_cached_output(setup: Setup) -> Check:
     return Check(name, PASSED, "rows are log-probabilities")
 
 
+@guarded("teacher mode")
 def _check_teacher_mode(setup: Setup) -> Check:
     """Compare the teacher's answers with those in eval mode, and with each other."""
     name = "teacher mode"
@@ -261,6 +277,7 @@ def _may_drop(part: nn.Module) -> bool:
     return part.training and "Dropout" in type(part).__name__ and isinstance(p, float) and p > 0
 
 
+@guarded("teacher gradient")
 def _check_teacher_gradient(setup: Setup) -> Check:
     name = "teacher gradient"
     parameters = {id(p): p for m in modules_in(setup.members) for p in m.parameters()}
@@ -282,7 +299,7 @@ def _check_teacher_gradient(setup: Setup) -> Check:
             words = "the loss's gradient reaches its parameters"
             return Check(name, FAILED, words, "teacher not detached")
         return Check(name, PASSED, "no gradient reaches it")
-    z = setup.z_rows.float().detach().requires_grad_()
+    z = setup.z_rows[:, : setup.C].float().detach().requires_grad_()
     v = setup.v.mean(0).float().detach().requires_grad_()  # type: ignore[union-attr]
     try:
         with torch.enable_grad():
@@ -297,6 +314,7 @@ def _check_teacher_gradient(setup: Setup) -> Check:
     return Check(name, UNKNOWN, words + "step= to have that seen")
 
 
+@guarded("order")
 def _check_order(setup: Setup) -> Check:
     """Compare cached outputs with the teacher's own, or a live teacher with itself."""
     name = "order"
@@ -400,6 +418,7 @@ def _check_live_order(setup: Setup) -> Check:
     return Check(name, PASSED, "the teacher's answers move with its inputs")
 
 
+@guarded("teacher quality")
 def _check_teacher_quality(setup: Setup) -> Check:
     """Compare the teacher's answers with the labels, as they are and with the classes exchanged."""
     name = "teacher quality"
@@ -522,6 +541,7 @@ def _moves_off(setup: Setup) -> frozenset[int]:
     return as_teacher if as_teacher < as_student else frozenset()
 
 
+@guarded("optimiser")
 def _check_optimiser(setup: Setup) -> Check:
     name = "optimiser"
     if setup.turned:
@@ -571,6 +591,7 @@ def _check_optimiser(setup: Setup) -> Check:
     return Check(name, PASSED, "it holds the student's parameters and none of the teacher's")
 
 
+@guarded("evaluation")
 def _check_evaluation(setup: Setup) -> Check:
     name, T = "evaluation", setup.T
     if setup.predict is None:
@@ -578,7 +599,8 @@ def _check_evaluation(setup: Setup) -> Check:
     generator = torch.Generator().manual_seed(5)
     layout = setup.layout
     positions = (max(setup.B, 8), *layout.positions[1:])
-    z = torch.randn(math.prod(positions), setup.C, generator=generator, dtype=torch.float64) * 1.5
+    shape = (math.prod(positions), layout.classes)
+    z = torch.randn(shape, generator=generator, dtype=torch.float64) * 1.5
     z = z.float().to(setup.z.device)
     given = layout.from_rows(z, positions)
     try:

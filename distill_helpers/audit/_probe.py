@@ -21,6 +21,7 @@ from distill_helpers.audit._forms import Form, softmax
 from distill_helpers.audit._layout import Cut, cut
 from distill_helpers.audit._modules import dtype_name, first_line
 from distill_helpers.audit._setup import HALF, NotFollowed, Setup
+from distill_helpers.audit._standins import row_numbers
 
 TOLERANCE = 3e-4
 LIMIT = 400_000
@@ -62,7 +63,7 @@ class Probe:
         self.rows = math.prod(part.positions)
         self.C = part.classes
         self.Ct = self.C + setup.teacher_classes - setup.C
-        self.shared = min(self.C, self.Ct)
+        self.shared = min(self.C, self.Ct - setup.teachers_unused)
         self.device = setup.z.device
         self._generator = torch.Generator().manual_seed(self.rows * 1_000_003 + self.C)
         wide = 1.5 * min(self.T, 20.0)
@@ -354,13 +355,13 @@ class Probe:
         if len(asked) != self.rows or self.setup.layout.positions != (self.setup.B,):
             return None
         x = asked.detach().reshape(self.rows, -1).double().to(self.device)
-        own = torch.arange(self.rows, device=self.device).double()
-        gap = own - partner.double()
-        gap = torch.where(gap == 0, torch.ones_like(gap), gap)
-        share = (x - partner.double().unsqueeze(1)) / gap.unsqueeze(1)
+        own = row_numbers(self.rows).to(self.device).double()
+        other = own[partner]
+        gap = torch.where(own == other, torch.ones_like(own), own - other)
+        share = (x - other.unsqueeze(1)) / gap.unsqueeze(1)
         flat = (share - share[:, :1]).abs().amax(1) < 1e-3  # blended
         pure = ((share.abs() < 1e-3) | ((share - 1).abs() < 1e-3)).all(1)  # patched
-        mixed = partner != own.long()
+        mixed = other != own
         if not bool((flat | pure)[mixed].all()):
             return None
         mean = share.mean(1)
@@ -552,8 +553,9 @@ class Probe:
         u, w = (x.soft.to(self.device).unsqueeze(1) for x in self.weights)
         blocks = []
         for z, v, v2 in self.points:
-            slope = self._slope(form, z, self.taught(v), pick)
-            changed = self._slope(form, z, self.taught(v2), pick)
+            slope, changed = (
+                self._slope(form, z, x if form.whole else self.taught(x), pick) for x in (v, v2)
+            )
             blocks += [u[pick] * slope, (u - w)[pick] * slope, u[pick] * (slope - changed)]
         return self._flatten(blocks, whole=False)
 

@@ -77,6 +77,8 @@ BUGS = {
     "student and teacher swapped": "Look at the order of the arguments: the student's logits come "
     "first, and the labels' part belongs to them.",
     "softmax twice": "Take softmax once, from logits.",
+    "softmax before the cut": "Cut the teacher's logits to the classes that both know, then take "
+    "the softmax: cut afterwards, its probabilities do not sum to 1.",
     "softmax over the batch": "Take softmax over the classes: dim=-1.",
     "softmax over positions": "Take softmax over the classes: the last axis of (B, L, C), axis 1 "
     "of (B, C, H, W).",

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from distill_helpers.audit._guard import raised_by
 from distill_helpers.audit._layout import Cut, layout_of, row_labels
 from distill_helpers.audit._modules import (
     ask,
@@ -19,7 +20,7 @@ from distill_helpers.audit._modules import (
     untouched,
 )
 from distill_helpers.audit._standins import Call, answering, numbered, own_loss, rows_asked
-from distill_helpers.audit._structure import at, logits_in, rebuilt, tensors_in
+from distill_helpers.audit._structure import Path, at, logits_in, rebuilt, tensors_in
 from distill_helpers.audit._tables import Tables
 
 TEACHER_OUTPUTS = ("logits", "member logits", "soft targets", "log soft targets")
@@ -139,6 +140,9 @@ class Setup:
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
+        self.unused = 0  # of the student's classes, the last ones that the loss never looks at
+        self.teachers_unused = 0  # of the teacher's
+        self.place: Path = ()  # of the logits in what the student returns
         self.asked: Any = None  # what the student's stand-in was last asked about
         self.shifted = False  # whether each token is compared with the next label
         self.aligned = False  # whether it is known which label each row is given
@@ -185,14 +189,13 @@ class Setup:
         answers = self._member_answers()
         if answers:
             others = {tuple(x.shape) for _, x in tensors_in(answers[0])}
-        path = logits_in(made, "student", self._fits, others)[0]
+        path = self.place = logits_in(made, "student", self._fits, others)[0]
         z = at(made, path)
         self.z, self.cut = z.detach(), not z.requires_grad
         self._find_layout()
         self.y = row_labels(self.layout, self.labels).to(self.z.device)
         if self.is_self_taught:
-            taught = [call for call in own if not call.taught]
-            self.v = self.layout.to_rows(at(taught[0].made, path).detach()).unsqueeze(0)
+            self.v = self._own_answers([call for call in own if not call.taught])
         else:
             self.v = self.ask_teacher(as_in_eval=True)
         self.M = 1 if self.v is None else len(self.v)
@@ -200,14 +203,34 @@ class Setup:
         self._check_cached()
         for call in self.calls:
             try:
-                fits = self._fits_in_part if call.network == 0 else self._fits_teacher
+                if call.network > 0:
+                    call.logits = self._teacher_logits(call.made, self.networks[call.network])
+                    continue
                 known = {tuple(self.z.shape)}
                 if not known & {tuple(x.shape) for _, x in tensors_in(call.made)}:
                     known = others
-                call.logits = logits_in(call.made, "network", fits, known)
+                call.logits = logits_in(call.made, "network", self._fits_in_part, known)
             except TypeError:
                 call.logits = []
         self._hear()
+
+    def _own_answers(self, calls: list[Call]) -> Tensor | None:
+        """Return what a student says as its own teacher ``(1, P, C)``, whole or in micro-batches.
+
+        None where the answers are not for the rows of the batch.
+        """
+        made = [at(call.made, self.place).detach() for call in calls]
+        whole = [x for x in made if x.shape == self.z.shape]
+        if not whole and all(x.shape[1:] == self.z.shape[1:] for x in made):
+            whole = [x for x in [torch.cat(made)] if x.shape == self.z.shape]
+        return self.layout.to_rows(whole[0]).unsqueeze(0) if whole else None
+
+    def _teacher_logits(self, made: Any, network: Any) -> list[Path]:
+        """Return the ways to a teacher's logits."""
+        alike = isinstance(network, nn.Module) and type(network) is type(self.student)
+        place = self.place if alike else None
+        shape = {tuple(self.z.shape)}
+        return logits_in(made, "teacher", self._fits_teacher, shape, place, self._fits)
 
     def _student_answer(self, own: list[Call]) -> Any:
         """Return what the student made of the whole batch, with the way to its parameters."""
@@ -251,7 +274,8 @@ class Setup:
                 for path, x in tensors_in(part)
             }
             made = original(*args, **kwargs)
-            self.calls.append(Call(number, args, kwargs, made, seen=seen))
+            with_grad = torch.is_grad_enabled()
+            self.calls.append(Call(number, args, kwargs, made, seen=seen, with_grad=with_grad))
             alone = self.cached is None and all(m is self.student for m in self.members)
             if number > 0 or alone:
                 with torch.inference_mode(False), torch.enable_grad():
@@ -331,7 +355,7 @@ class Setup:
         args, kwargs = (
             ((), self.inputs) if isinstance(self.inputs, Mapping) else ((self.inputs,), {})
         )
-        with torch.enable_grad(), eval_mode(modules_in(member)):
+        with torch.enable_grad(), eval_mode(modules_in(member)), raised_by(loop=True):
             return bool(self._moved_by_student(self.networks.index(member), member, args, kwargs))
 
     def _follow(self, loss: Tensor, moving: Sequence[Tensor]) -> None:
@@ -394,7 +418,8 @@ class Setup:
             args, kwargs = call.args, call.kwargs
             if rows is not None:
                 args, kwargs = take_rows(args, rows), take_rows(kwargs, rows)
-            return member(*args, **kwargs)
+            with raised_by(loop=True):
+                return member(*args, **kwargs)
 
     def ask_teacher(self, rows: Tensor | None = None, *, as_in_eval: bool = False) -> Tensor | None:
         """Return the members' logits ``(M, P, C)``, or None where there is no teacher to ask."""
@@ -403,9 +428,8 @@ class Setup:
         with torch.no_grad(), eval_mode(modules_in(self.members) if as_in_eval else []):
             made = [self._ask_member(i, rows) for i in range(len(self.members))]
         answers = []
-        for one in made:
-            path = logits_in(one, "teacher", self._fits_teacher, {tuple(self.z.shape)})[0]
-            x = at(one, path)
+        for one, member in zip(made, self.members, strict=True):
+            x = at(one, self._teacher_logits(one, member)[0])
             expected = list(self.z.shape)
             if rows is not None:
                 expected[0] = len(rows)
@@ -528,6 +552,8 @@ class Setup:
         Rows of `v` are ``(P, C)``, or ``(M, P, C)`` where each member answers for itself.
         """
         layout, at_cut = self.layout, cut.positions
+        if self.unused:
+            z = nn.functional.pad(z, (0, self.unused))
         # The loop may write into what it is given.
         student = layout.from_rows(z, at_cut).clone()
         members = v if v.ndim == 3 else v.expand(self.M, *v.shape)
@@ -547,7 +573,8 @@ class Setup:
             else:
                 taught = (torch.log_softmax if log else torch.softmax)(taught, layout.axis)
         if self.loss_fn is not None:
-            return one_number(self.loss_fn(student, taught, labels))
+            with raised_by(loop=True):
+                return one_number(self.loss_fn(student, taught, labels))
         assert self.step is not None
         own_labels = None if self.labels is None else cut.take(self.labels, layout)
         inputs = numbered(cut.take(self.inputs, layout), own_labels, labels, self._unseen())
@@ -557,9 +584,9 @@ class Setup:
             batch = copy.copy(self.batch)
             batch.update(inputs if labels is None else {**inputs, self.label_key: labels})
         self.poisoned, self.asked = False, None
-        with answering(self.networks, answer) as given:
+        with answering(self.networks, answer) as given, raised_by(loop=True):
             found = self.step(given[0], self._as_teacher(given[1:]), batch)
-        loss = one_number(found, of_step=True)
+            loss = one_number(found, of_step=True)
         if self.poisoned and bool(loss.isnan()):
             raise NotFollowed(
                 "the student computes a loss of its own that cannot be followed; hand over the "
@@ -606,13 +633,17 @@ class Setup:
     ) -> Any:
         """Return what answers for the networks."""
         share = len(members) // max(1, len(self.members))
-        counts: dict[int, int] = {}
+        counts: dict[tuple[int, bool], int] = {}
         own_teacher = self.is_self_taught
 
+        @raised_by(loop=False)
         def speak(number: int, original: Any, args: Any, kwargs: Any) -> Any:
             earlier = [c for c in self.calls if c.network == number]
-            place = counts.get(number, 0)
-            counts[number] = place + 1
+            # Of few rows a step may make fewer micro-batches: roles are told by no_grad first.
+            with_grad = torch.is_grad_enabled()
+            earlier = [c for c in earlier if c.with_grad == with_grad] or earlier
+            place = counts.get((number, with_grad), 0)
+            counts[number, with_grad] = place + 1
             call = earlier[place % len(earlier)] if earlier else None
             if number == 0 and not (own_teacher and call is not None and not call.taught):
                 made, members_axis = student, False
@@ -648,7 +679,8 @@ class Setup:
         def change(path: Any, x: Tensor) -> Tensor:
             if path in call.logits:
                 return made
-            if x.ndim == 0 and path and path[-1] in ("loss", 0) and x.is_floating_point():
+            is_loss = path and (path[-1] == 0 or str(path[-1]).endswith("loss"))
+            if is_loss and x.ndim == 0 and x.is_floating_point():
                 return self._loss_in(call, x, made, args, kwargs)
             x = cut.take(x.detach(), self.layout)
             return x[rows] if rows is not None and x.ndim and len(x) >= len(rows) else x

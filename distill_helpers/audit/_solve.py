@@ -21,6 +21,7 @@ from distill_helpers.audit._forms import (
     log_softmax,
     over_axis,
     over_labels,
+    over_more_classes,
     softmax,
 )
 from distill_helpers.audit._probe import MANY, Probe, part_of
@@ -59,7 +60,10 @@ def identify(probe: Probe) -> Fit | None:
         return Fit(right, labels, float(weights[0]), total, float(weights[2]) / total)
     best: tuple[int, float, Fit] | None = None
     coupled = probe.rows * probe.C <= COUPLED_LIMIT
-    forms = [form for form in [*known, *_shaped_forms(probe)] if coupled or not form.coupled]
+    tried = [*known, *_shaped_forms(probe)]
+    if probe.Ct > probe.shared:
+        tried += over_more_classes()
+    forms = [form for form in tried if coupled or not form.coupled]
     rivals = [form for form in HARD if coupled or not form.coupled]
     hards = [probe.hard(form) for form in rivals]
     for form in forms:

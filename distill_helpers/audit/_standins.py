@@ -32,6 +32,7 @@ class Call:
     taught: bool = False  # whether the loss's gradient reaches what was returned
     seen: dict[Path, tuple[Tensor, Tensor]] = field(default_factory=dict)  # inputs, and copies
     moved_by: frozenset[int] = frozenset()  # ids of what the student trains and this answer needs
+    with_grad: bool = True  # whether gradients were on when it was made
 
     @property
     def moves(self) -> bool:
@@ -102,8 +103,20 @@ def numbered(
         return made_up.clone()
     if not (inputs.is_floating_point() or inputs.dtype == torch.uint8):
         return inputs
-    numbers = torch.arange(len(inputs), device=inputs.device).to(inputs.dtype)
+    numbers = row_numbers(len(inputs)).to(inputs.device, inputs.dtype)
     return numbers.reshape(-1, *[1] * (inputs.ndim - 1)).expand(inputs.shape).clone()
+
+
+def row_numbers(rows: int) -> Tensor:
+    """Return a number for each row: 0, 1, 2 and so on, and a gap before the last.
+
+    Turned around, even numbers are the same numbers scaled by -1: a batch that is mixed with its
+    flip could not be told from one that is scaled. With the gap each order has a pattern of its
+    own.
+    """
+    numbers = torch.arange(rows)
+    numbers[-1:] += 1
+    return numbers
 
 
 def _is_same(x: Tensor, y: Tensor | None) -> bool:
@@ -126,14 +139,19 @@ def rows_asked(asked: Any, own: Any) -> Tensor | None:
         return rows
     if len(asked) != len(own):
         return None
-    # Scaled and shifted numbers keep their order, mixed ones do not, or not everywhere.
+    # Scaled and shifted numbers keep their pattern of steps, mixed ones do not, or not everywhere.
     values, order = asked[:, 0].sort()
     if not bool((torch.argsort(asked, dim=0, stable=True) == order.unsqueeze(1)).all()):
         return None
-    steps = values.diff()
-    if len(steps) < 2 or float(steps.min()) <= 0 or float(steps.max() / steps.min()) > 1.001:
-        return None
-    return order.argsort()
+    known, place = own[:, 0].sort()
+    for pattern, rows in ((known, place), (-known.flip(0), place.flip(0))):  # or turned around
+        steps, ideal = values.diff(), pattern.diff()
+        if len(steps) < 2 or not bool((steps > 0).all()):
+            return None
+        slopes = steps / ideal
+        if bool((ideal > 0).all()) and float(slopes.max() / slopes.min()) <= 1.001:
+            return rows[order.argsort()]
+    return None
 
 
 def _runs(asked: Tensor, own: Tensor, start: int) -> bool:

@@ -16,6 +16,8 @@ def _parts(made: Any) -> list[tuple[Any, Any]]:
     """Return what a structure holds, by key, index or name."""
     if isinstance(made, Mapping):
         return list(made.items())
+    if isinstance(made, tuple) and hasattr(made, "_fields"):
+        return list(zip(made._fields, made, strict=True))
     if isinstance(made, list | tuple):
         return list(enumerate(made))
     if isinstance(made, nn.Module | type | str) or callable(made) or not hasattr(made, "__dict__"):
@@ -57,12 +59,15 @@ def logits_in(
     who: str,
     fits: Callable[[Tensor], bool],
     others: set[tuple[int, ...]] | None = None,
+    place: Path | None = None,
+    likely: Callable[[Tensor], bool] = lambda x: True,
 ) -> list[Path]:
     """Return the ways to the logits: by name, or by a shape that fits the labels.
 
-    Of several shapes that fit, one that the other network has too is taken, then the smallest:
-    features are wider than classes are many. Two heads of one shape (logits for labels and logits
-    for a teacher) are both logits.
+    Of several shapes that fit, one that the other network has too is taken, then the one at
+    `place`, where another network of this class has its logits, then a `likely` one, then the
+    smallest: features are wider than classes are many. Two heads of one shape (logits for labels
+    and logits for a teacher) are both logits.
     """
     found = [(path, x) for path, x in tensors_in(made) if x.is_floating_point()]
     for name in ("logits", "out"):
@@ -79,7 +84,9 @@ def logits_in(
             f"an output that has them as `logits`. Wrap it in a function."
         )
     shared = [x for _, x in found if tuple(x.shape) in (others or ())]
-    best = min(shared or [x for _, x in found], key=lambda x: x.numel()).shape
+    shared = shared or [x for path, x in found if path == place]
+    tried = shared or [x for _, x in found]
+    best = min(tried, key=lambda x: (not likely(x), x.numel())).shape
     return [path for path, x in found if x.shape == best]
 
 
