@@ -209,6 +209,7 @@ ROOMS = {
         "softmax over the batch",
         "softmax over positions",
         "softmax over independent labels",
+        "softmax before the cut",
         "no logarithm before nll_loss",
         "binary cross-entropy",
         "another loss",
