@@ -184,6 +184,14 @@ def test_padding_hides_no_mistake() -> None:
     assert report.bugs == ["T on one side only"]
 
 
+def test_padding_where_few_tokens_have_a_label() -> None:
+    rare = torch.full((8, 40), -100)
+    rare[:, 5], rare[:4, 11] = 3, 7
+    ids = torch.full_like(rare, 13).where(rare >= 0, text()[0].repeat(2, 7)[:, :40])
+    report = audit(*language(), (ids, rare), padded())
+    assert report.ok and report["soft part"].outcome == "passed", report
+
+
 @pytest.mark.parametrize("classes", [(16, 16), (16, 14), (14, 20)])
 def test_padding_on_one_side_or_alike(classes: tuple[int, int]) -> None:
     report = audit(*language(Output, *classes), text(), padded())

@@ -9,12 +9,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from distill_helpers.audit._layout import cut
+from distill_helpers.audit._layout import Cut, cut
 from distill_helpers.audit._probe import Probe
 from distill_helpers.audit._setup import Setup
 
-ROWS = 64
-"""Rows by which it is tried, about."""
+ENTRIES = 100_000
+"""Entries of the logits by which it is tried, about."""
+
+
+def _few_rows(setup: Setup) -> Cut:
+    """Cut the batch to a few rows, those with most labels: where there are none nothing may count.
+
+    So in masked language models, where few of the tokens have a label.
+    """
+    labelled = (setup.y >= 0).reshape(setup.layout.positions)
+
+    def most(counts: Tensor, size: int) -> Tensor:
+        return counts.argsort(descending=True, stable=True)[: max(1, size)].sort().values.cpu()
+
+    count = max(2, min(64, ENTRIES // setup.C))
+    rows = most(labelled.reshape(setup.B, -1).sum(1), 4 if labelled.ndim > 1 else count)
+    if labelled.ndim == 2:
+        return Cut(rows, (most(labelled[rows].sum(0), count // len(rows)),), setup.C)
+    return cut(setup.layout, rows, 4, setup.C)
 
 
 def leave_out_unused(setup: Setup) -> None:
@@ -24,11 +41,8 @@ def leave_out_unused(setup: Setup) -> None:
     """
     if setup.layout.labels not in ("numbers", "none") or setup.layout.axis is None or setup.deaf:
         return
-    inside = max(1, setup.P // setup.B)
-    few = max(1, min(setup.B, ROWS // inside))
     try:
-        part = cut(setup.layout, torch.arange(setup.B)[:few], 8, setup.C)
-        probe = Probe(setup, part, torch.float64)
+        probe = Probe(setup, _few_rows(setup), torch.float64)
         if probe.changes:
             return
         z, v, v2 = probe.points[0]
