@@ -26,7 +26,7 @@ from test_notebooks import NOTEBOOKS, PARAMETERS, chapter, check_cell, parameter
 
 from distill_helpers import __main__ as command_line
 from distill_helpers import results, runs
-from distill_helpers.parameters import CHAPTERS
+from distill_helpers.parameters import CHAPTERS, typed
 
 ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 10  # seconds, of the processor: the clock would measure what else the machine does
@@ -323,7 +323,6 @@ def test_text_that_could_be_two_values_or_none_is_refused(name, text, words):
 
 
 def test_what_a_parameter_prints_as_is_read_back():
-    from distill_helpers.parameters import typed
 
     for key, table in CHAPTERS.items():
         defaults = {name: entry.default for name, entry in table.items()}
@@ -572,7 +571,8 @@ def test_the_commands_that_show_what_there_is(capsys):
         told = capsys.readouterr().out
         for name, entry in table.items():
             assert re.search(
-                rf"^{name} +\S+ +{re.escape(entry.rule)}\n +{re.escape(entry.help)}$",
+                rf"^{name} +{re.escape(typed(entry.default))} +{re.escape(entry.rule)}\n"
+                rf" +{re.escape(entry.help)}$",
                 told,
                 re.MULTILINE,
             )
