@@ -275,6 +275,7 @@ Key = tuple[str, int, str]  # teacher, members, lesson
 HARD: Key = ("none", 0, "hard labels")
 SMOOTH: Key = ("none", 0, "smoothed labels")
 FOUR: Key = ("none", 0, "hard labels, ensemble of 4")
+LAST: Key = ("none", 0, "hard labels, last weights")
 
 
 def soft(teacher: str, members: int, alpha: float = 1) -> Key:

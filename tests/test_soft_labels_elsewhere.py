@@ -144,6 +144,35 @@ def test_sklearn_learns_copies(module, kind, settings):
     np.testing.assert_allclose(student.predict_proba(UNITS), best, atol=1e-4)
 
 
+def test_mini_batches_of_scikit_learn_flatten_copies():
+    from itertools import product
+
+    sklearn_network = pytest.importorskip("sklearn.neural_network").MLPClassifier
+    teacher, rows = np.array([0.80, 0.15, 0.05]), 80
+    X1, y1, w1 = copies(np.ones((rows, 1)), np.tile(teacher, (rows, 1)))
+
+    def learnt(size, epochs):
+        student = sklearn_network(
+            (), alpha=0, batch_size=size, learning_rate_init=0.01, max_iter=epochs, tol=0,
+            n_iter_no_change=epochs, random_state=0,
+        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is stopped on purpose
+            return student.fit(X1, y1, sample_weight=w1).predict_proba([[1.0]])[0]
+
+    np.testing.assert_allclose(learnt(1, 20), 1 / 3, atol=0.12)
+    # Batches of k copies are drawn evenly: the mean of w_c / (sum of the batch's weights).
+    share = np.zeros(3)
+    for classes in product(range(3), repeat=4):
+        drawn = teacher[list(classes)]
+        for c, w in zip(classes, drawn, strict=True):
+            share[c] += w / drawn.sum() / 3**4
+    assert share[0] == pytest.approx(0.66, abs=0.02)
+    np.testing.assert_allclose(learnt(4, 30), share, atol=0.05)
+    assert learnt(16, 60)[0] == pytest.approx(0.77, abs=0.02)
+    np.testing.assert_allclose(learnt(240, 400), teacher, atol=0.01)
+
+
 def test_copies_stay_together_in_a_group_split():
     from sklearn.model_selection import GroupKFold, KFold
 
