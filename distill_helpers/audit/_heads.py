@@ -21,7 +21,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Heads:
-    """The head that teaches, those that it teaches, and whether it is left out of the gradient."""
+    """The head that teaches, those that it teaches, and whether the gradient leaves teachers out."""
 
     teacher: Path
     students: list[Path]
@@ -31,8 +31,8 @@ class Heads:
 def roles_of(gradients: Gradients, count: int) -> tuple[int, list[int], bool] | str:
     """Return which head teaches which others, and whether it is detached; else why not, in words.
 
-    A head teaches another where it changes the other's gradient. Of a chain of heads the first
-    teacher is taken, which no head teaches.
+    A head teaches another where it changes the other's gradient. Of a chain of heads the last
+    link is taken, whose student teaches none.
     """
     heads = range(count)
     base = gradients(frozenset())
@@ -56,12 +56,14 @@ def roles_of(gradients: Gradients, count: int) -> tuple[int, list[int], bool] | 
             return False
         return not changes[j][i] or (is_sum(i, j) and not is_sum(j, i))
 
-    taught = [[j for j in heads if teaches(i, j)] for i in heads]
-    first = [i for i in heads if taught[i] and not any(i in others for others in taught)]
-    if len(first) != 1:
-        return "each teaches others, or several do: no one head is the teacher"
-    teacher = first[0]
-    students = [j for j in taught[teacher] if not any(j in taught[i] for i in heads if i != teacher)]
-    if not students or any(changes[teacher][j] and j not in taught[teacher] for j in heads):
+    pairs = [(i, j) for i in heads for j in heads if teaches(i, j)]
+    both_ways = [(i, j) for i in heads for j in heads if changes[i][j] and changes[j][i]]
+    if any((i, j) not in pairs and (j, i) not in pairs for i, j in both_ways):
         return "some teach each other: no one head is the teacher"
-    return teacher, students, not any(changes[j][teacher] for j in heads)
+    # One that teaches too would move the loss by a way that no gradient takes.
+    last = {j for _, j in pairs} - {i for i, _ in pairs}
+    teachers = {i for i, j in pairs if j in last}
+    if len(teachers) != 1:
+        return "several teach: no one head is the teacher"
+    detached = not any(changes[j][i] for i, j in pairs)
+    return teachers.pop(), sorted(last), detached
