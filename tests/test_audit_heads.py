@@ -100,9 +100,7 @@ def audit_tokens(mark: int, ignore: int, power: int = 2) -> Report:
     y[:, 6:] = mark
     batch = torch.randn(5, 8, 6), y
     step = tokens_step(ignore, power)
-    return check_distillation_setup(
-        student, teacher, batch, step=step, temperature=T, alpha=ALPHA
-    )
+    return check_distillation_setup(student, teacher, batch, step=step, temperature=T, alpha=ALPHA)
 
 
 @pytest.mark.parametrize("mark", [-1, 255])
@@ -187,9 +185,7 @@ def audit_exits(step: Callable[..., Tensor], teacher: Any = None, depth: int = 3
     torch.manual_seed(3)
     student = Exits(depth)
     batch = torch.randn(16, 6), torch.randint(4, (16,))
-    return check_distillation_setup(
-        student, teacher, batch, step=step, temperature=T, alpha=ALPHA
-    )
+    return check_distillation_setup(student, teacher, batch, step=step, temperature=T, alpha=ALPHA)
 
 
 @pytest.mark.parametrize("depth", [2, 3])
@@ -206,9 +202,7 @@ def test_faults_between_heads_have_their_names() -> None:
     def swapped(model: Any, _: Any, batch: Any) -> Tensor:
         x, y = batch
         *early, deep = model(x)
-        each = [
-            ALPHA * kl(deep.detach(), z) + (1 - ALPHA) * F.cross_entropy(z, y) for z in early
-        ]
+        each = [ALPHA * kl(deep.detach(), z) + (1 - ALPHA) * F.cross_entropy(z, y) for z in early]
         return sum(each, F.cross_entropy(deep, y))
 
     report = audit_exits(lambda *a: own_deepest(*a, cut=False))

@@ -1,6 +1,6 @@
-"""Self-distillation inside one network: which of its heads teaches which, by the loss alone.
+r"""Self-distillation inside one network: which of its heads teaches which, by the loss alone.
 
-The gradient of :math:`T^2 \\mathrm{KL}(p(v) \\| p(z))` for z is :math:`T (p(z) - p(v))`: a part of
+The gradient of :math:`T^2 \mathrm{KL}(p(v) \| p(z))` for z is :math:`T (p(z) - p(v))`: a part of
 z plus a part of v. Its gradient for v, which a detached teacher does not have, is a product of
 both. So a head that learns is one whose gradient changes with another head and stays a sum.
 """
@@ -21,7 +21,7 @@ TOLERANCE = 1e-3
 
 @dataclass(frozen=True)
 class Heads:
-    """The head that teaches, those that it teaches, and whether the gradient leaves teachers out."""
+    """The head that teaches, those that it teaches, and whether heads that teach are detached."""
 
     teacher: Path
     students: list[Path]

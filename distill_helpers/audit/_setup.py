@@ -275,9 +275,7 @@ class Setup:
             torch.manual_seed(0)
             with torch.enable_grad(), raised_by(loop=True):
                 with answering(self.networks, answer) as given:
-                    loss = one_number(
-                        step(given[0], None, copy.copy(self.batch)), of_step=True
-                    )
+                    loss = one_number(step(given[0], None, copy.copy(self.batch)), of_step=True)
                 if not loss.requires_grad:
                     return [torch.zeros_like(x) for x in leaves]
                 found = torch.autograd.grad(loss, leaves, allow_unused=True)
