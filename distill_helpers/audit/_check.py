@@ -59,13 +59,14 @@ def check_distillation_setup(
         may stand in a tuple, a mapping or an object; inputs may be a mapping of keyword arguments.
     teacher
         The same, returning logits; a list of them for an ensemble; None where all that is left of
-        it is cached, or where the step asks one network in both roles (adapters on and off).
+        it is cached, where the step asks one network in both roles (adapters on and off), or where
+        one head of the student teaches its others (early exits).
     batch
         ``(inputs, labels)``, or ``(inputs, labels, cached)`` with the teacher's outputs for these
         inputs as the loop reads them; or a mapping, with labels as ``labels``, ``label``,
         ``targets``, ``target`` or ``y``. Labels are class numbers, one per row of logits, rows of
-        probabilities, or 0 or 1 for each sigmoid output; one number that is no class (-100, 255)
-        marks rows without a label. At ``alpha=1`` they may be left out.
+        probabilities, or 0 or 1 for each sigmoid output; numbers below 0 (-1, -100), and one beyond
+        the classes (255), mark rows without a label. At ``alpha=1`` they may be left out.
     loss_fn
         ``loss_fn(student_logits, teacher_output, labels)`` returns the loss, one number.
     temperature, alpha

@@ -79,7 +79,8 @@ def layout_of(shape: tuple[int, ...], labels: Tensor | None) -> Layout | None:
     if same and ndim > 1:
         if labels.is_floating_point() and _are_distributions(labels, axes[0]):
             return Layout(_without(shape, axes[0]), shape[axes[0]], axes[0], "distributions")
-        binary = bool(((labels >= 0) & (labels <= 1)).all())
+        below = labels[labels < 0].unique()  # one number below 0 marks what has no label
+        binary = len(below) <= 1 and bool((labels <= 1).all())
         if binary and (ndim > 2 or not bool((labels.sum(-1) == 1).all())):
             return sigmoid
         if binary and ndim == 2:
@@ -125,9 +126,11 @@ def row_labels(layout: Layout, labels: Tensor | None) -> Tensor:
         return _checks.labels(flat, layout.classes)
     else:
         marked = (flat < 0) | (flat >= layout.classes)
-    kinds = flat[marked].unique()
-    # One number that is no class marks rows to be left out; several are labels gone wrong.
-    if len(kinds) > 1 or bool(marked.all()):
+    beyond = flat[marked & (flat >= 0)].unique()
+    # Numbers below 0, and one beyond the classes, mark rows to be left out (-1 an anchor that is
+    # ignored, -2 padding, 255 a border): the loop's own loss fails where it does not know them.
+    # Several beyond the classes are labels gone wrong.
+    if len(beyond) > 1 or bool(marked.all()):
         return _checks.labels(flat.long(), layout.classes)
     return flat.long().where(~marked, -1)
 

@@ -161,6 +161,8 @@ def _check_teacher(setup: Setup) -> list[Check]:
             Check("teacher gradient", PASSED, "the gradient reaches one of its two answers alone"),
             *(Check(name, UNKNOWN, words) for name in ("order", "teacher mode")),
         ]
+    if setup.heads is not None:
+        return _check_teaching_head(setup)
     checks = [_check_order(setup), _check_teacher_quality(setup)]
     if setup.v is None and setup.cached is None:
         words = setup.deaf or "no teacher was handed over that could be asked"
@@ -180,6 +182,24 @@ def _check_teacher(setup: Setup) -> list[Check]:
     checks.append(_check_teacher_mode(setup))
     checks.append(_check_teacher_gradient(setup))
     return checks
+
+
+def _check_teaching_head(setup: Setup) -> list[Check]:
+    """Check a head that teaches other heads of its own network."""
+    assert setup.heads is not None and setup.v is not None
+    place = ".".join(map(str, setup.heads.teacher))
+    words = f"the head {place!r} of the student's own network is the teacher"
+    detached = Check("teacher gradient", PASSED, f"{words}, and what it teaches does not move it")
+    if not setup.heads.detached:
+        moved = f"{words}, and the part of the heads that it teaches moves it too: detach it there"
+        detached = Check("teacher gradient", FAILED, moved, "teacher not detached")
+    return [
+        _check_teacher_quality(setup),
+        _output_check("teacher output", "teacher", setup, setup.v, setup.student),
+        detached,
+        Check("order", PASSED, f"{words}, and answers in the same call"),
+        Check("teacher mode", PASSED, f"{words}, which learns: it is to be in train mode"),
+    ]
 
 
 @guarded("teacher output")

@@ -135,7 +135,8 @@ BUGS = {
     "classes: teacher_logits[:, order].",
     "teacher's output is constant": "Look at the teacher's weights and at how its inputs are "
     "prepared: it gives every row the same answer.",
-    "teacher not detached": "Call the teacher under torch.no_grad().",
+    "teacher not detached": "Call the teacher under torch.no_grad(); a head of the student's own "
+    "network: use teacher_head.detach().",
     "teacher in the optimiser": "Give the optimiser student.parameters() alone; where one network "
     "is both, with adapters on and off, the adapters' alone.",
     "moving average turned around": "Move the teacher's weights to the student's, not the "

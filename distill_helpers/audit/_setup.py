@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from distill_helpers.audit._guard import raised_by
+from distill_helpers.audit._heads import Gradients, Heads, roles_of
 from distill_helpers.audit._layout import Cut, layout_of, row_labels
 from distill_helpers.audit._modules import (
     ask,
@@ -150,6 +151,7 @@ class Setup:
         self.labels_mixed: bool | None = None  # whether a row has labels of others; None: not seen
         self.repeated = False  # whether the labels are the inputs
         self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
+        self.heads: Heads | None = None  # where one head of a network teaches others
 
     def find_modules(self) -> list[nn.Module]:
         """Return every module that is in reach, those of closures too."""
@@ -189,12 +191,19 @@ class Setup:
         answers = self._member_answers()
         if answers:
             others = {tuple(x.shape) for _, x in tensors_in(answers[0])}
-        path = self.place = logits_in(made, "student", self._fits, others)[0]
+        path = logits_in(made, "student", self._fits, others, likely=self._fits_closely)[0]
+        self._look_at_heads(own, path)
+        if self.heads is not None:
+            path = self.heads.students[0]
+        self.place = path
         z = at(made, path)
         self.z, self.cut = z.detach(), not z.requires_grad
         self._find_layout()
         self.y = row_labels(self.layout, self.labels).to(self.z.device)
-        if self.is_self_taught:
+        if self.heads is not None:
+            taught_by = at(made, self.heads.teacher).detach()
+            self.v = self.layout.to_rows(taught_by).unsqueeze(0)
+        elif self.is_self_taught:
             self.v = self._own_answers([call for call in own if not call.taught])
         else:
             self.v = self.ask_teacher(as_in_eval=True)
@@ -203,6 +212,9 @@ class Setup:
         self._check_cached()
         for call in self.calls:
             try:
+                if self.heads is not None:
+                    call.logits = self.heads.students
+                    continue
                 if call.network > 0:
                     call.logits = self._teacher_logits(call.made, self.networks[call.network])
                     continue
@@ -213,6 +225,64 @@ class Setup:
             except TypeError:
                 call.logits = []
         self._hear()
+
+    def _look_at_heads(self, own: list[Call], path: Path) -> None:
+        """See whether one head of a network teaches others, where a step has no other teacher."""
+        alone = not self.members and self.cached is None and not self.is_self_taught
+        if self.step is None or not alone or self.problem is not None or not own:
+            return
+        if len(own) > 1:
+            self.deaf = (
+                f"teacher is None, and the step learns from each of its {len(own)} calls of the "
+                f"student: which of them teaches could not be told"
+            )
+            return
+        shape = at(own[0].made, path).shape
+        heads = [p for p, x in tensors_in(own[0].made) if x.shape == shape and x.requires_grad]
+        if len(heads) < 2:
+            return
+        with untouched(self.find_modules(), self.optimisers()):
+            found = roles_of(self._gradients_of_heads(own[0], heads), len(heads))
+        if isinstance(found, str):
+            self.deaf = f"teacher is None, and of the {len(heads)} heads of the student {found}"
+            return
+        teacher, students, detached = found
+        self.heads = Heads(heads[teacher], [heads[i] for i in students], detached)
+
+    def _gradients_of_heads(self, call: Call, heads: list[Path]) -> Gradients:
+        """Return a function from moves of the heads' logits to the loss's gradient for each."""
+        assert self.step is not None
+        step = self.step
+        generator = torch.Generator().manual_seed(7)
+        moves = []
+        for path in heads:
+            x = at(call.made, path)
+            drawn = torch.randn(x.shape, generator=generator, dtype=torch.float64)
+            moves.append(drawn.to(x.device, x.dtype) * max(1.0, self.T))
+
+        def gradients(moved: frozenset[int]) -> list[Tensor]:
+            leaves = [
+                (at(call.made, path).detach() + moves[i] * (i in moved)).requires_grad_()
+                for i, path in enumerate(heads)
+            ]
+
+            def answer(number: int, original: Any, args: Any, kwargs: Any) -> Any:
+                def change(path: Path, x: Tensor) -> Tensor:
+                    return leaves[heads.index(path)] * 1 if path in heads else x.detach()
+
+                return rebuilt(call.made, change)
+
+            torch.manual_seed(0)
+            with torch.enable_grad(), raised_by(loop=True):
+                with answering(self.networks, answer) as given:
+                    loss = one_number(step(given[0], None, copy.copy(self.batch)), of_step=True)
+                if not loss.requires_grad:
+                    return [torch.zeros_like(x) for x in leaves]
+                found = torch.autograd.grad(loss, leaves, allow_unused=True)
+            pairs = zip(leaves, found, strict=True)
+            return [torch.zeros_like(x) if g is None else g.detach() for x, g in pairs]
+
+        return gradients
 
     def _own_answers(self, calls: list[Call]) -> Tensor | None:
         """Return what a student says as its own teacher ``(1, P, C)``, whole or in micro-batches.
@@ -379,7 +449,9 @@ class Setup:
         if self.step is None or self.problem is not None or self.deaf:
             return
         asked = {c.network for c in self.calls}
-        if not self.members and self.cached is None and not self.is_self_taught:
+        by_heads = self.heads is not None or bool(self.deaf)
+        alone = not self.members and self.cached is None and not self.is_self_taught
+        if alone and not by_heads:
             raise ValueError(
                 "teacher is None, the batch holds no cached outputs and the step does not ask the "
                 "student in two roles; the loss needs a teacher. Hand it over."
@@ -462,6 +534,19 @@ class Setup:
         known = self.labels[self.labels >= 0].unique()
         outside = int((known >= layout.classes).sum())  # one number may mark rows without a label
         return not len(known) or (outside <= 1 and outside < len(known))
+
+    def _fits_closely(self, x: Tensor) -> bool:
+        """Tell whether no label is beyond the classes, where the labels themselves say how many.
+
+        Four numbers of a box are no logits of five classes whose last would be a mark.
+        """
+        layout = layout_of(tuple(x.shape), self.labels)
+        if layout is None or self.labels is None or layout.labels != "numbers":
+            return False
+        highest = int(self.labels.max())
+        if bool((self.labels < 0).any()):
+            return highest < layout.classes  # the mark is known: it is the one below 0
+        return highest == layout.classes - 1 and bool((self.labels == highest - 1).any())
 
     def _fits_in_part(self, x: Tensor) -> bool:
         return self._fits(x) or x.shape[1:] == self.z.shape[1:]
@@ -615,7 +700,10 @@ class Setup:
         if bool((y < 0).any()):
             whole = row_labels(self.layout, self.labels) < 0
             if bool(whole.any()):
-                made = made.where(y >= 0, self.labels.flatten()[whole.to(self.labels.device)][0])
+                marks = self.labels.flatten()[whole.to(self.labels.device)]
+                theirs = cut.take(self.labels.reshape(self.layout.positions), self.layout).flatten()
+                theirs = theirs.where((theirs.unsqueeze(-1) == marks.unique()).any(-1), marks[0])
+                made = made.where(y >= 0, theirs)
         if tuple(shape) == self.layout.positions:
             return made.reshape(cut.positions)
         return made if self.labels.ndim == 1 else made.reshape(own.shape)
@@ -665,12 +753,22 @@ class Setup:
                     return made
                 paths = logits_in(whole, "student", self._fits)
                 return rebuilt(whole, lambda path, x: made if path in paths else x.detach())
-            return self._in_structure(call, made, rows, args, kwargs, cut)
+            taught_by = None
+            if self.heads is not None:
+                taught_by = members[0] if rows is None else members[0][rows]
+            return self._in_structure(call, made, rows, args, kwargs, cut, taught_by)
 
         return speak
 
     def _in_structure(
-        self, call: Call, made: Tensor, rows: Tensor | None, args: Any, kwargs: Any, cut: Cut
+        self,
+        call: Call,
+        made: Tensor,
+        rows: Tensor | None,
+        args: Any,
+        kwargs: Any,
+        cut: Cut,
+        taught_by: Tensor | None = None,
     ) -> Any:
         """Put made-up logits where the network has its own, and a loss that follows from them."""
         if isinstance(call.made, Tensor) and call.logits:
@@ -679,6 +777,8 @@ class Setup:
         def change(path: Any, x: Tensor) -> Tensor:
             if path in call.logits:
                 return made
+            if taught_by is not None and self.heads is not None and path == self.heads.teacher:
+                return taught_by.clone()
             is_loss = path and (path[-1] == 0 or str(path[-1]).endswith("loss"))
             if is_loss and x.ndim == 0 and x.is_floating_point():
                 return self._loss_in(call, x, made, args, kwargs)
