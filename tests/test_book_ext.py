@@ -6,12 +6,14 @@ import importlib.util
 import re
 import sys
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree
 
 import pytest
 from docutils import nodes
 from fontTools.ttLib import TTFont
+
+from distill_helpers import results
 
 EXT = Path(__file__).resolve().parents[1] / "book" / "_ext"
 
@@ -25,7 +27,7 @@ def load(name: str) -> ModuleType:
     return module
 
 
-maths, pages = load("book_maths"), load("light_pages")
+maths, pages, book = load("book_maths"), load("light_pages"), load("distill_book")
 
 # -- formulas -------------------------------------------------------------------------------------
 
@@ -239,3 +241,45 @@ def test_a_failed_build_is_left_alone(tmp_path):
     pages.lighten(app, RuntimeError())
     pages.lighten(SimpleNamespace(outdir=tmp_path, builder=SimpleNamespace(name="linkcheck")), None)
     assert (tmp_path / "a.html").read_text() == HEAD
+
+
+# -- results in the pages of the book -------------------------------------------------------------
+
+ROOT = EXT.parents[1]
+
+
+def fill(text: str, docname: str = "book/questions") -> str:
+    content = [text]
+    book.fill_results(SimpleNamespace(srcdir=ROOT), docname, content)
+    return content[0]
+
+
+def test_a_recorded_result_stands_where_a_page_names_it(caplog):
+    path = ROOT / "notebooks/evidence/00-the-claim.ipynb"
+    gain = results.recorded(results.read(path))["gain over training sets: ensemble"]
+    assert "[" in str(gain)
+    mark = "<!-- result 00: gain over training sets: ensemble -->"
+    assert fill(f"It is {mark}, {mark}.") == f"It is {gain}, {gain}."
+    assert fill(mark, "notebooks/00-the-claim") == mark  # notebooks have cells for it
+    assert fill("<!-- a remark -->") == "<!-- a remark -->"
+
+
+@pytest.mark.parametrize("mark", ["00: no such thing", "77: gain over training sets: ensemble"])
+def test_a_result_that_nobody_recorded_fails_the_build(mark, monkeypatch):
+    said = []
+    monkeypatch.setattr(book.logger, "warning", lambda text, *args, **_: said.append(text % args))
+    assert fill(f"<!-- result {mark} -->") == ""
+    chapter, name = mark.split(": ", 1)
+    assert said == [
+        f"no evidence of chapter {chapter} records a result {name!r}; look on its page for the name"
+    ]
+
+
+def test_each_question_has_an_answer_with_a_link_and_most_a_number():
+    text = (EXT.parent / "questions.md").read_text(encoding="utf-8")
+    questions = text.split("\n### ")[1:]
+    assert len(questions) == 21 and text.startswith("# Twenty-one questions")
+    assert all("?" in q.splitlines()[0] for q in questions)
+    linked = [q for q in questions if "](" in q or "{py:func}" in q]
+    assert len(linked) >= 20  # all but regression, which the book does not have
+    assert sum(bool(book.RESULT_MARK.search(q)) for q in questions) >= 13

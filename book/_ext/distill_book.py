@@ -21,6 +21,7 @@ VEGALITE = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
+RESULT_MARK = re.compile(r"<!-- result (\S+): (.+?) -->")
 API_MARK = re.compile(r"<!-- modules:.*?-->")
 
 
@@ -122,6 +123,30 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
     content[0] = content[0].replace(VERDICTS_MARK, "\n".join(lines))
 
 
+def fill_results(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Put a recorded result, with its interval, where a page of the book names it.
+
+    ``<!-- result 04: name -->`` is the result of that name that chapter 04 recorded.
+    """
+    if not docname.startswith("book/") or not RESULT_MARK.search(content[0]):
+        return
+    from distill_helpers import results
+
+    folder = Path(app.srcdir) / "notebooks"
+
+    def found(mark: re.Match[str]) -> str:
+        chapter, name = mark.groups()
+        try:
+            (path,) = folder.glob(f"evidence/{chapter}-*.ipynb")
+            return str(results.recorded(results.read(path))[name])
+        except (KeyError, ValueError):
+            text = "no evidence of chapter %s records a result %r; look on its page for the name"
+            logger.warning(text, chapter, name, location=docname, type="distill")
+            return ""
+
+    content[0] = RESULT_MARK.sub(found, content[0])
+
+
 def list_parameters(app: Sphinx, docname: str, content: list[str]) -> None:
     """Fill the page of parameters from the check that every run passes."""
     if docname != "book/parameters":
@@ -196,6 +221,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", prepare_notebook)
     app.connect("source-read", list_modules)
     app.connect("source-read", list_verdicts)
+    app.connect("source-read", fill_results)
     app.connect("source-read", list_parameters)
     app.connect("source-read", list_conventions)
     app.setup_extension("book_maths")
