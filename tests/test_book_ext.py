@@ -283,3 +283,14 @@ def test_each_question_has_an_answer_with_a_link_and_most_a_number():
     linked = [q for q in questions if "](" in q or "{py:func}" in q]
     assert len(linked) >= 20  # all but regression, which the book does not have
     assert sum(bool(book.RESULT_MARK.search(q)) for q in questions) >= 13
+
+
+def test_the_page_on_trust_lists_every_stored_table():
+    content = [(EXT.parent / "trust.md").read_text(encoding="utf-8")]
+    book.list_studies(SimpleNamespace(srcdir=ROOT), "book/trust", content)
+    for path in (ROOT / "studies").glob("*.csv"):
+        head, *rest = path.read_text(encoding="utf-8").splitlines()
+        rows = len([line for line in rest if not line.startswith("#")]) - 1
+        (line,) = (x for x in content[0].splitlines() if x.startswith(f"| `{path.stem}` "))
+        assert f" {rows:,} |" in line and head.removeprefix("# command: ") in line
+    assert book.STUDIES_MARK not in content[0]

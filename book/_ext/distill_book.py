@@ -21,6 +21,7 @@ VEGALITE = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
+STUDIES_MARK = "<!-- studies -->"
 RESULT_MARK = re.compile(r"<!-- result (\S+): (.+?) -->")
 API_MARK = re.compile(r"<!-- modules:.*?-->")
 
@@ -147,6 +148,24 @@ def fill_results(app: Sphinx, docname: str, content: list[str]) -> None:
     content[0] = RESULT_MARK.sub(found, content[0])
 
 
+def list_studies(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Fill the page on trust with every stored table and what made it."""
+    if docname != "book/trust":
+        return
+    from distill_helpers import studies
+
+    lines = ["| table | rows | replicates | made by |", "|:--|--:|--:|:--|"]
+    folder = Path(studies.__file__).parents[1] / "studies"  # a build copies the pages alone
+    for path in sorted(folder.glob("*.csv")):
+        study = studies.read(path)
+        replicates = {row["replicate"] for row in study.rows if "replicate" in row}
+        lines.append(
+            f"| `{path.stem}` | {len(study.rows):,} | {len(replicates) or ''} "
+            f"| `{study.about['command']}` |"
+        )
+    content[0] = content[0].replace(STUDIES_MARK, "\n".join(lines))
+
+
 def list_parameters(app: Sphinx, docname: str, content: list[str]) -> None:
     """Fill the page of parameters from the check that every run passes."""
     if docname != "book/parameters":
@@ -222,6 +241,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", list_modules)
     app.connect("source-read", list_verdicts)
     app.connect("source-read", fill_results)
+    app.connect("source-read", list_studies)
     app.connect("source-read", list_parameters)
     app.connect("source-read", list_conventions)
     app.setup_extension("book_maths")
