@@ -900,7 +900,7 @@ def risk_by_infidelity(
 
     Notes
     -----
-    Equation (5.2), derived in chapter 05.
+    Equation (5.2), derived in the evidence of chapter 05.
     """
     import matplotlib.pyplot as plt
 
