@@ -975,7 +975,6 @@ def side_by_side(
     scales: Sequence[float],
     margins: Sequence[float] | None = None,
     furthest: Sequence[float] | None = None,
-    linear: Sequence[float] | None = None,
     others: Sequence[str] = (),
 ) -> Figure:
     """Draw estimates of several quantities with their intervals, one panel each, rows in common.
@@ -992,9 +991,6 @@ def side_by_side(
     furthest : sequence of float, optional
         Where each axis ends on the left, after scaling. What lies further left is an arrow with
         its number.
-    linear : sequence of float, optional
-        How far from 0 each axis is linear, after scaling; beyond that it is logarithmic. Infinite
-        for an axis that is linear throughout.
     others : sequence of str
         Rows to compare with: bold, in another colour and with another marker.
 
@@ -1009,7 +1005,7 @@ def side_by_side(
     """
     import matplotlib.pyplot as plt
 
-    each = {"scales": scales, "margins": margins, "furthest": furthest, "linear": linear}
+    each = {"scales": scales, "margins": margins, "furthest": furthest}
     for name, numbers in each.items():
         if numbers is not None and len(numbers) != len(panels):
             raise ValueError(
@@ -1037,9 +1033,6 @@ def side_by_side(
             ends = [scale * estimate.low, scale * estimate.high]
             axes.plot(ends, [at, at], color=colour, linewidth=2)
             axes.plot(scale * estimate.value, at, marker, color=colour, markeredgecolor="white")
-        if linear is not None and math.isfinite(linear[index]):
-            axes.set_xscale("symlog", linthresh=linear[index])
-            axes.xaxis.set_major_formatter("{x:g}")
         if math.isfinite(left):
             axes.set_xlim(left=left)
         axes.set_xlabel(label, fontsize=9)
@@ -1861,7 +1854,9 @@ def trade_off(
     Figure
     """
     figure, axes = _axes(5.2, 4.4 if numbers else 3.8)
-    right = max(x for points in series.values() for x, _ in points.values())
+    right, top = (
+        max(at[axis] for points in series.values() for at in points.values()) for axis in (0, 1)
+    )
     for index, (label, points) in enumerate(series.items()):
         axes.plot(
             *zip(*points.values(), strict=True),
@@ -1884,7 +1879,7 @@ def trade_off(
                 fontsize=11,
             )
     axes.set_xlim(left=0)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * top)  # room for the name of the highest point
     axes.set_xlabel(xlabel, fontsize=11)
     axes.set_ylabel(ylabel, fontsize=11)
     axes.tick_params(labelsize=11)
