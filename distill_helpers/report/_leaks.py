@@ -69,7 +69,7 @@ def _duplicates(features: npt.NDArray[np.float64]) -> list[str]:
 
 
 def _codes(column: Column) -> npt.NDArray[np.int64] | None:
-    """Number a column's values, -1 for a missing one; None where it holds measurements."""
+    """Return a number for each value, -1 where missing; None where a column holds measurements."""
     values = column.values
     if values.dtype != object:
         there = ~np.isnan(values.astype(np.float64))
