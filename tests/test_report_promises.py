@@ -18,6 +18,7 @@ from distill_helpers.protocol import Recipe, Shape
 from distill_helpers.report import _report as module
 from distill_helpers.report import report
 from distill_helpers.report._leaks import leaks
+from distill_helpers.report._page import _costs
 from distill_helpers.report._teachers import Plan
 from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import Task
@@ -189,6 +190,23 @@ def test_a_plain_loop_finds_the_same_gains_intervals_and_verdicts(short, tmp_pat
     assert len(set(judged_by_hand(gains))) > 1  # or the comparison would say little
 
 
+@pytest.mark.parametrize(
+    ("arm", "words"),
+    [
+        ("hard labels", "hard labels."),
+        ("smoothed labels", "smoothed labels."),
+        ("distilled", "the teacher."),
+    ],
+)
+def test_the_page_says_what_the_student_learnt_from(arm, words):
+    found = {
+        "costs": dict.fromkeys(("c", "teacher", "pays_after")) | {"student": 12.0},
+        "training_seconds": {"tuning": 1.0, "teachers": 1.0, "students": 1.0},
+        "student": {"arm": arm, "parameters": 99},
+    }
+    assert f"it learnt from {words}" in _costs(found)
+
+
 # --- noise, and data that favour distilling -----------------------------------------------------
 
 
@@ -212,20 +230,20 @@ def test_a_teacher_who_saw_more_is_worth_distilling(tmp_path, monkeypatch):
     monkeypatch.setattr(Plan, "for_rows", classmethod(lambda cls, count: Plan(20, 10)))
     monkeypatch.setattr(module, "_c_microseconds", lambda *sizes: 0.5)
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(4000, 10)).round(5)
-    p = 1 / (1 + np.exp(-(x @ rng.normal(size=10))))
-    y = (rng.random(4000) < p).astype(int)
-    data = table(tmp_path / "few.csv", x[:120], y[:120])
-    taught = LogisticRegression().fit(x[120:], y[120:]).predict_proba(x[:120])
-    answers = write(
-        tmp_path / "p.csv", ["id", "0", "1"], [[f"r{i}", *v] for i, v in enumerate(taught)]
-    )
+    few, classes = 600, [f"k{k}" for k in range(6)]
+    x = rng.normal(size=(20 * few, 60)).round(5)
+    z = 0.4 * x @ rng.normal(size=(60, 6)) + rng.gumbel(size=(len(x), 6))
+    y = np.array(classes)[z.argmax(1)]
+    data = table(tmp_path / "few.csv", x[:few], y[:few])
+    taught = LogisticRegression().fit(x[few:], y[few:]).predict_proba(x[:few])
+    rows = [[f"r{i}", *taught[i]] for i in range(few)]
+    answers = write(tmp_path / "p.csv", ["id", *classes], rows)
     made = report(
         data,
         "kind",
         ids="row",
         repeats=1,
-        student=(8, 4),
+        student=(16, 8),
         teacher_probabilities=answers,
         out_of_fold=True,
     )
