@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
@@ -117,6 +116,11 @@ class Distillation:
         self.temperature = _checks.temperature(temperature, _count(temperature))
         self.alpha = _checks.alpha(alpha, _count(alpha))
         self.scale = _checks.scale(scale, _count(scale))
+        # Of every member, so of any part of them too.
+        self._soft_alone = bool((torch.as_tensor(self.alpha) == 1).all())
+        self._unscaled = bool((torch.as_tensor(self.scale) == 1).all())
+        self._with_log: Tensor | None = None
+        self._which: Tensor | None = None
 
     def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
         """Raise where the targets are for other rows, members or classes; `fit` asks first."""
@@ -133,18 +137,33 @@ class Distillation:
 
     def with_gradient(self, logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the same, and its gradient, for logits ``(M, C, B)``."""
-        p, log_p = _take(self._with_log, rows, 2).mT.contiguous().chunk(2, 1)
+        p, log_p = self._targets_of(rows).chunk(2, 1)
         soft = kl_and_gradient(logits, p, self.temperature, log_p)
+        if self._soft_alone and self._unscaled:
+            return soft
         hard = cross_entropy_and_gradient(logits, _take(self.labels, rows, 1))
         return _weigh(self.alpha, soft, hard, self.scale)
 
-    @cached_property
-    def _with_log(self) -> Tensor:
-        """Soft targets and their logs side by side, ``(N, 2C)`` or ``(M, N, 2C)``.
+    def _targets_of(self, rows: Tensor) -> Tensor:
+        """Take soft targets and their logs, ``(M, 2C, B)``, or ``(1, 2C, B)`` where one does."""
+        if self._with_log is None:
+            self.prepare()
+        assert self._with_log is not None
+        if not _same_for_all(rows):
+            values = self._with_log[0] if self._which is None else self._with_log
+            return _take(values, rows, 2, self._which).mT.contiguous()
+        found = self._with_log.index_select(1, rows[0]).mT.contiguous()
+        return found if self._which is None else found.index_select(0, self._which)
 
-        Made once: every row is met again in every epoch.
+    def prepare(self) -> None:
+        """Do what is done once: every row is met again in every epoch.
+
+        Members often share their targets (a grid of rates), which are then kept once.
         """
-        return torch.cat(with_log(self.soft_targets.mT), -2).mT.contiguous()
+        own = self.soft_targets if self.soft_targets.dim() == 3 else self.soft_targets[None]
+        places, which = _distinct(own)
+        self._which = which if self.soft_targets.dim() == 3 else None
+        self._with_log = torch.cat(with_log(own[places].mT), -2).mT.contiguous()
 
 
 class Matching:
@@ -334,7 +353,7 @@ def fit(
                 "those rows out, or fill them in."
             )
         if isinstance(objective, Distillation):
-            objective._with_log  # noqa: B018  # before it is shared out
+            objective.prepare()  # before it is shared out
         threads = _worth(threads, stack, min(batch_size, rows.shape[-1]))
         settings = list(zip(rates, decays, strict=True))
         parts = [
@@ -498,26 +517,45 @@ class _Part:
     ) -> None:
         self.layers, self.dropout, self.objective = layers, dropout, objective
         self.updates = _Updates(optimiser, layers.runs, settings)
-        self.orders = [_stream(seed, "order") for seed in seeds]
         self.x, self.batch_size = x, batch_size
         self.first_row = first_row if first_row.any() else None
         self.rows = rows.expand(len(seeds), -1)
+        # Equal seeds draw equal orders; one of each is enough.
+        distinct = list(dict.fromkeys(seeds))
+        self.orders = [_stream(seed, "order") for seed in distinct]
+        self.order_of = torch.tensor([distinct.index(seed) for seed in seeds])
+        # An objective of the caller's gets a tensor of its own, not a view that it must not write.
+        self.alike = (
+            len(distinct) == 1
+            and self.first_row is None
+            and isinstance(objective, KnownObjective)
+            and bool((self.rows == self.rows[0]).all())
+        )
         self.passes: dict[int, _Pass] = {}
 
     def epoch(self) -> Tensor:
         """Train for one epoch; return the mean over its batches of each member's loss ``(M,)``."""
         num_rows = self.rows.shape[1]
         shuffled = torch.stack([_shuffle(order, num_rows) for order in self.orders])
-        batches = torch.split(self.rows.gather(1, shuffled), self.batch_size, 1)
+        if self.alike:
+            ordered = self.rows[0][shuffled].expand(len(self.rows), -1)
+        else:
+            ordered = self.rows.gather(1, shuffled[self.order_of])
+        batches = torch.split(ordered, self.batch_size, 1)
         losses = torch.zeros(len(self.rows))
         for batch in batches:
             size = batch.shape[1]
             if size not in self.passes:
                 self.passes[size] = _Pass(self.layers, self.dropout, size)
             step = self.passes[size]
-            rows = batch.contiguous()
-            places = rows if self.first_row is None else rows + self.first_row
-            torch.index_select(self.x, 0, places.view(-1), out=step.inputs)
+            rows = batch if self.alike else batch.contiguous()
+            if self.alike:
+                # Copied out, for a view of one batch would make MKL round some products otherwise.
+                inputs = self.x.index_select(0, rows[0])
+                step.inputs.view(len(rows), *inputs.shape).copy_(inputs)
+            else:
+                places = rows if self.first_row is None else rows + self.first_row
+                torch.index_select(self.x, 0, places.view(-1), out=step.inputs)
             self.dropout.draw(step.masks)
             loss, gradient = _objective_gradient(self.objective, step.forward(), rows)
             step.backward(gradient)
@@ -723,10 +761,15 @@ class _Dropout:
         # torch's own dropout on a CPU costs more than the matrix products at these sizes.
         self.thresholds = [round((1 - rate) * 2**16) for rate in stack.dropout]
         self.scales = [2**16 / threshold for threshold in self.thresholds]
+        if len(set(seeds)) == 1:  # equal seeds draw equal masks
+            seeds = seeds[:1]
         self.streams = [_stream(seed, "dropout") for seed in seeds] if any(stack.dropout) else []
 
     def make_masks(self, batch: int) -> list[Tensor | None]:
-        """Make room for one mask ``(M, width, B)`` a hidden layer, None where nothing drops."""
+        """Make room for one mask ``(M, width, B)`` a hidden layer, None where nothing drops.
+
+        ``(1, width, B)`` where all members have one seed.
+        """
         return [
             torch.empty(len(self.streams), width, batch) if threshold < 2**16 else None
             for width, threshold in zip(self.widths, self.thresholds, strict=True)
@@ -760,11 +803,40 @@ def _shuffle(stream: np.random.SFC64, num_rows: int) -> Tensor:
     return torch.from_numpy(np.random.Generator(stream).permutation(num_rows))
 
 
-def _take(values: Tensor, rows: Tensor, dims: int) -> Tensor:
-    """Take rows ``(M, B)`` of values shared by all members (`dims` axes) or one set a member."""
+def _same_for_all(rows: Tensor) -> bool:
+    """Tell whether rows ``(M, B)`` are one member's, shown M times."""
+    return len(rows) > 1 and rows.stride(0) == 0
+
+
+def _distinct(values: Tensor) -> tuple[list[int], Tensor]:
+    """Return the places of the different ones of ``(M, ...)``, and which of them each is."""
+    seen: dict[float, list[int]] = {}
+    places: list[int] = []
+    which = []
+    for place, value in enumerate(values):
+        alike = seen.setdefault(float(value.sum()), [])
+        found = next((k for k in alike if torch.equal(values[places[k]], value)), None)
+        if found is None:
+            found = len(places)
+            alike.append(found)
+            places.append(place)
+        which.append(found)
+    return places, torch.tensor(which)
+
+
+def _take(values: Tensor, rows: Tensor, dims: int, which: Tensor | None = None) -> Tensor:
+    """Take rows ``(M, B)`` of values shared by all members (`dims` axes) or one set a member.
+
+    `which` says whose set each member has, where that is not its own.
+    """
+    if _same_for_all(rows):
+        if values.dim() > dims:
+            return values.index_select(1, rows[0])
+        return values.index_select(0, rows[0]).expand(*rows.shape, *values.shape[1:])
     flat = rows
     if values.dim() > dims:
-        flat = rows + torch.arange(len(rows)).unsqueeze(1) * values.shape[1]
+        sets = torch.arange(len(rows)) if which is None else which
+        flat = rows + sets.unsqueeze(1) * values.shape[1]
         values = values.flatten(0, 1)
     # index_select is several times faster than values[rows].
     return values.index_select(0, flat.flatten()).view(*rows.shape, *values.shape[1:])
@@ -867,7 +939,7 @@ class _Updates:
                 )
 
 
-_OF_MEMBERS = {"labels": 1, "soft_targets": 2, "_with_log": 2, "teacher_logits": 2}
+_OF_MEMBERS = {"labels": 1, "soft_targets": 2, "teacher_logits": 2, "_which": 0}
 """What an objective may hold of its own for each member, and its axes where all share it."""
 
 
@@ -878,7 +950,7 @@ def _of_members(objective: Objective, members: slice) -> Objective:
     part = copy.copy(objective)
     own = {name: vars(objective)[name] for name in _OF_MEMBERS if name in vars(objective)}
     for name, value in own.items():
-        if value.dim() > _OF_MEMBERS[name]:
+        if value is not None and value.dim() > _OF_MEMBERS[name]:
             setattr(part, name, value[members])
     for name in ("temperature", "alpha", "scale"):
         value = getattr(objective, name, None)

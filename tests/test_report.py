@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
@@ -284,11 +285,30 @@ def test_what_cannot_be_told_says_what_could_be():
     scores.values[DISTILLED]["nll"] = (1 + rng.normal(size=12)).tolist()
     asked = {a.question: a for a in answers(scores, 1234, 0.01)}
     answer = asked["Does distilling beat hard labels?"]
-    half = (answer.gain.high - answer.gain.low) / 2
-    assert (
-        answer.words
-        == f"These data cannot tell: 1,234 rows resolve differences from {half:.2g} nats on."
+    error = (answer.gain.high - answer.gain.low) / 2 / stats.t.ppf(0.975, 11)
+    enough = stats.t.ppf(1 - 0.025 / len(asked), 11) * error
+    assert answer.words == (
+        f"These data cannot tell: among {len(asked)} questions, 1,234 rows resolve differences "
+        f"from {enough:.2g} nats on."
     )
+
+
+@pytest.mark.parametrize("times", [0.9, 1.01])
+def test_what_data_are_said_to_resolve_is_what_the_verdict_takes(times):
+    """Where one difference is just above it, the verdict holds; just below, it may not."""
+    scores = made_up(**{GUESS: 1e-9, ENSEMBLE: 1e-9})
+    rng = np.random.default_rng(1)
+    noise = rng.normal(size=12)
+    noise = (noise - noise.mean()) / noise.std(ddof=1)
+    error = np.sqrt(1 / 12 + 100 / 500)
+    size = times * stats.t.ppf(1 - 0.025 / 6, 11) * error
+    for arm in ARMS:
+        scores.values[arm]["nll"] = [1.0] * 12 if arm != DISTILLED else (1 - size + noise).tolist()
+        if arm not in (HARD, DISTILLED):
+            scores.values[arm]["nll"] = (1 + 5 * rng.normal(size=12)).tolist()
+    asked = {a.question: a for a in answers(scores, 1234, 0.01)}
+    answer = asked["Does distilling beat hard labels?"]
+    assert answer.verdict.verdict == ("holds" if times > 1 else "undecided")
 
 
 def test_a_teacher_of_one_is_held_against_the_student():

@@ -381,6 +381,34 @@ def test_scale_multiplies_loss_and_gradient(scale: float | list[float]) -> None:
     torch.testing.assert_close(gradient, factor[:, None, None] * before[1])
 
 
+def test_what_members_share_is_computed_once_and_changes_no_bit() -> None:
+    """Equal seeds, equal targets and alpha 1 have short ways; one odd member closes them all."""
+    soft = torch.softmax(torch.randn(3, N, C), 2)
+    usual: dict[str, Any] = {"epochs": 3, "batch_size": 7, "average_last": 2}
+    rates, temperatures = [1e-3, 1e-2, 3e-3, 3e-2], [1.0, 2.0, 4.0, 8.0]
+    found = []
+    for odd in ([], [9]):
+        which = [0, 0, 1, 1] + [2] * len(odd)
+        stack = Stack.build(SIZES, seeds=[3] * 4 + odd, dropout=(0.3,) * (len(SIZES) - 2))
+        history = fit(
+            stack,
+            TASK,
+            Distillation(
+                soft[which],
+                TASK.y_train,
+                temperature=temperatures + [1.0] * len(odd),
+                alpha=[1.0] * 4 + [0.5] * len(odd),
+            ),
+            learning_rate=rates + [0.1] * len(odd),
+            seeds=[5] * 4 + odd,
+            rows=torch.arange(N - 2),
+            **usual,
+        )
+        found.append([history.loss[:, :4], *(w.detach()[:4] for w in stack.parameters())])
+    for short, long in zip(*found, strict=True):
+        assert torch.equal(short, long)
+
+
 def test_any_function_of_logits_and_rows_is_an_objective() -> None:
     wanted = torch.randn(N, C)
     stack = Stack.build(SIZES, seeds=[0, 1])

@@ -598,6 +598,8 @@ def _copies(
             # NaN is not itself, so a set would hold it many times.
             words = [None if value != value else value for value in column.values.tolist()]
         seen = set(words) - {None}
+        if len(seen) == 2 < len(classes):
+            found += _says_one_class(target, column.name, words, codes, classes)
         if len(seen) != len(classes):
             continue
         pairs = Counter(zip(words, codes.tolist(), strict=True))
@@ -615,6 +617,26 @@ def _copies(
                 "known before the label is"
             )
     return found
+
+
+def _says_one_class(
+    target: str, name: str, words: list[Any], codes: Rows, classes: tuple[Any, ...]
+) -> list[str]:
+    """Name a column of two values that says of each row whether it is of one class."""
+    known = np.array([word is not None for word in words])
+    first = np.array([word == next(w for w in words if w is not None) for word in words])[known]
+    if known.sum() <= 0.5 * len(words):
+        return []
+    for code, label in enumerate(classes):
+        inside = codes[known] == code
+        same = max(int((first == inside).sum()), int((first != inside).sum()))
+        if inside.sum() >= 5 and same >= max(COPY * len(first), len(first) - 0.1 * inside.sum()):
+            return [
+                f"column {name!r} says of {same} of {len(first)} rows whether they are of class "
+                f"{label!r}: it looks like a part of {target!r}; drop=[{name!r}] unless it is "
+                "known before the label is"
+            ]
+    return []
 
 
 def _counters(kept: Sequence[Column], kinds: Sequence[str]) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from scipy import stats
+
 from distill_helpers.report._run import (
     DISTILLED,
     ENSEMBLE,
@@ -107,13 +109,13 @@ def answers(
             found,
             gain(scores, one, other, "accuracy"),
             verdict,
-            _words(verdict, found, rows, margin),
+            _words(verdict, found, rows, margin, len(asked)),
         )
         for (question, one, other), found, verdict in zip(asked, gains, judged, strict=True)
     ]
 
 
-def _words(verdict: Verdict, found: Estimate, rows: int, margin: float) -> str:
+def _words(verdict: Verdict, found: Estimate, rows: int, margin: float, questions: int) -> str:
     if verdict.verdict == "holds":
         return "Yes, a little: less than matters." if verdict.small else "Yes."
     if verdict.verdict == "wrong":
@@ -122,8 +124,14 @@ def _words(verdict: Verdict, found: Estimate, rows: int, margin: float) -> str:
         return "No: it is worse, by less than matters."
     if verdict.verdict == "no difference":
         return f"No: the difference is below {margin:g}."
-    half = (found.high - found.low) / 2
-    return f"These data cannot tell: {rows:,} rows resolve differences from {half:.2g} nats on."
+    # What surely holds among so many questions, not the half of one interval: a difference beyond
+    # that half may still be undecided.
+    quantiles = stats.t.ppf([0.975, 1 - 0.025 / questions], found.n - 1)
+    enough = (found.high - found.low) / 2 * quantiles[1] / quantiles[0]
+    return (
+        f"These data cannot tell: among {questions} questions, {rows:,} rows resolve differences "
+        f"from {enough:.2g} nats on."
+    )
 
 
 @dataclass(frozen=True)
@@ -145,12 +153,16 @@ def decision(found: list[Answer]) -> Decision:
         return verdict.verdict == "holds" and not verdict.small
 
     if by_arms[HARD, GUESS].verdict != "holds":
-        return Decision(
-            "Train nothing yet.",
-            "No network is shown to beat guessing by the classes' shares: look at the columns and "
-            "the labels first.",
-            HARD,
+        why = (
+            "The student on hard labels is not shown to beat guessing by the classes' shares: look "
+            "at the columns and the labels first."
         )
+        if (ENSEMBLE, HARD) in by_arms and shown(ENSEMBLE, HARD):
+            why += (
+                " The teacher does better than that student: if it beats guessing too (its NLL is "
+                "below), what is missing is rows, with labels or without."
+            )
+        return Decision("Train nothing yet.", why, HARD)
     if shown(DISTILLED, HARD) and shown(DISTILLED, SMOOTHED):
         words = "The distilled student beats the same network on hard and on smoothed labels, "
         return Decision("Distil.", words + "each tuned with equal trials.", DISTILLED)

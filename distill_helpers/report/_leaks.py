@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from sklearn.base import clone
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.model_selection import StratifiedKFold
+from sklearn.tree import DecisionTreeClassifier
 
 from distill_helpers.files import OwnRows, categories
+from distill_helpers.files._table import Column
 from distill_helpers.report._teachers import Probabilities, Teacher
 
 PURE = 0.9
@@ -20,7 +27,17 @@ ALIKE = 0.8
 KNOWS = 0.9
 """Share of the rows that held-out students get wrong, above which a teacher has seen them."""
 
+ALONE = 0.25
+"""Share of guessing's errors that a column may make by itself and still look like the target."""
+
 _PAIRS = 4000
+_ROWS = 1000
+_WHOSE = re.compile(
+    r"(patient|subject|person|people|user|customer|client|member|speaker|writer|author|household|"
+    r"family|machine|device|sensor|session|hospital|site|group)s?([_ -]?(id|no|nr|number|name))?|"
+    r".*[_ -]id|id",
+    re.IGNORECASE,
+)
 
 
 def leaks(own: OwnRows) -> list[str]:
@@ -30,6 +47,7 @@ def leaks(own: OwnRows) -> list[str]:
         return found
     every = np.arange(len(own.labels))
     _, features = own.learn(every)
+    found += _tells_alone(own)
     if own.groups is None:
         found += _duplicates(features)
         found += _hidden_groups(own)
@@ -44,39 +62,138 @@ def _duplicates(features: npt.NDArray[np.float64]) -> list[str]:
         return []
     return [
         f"{twice} of {len(features)} rows have a twin, equal in every feature, so that folds test "
-        "rows that were trained on; drop the copies, or name what twins share as groups"
+        "rows that were trained on. If they are copies, drop them, or name what twins share as "
+        "groups; if they are different cases that happen to agree, new ones will too, and all is "
+        "well"
     ]
 
 
+def _codes(column: Column) -> npt.NDArray[np.int64] | None:
+    """Return a number for each value, -1 where missing; None where a column holds measurements."""
+    values = column.values
+    if values.dtype != object:
+        there = ~np.isnan(values.astype(np.float64))
+        if not (values[there] == np.round(values[there].astype(np.float64))).all():
+            return None
+        codes = np.full(len(values), -1)
+        codes[there] = np.unique(values[there], return_inverse=True)[1]
+        return codes
+    number: dict[object, int] = {}
+    words = categories(column)
+    return np.array([-1 if w is None else number.setdefault(w, len(number)) for w in words])
+
+
 def _hidden_groups(own: OwnRows) -> list[str]:
-    """Name columns whose values look like whose rows they are: few rows each, all of one class."""
+    """Name columns that look like whose rows they are: by their values, or by their name.
+
+    By values: few rows each, all of one class.
+    """
     found = []
-    count = len(own.labels)
-    for column, kind in zip(own.columns, own.kinds, strict=True):
-        values = column.values
-        if (
-            kind == "number"
-            and not (np.nan_to_num(values) == np.round(np.nan_to_num(values))).all()
-        ):
+    count, classes = len(own.labels), len(own.classes)
+    shares = np.bincount(own.labels) / count
+    for column in own.columns:
+        codes = _codes(column)
+        if codes is None or codes.max() < 1:
             continue
-        words = categories(column)
-        sizes = Counter(word for word in words if word is not None)
-        if not count / 20 < len(sizes) < count / 2:
+        there = codes >= 0
+        number = int(codes.max()) + 1
+        table = np.bincount(
+            codes[there] * classes + own.labels[there], minlength=number * classes
+        ).reshape(number, classes)
+        sizes = table.sum(1)
+        if number == count and count >= 20:
+            values = column.values
+            a_row_each = _WHOSE.fullmatch(column.name) or (
+                values.dtype != object and np.ptp(values) == count - 1
+            )
+            if a_row_each and not any(repr(column.name) in flag for flag in own.flags):
+                found.append(
+                    f"column {column.name!r} has another value in every row, as names of rows "
+                    f"have; pass ids={column.name!r}, or it is a feature that new rows cannot have"
+                )
             continue
-        pairs = Counter(zip(words, own.labels.tolist(), strict=True))
-        several = [word for word, size in sizes.items() if size > 1]
-        pure = sum(
-            any(pairs[word, k] == sizes[word] for k in range(len(own.classes))) for word in several
-        )
-        shares = np.bincount(own.labels) / count
-        by_chance = np.mean([(shares ** sizes[word]).sum() for word in several])
-        if pure >= PURE * len(several) and by_chance < PURE - 0.1:
+        if number >= 6 and 2 * number <= count and _WHOSE.fullmatch(column.name):
             found.append(
-                f"column {column.name!r} has {len(sizes)} values, and rows that share one share "
-                f"their class ({pure} of {len(several)} values): if it says whose rows they are, "
+                f"column {column.name!r} has {number} values, and by its name it says whose rows "
+                f"they are; pass groups={column.name!r}, which keeps rows of one together and "
+                "makes it no feature"
+            )
+            continue
+        if not count / 20 < number < count / 2:
+            continue
+        table, sizes = table[sizes > 1], sizes[sizes > 1]
+        pure = int((table.max(1) == sizes).sum())
+        by_chance = (shares ** sizes[:, None]).sum(1).mean()
+        if pure >= PURE * len(sizes) and by_chance < PURE - 0.1:
+            found.append(
+                f"column {column.name!r} has {number} values, and rows that share one share "
+                f"their class ({pure} of {len(sizes)} values): if it says whose rows they are, "
                 f"pass groups={column.name!r}"
             )
     return found
+
+
+def _tells_alone(own: OwnRows) -> list[str]:
+    """Name columns that tell the class better by themselves than all others together.
+
+    A copy of the target with noise, blanks or another scale does; what is known before the label
+    seldom does. Copies to the letter stand in ``own.flags``.
+    """
+    rng = np.random.default_rng(0)
+    tree = DecisionTreeClassifier(max_leaf_nodes=4 * len(own.classes), min_samples_leaf=3)
+    forest = RandomForestClassifier(40, min_samples_leaf=2, random_state=0)
+    found = []
+    for place, column in enumerate(own.columns):
+        if any(flag.startswith(f"column {column.name!r} tells") for flag in own.flags):
+            continue
+        rows = rng.permutation(np.flatnonzero(~column.missing))[:_ROWS]
+        counts = np.bincount(own.labels[rows], minlength=len(own.classes))
+        guessing = 1 - counts.max() / max(1, len(rows))
+        if len(rows) < 50 or len(rows) * guessing < 10:
+            continue
+        one = _as_numbers(own, place, rows)
+        alone = _errors(tree, one, own.labels[rows])
+        if alone > ALONE * guessing:
+            continue
+        others = [k for k in range(len(own.columns)) if k != place]
+        rest = 1.0 - counts.max() / len(rows)
+        if others:
+            several = np.concatenate([_as_numbers(own, k, rows) for k in others], 1)
+            rest = _errors(forest, several, own.labels[rows])
+        if alone <= rest / 2 and (rest - alone) * len(rows) >= 10:
+            found.append(
+                f"column {column.name!r} by itself tells the class of {1 - alone:.0%} of the rows "
+                f"where it is known, all other columns together of {1 - rest:.0%}: if it is made "
+                f"from {own.target!r}, or known only after it, drop=[{column.name!r}]"
+            )
+    return found
+
+
+def _as_numbers(own: OwnRows, place: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return a column for a tree: numbers as they are, a category as one 0 or 1 for each level."""
+    column = own.columns[place]
+    if own.kinds[place] != "category":
+        values = column.values[rows].astype(np.float64)
+        known = values[~np.isnan(values)]
+        middle = float(np.median(known)) if len(known) else 0.0
+        return np.nan_to_num(values, nan=middle)[:, None]
+    words = categories(column)[rows]
+    common = [w for w, _ in Counter(w for w in words if w is not None).most_common(50)]
+    return np.array([[float(word == level) for level in common] for word in words]).reshape(
+        len(rows), len(common)
+    )
+
+
+def _errors(model: object, x: npt.NDArray[np.float64], y: npt.NDArray[np.int64]) -> float:
+    """Return the share of rows that a model gets wrong where it has not seen them."""
+    if not x.shape[1]:
+        return 1 - float(np.bincount(y).max()) / len(y)
+    wrong = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
+        for fit, test in StratifiedKFold(3, shuffle=True, random_state=0).split(x, y):
+            wrong += int((clone(model).fit(x[fit], y[fit]).predict(x[test]) != y[test]).sum())
+    return wrong / len(y)
 
 
 def _neighbours(own: OwnRows, features: npt.NDArray[np.float64]) -> list[str]:

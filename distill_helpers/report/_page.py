@@ -239,7 +239,7 @@ def _sizes(found: dict[str, Any]) -> str:
 
 def _costs(found: dict[str, Any]) -> str:
     costs, seconds, student = found["costs"], found["training_seconds"], found["student"]
-    taught = "the teacher" if student["arm"] == "distilled" else "hard labels"
+    taught = "the teacher" if student["arm"] == "distilled" else student["arm"]
     words = [
         f"The student handed over has {student['parameters']:,} parameters; it learnt "
         f"from {taught}."
