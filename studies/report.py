@@ -26,9 +26,9 @@ in nats, on held-out rows; the margin is the report's, 0.01.
 
 Seen before they were written: *What do soft targets buy?* with its digits of 287 rows, and the
 losses of three shapes of teacher on breast-cancer in one round (CONTRIBUTING.md). No report on any
-of the seven. Two changes were made while the study ran, after iris, wine and breast-cancer and before any result
-on the sets they concern, to save hours: the images of mnist are averaged to 7 x 7 pixels, and
-digits, segment and mnist have one repeat. The predictions stayed as they were.
+of the seven. Two changes were made while the study ran, after iris, wine and breast-cancer and
+before any result on the sets they concern, to save hours: the images of mnist are averaged to 7 x 7
+pixels, and digits, segment and mnist have one repeat. The predictions stayed as they were.
 
 A run that was stopped goes on where it was. Times in report-data.csv are the machine's. Examples:
 
