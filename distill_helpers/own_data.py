@@ -21,6 +21,7 @@ from distill_helpers.report import Report, report
 from distill_helpers.statistics import Estimate, nadeau_bengio
 from distill_helpers.studies import Row, Study
 from distill_helpers.tasks import article_task
+from distill_helpers.verdicts import Claim, verdicts
 
 TARGET = "label"
 """The column of labels in every file of `example_file`."""
@@ -42,6 +43,16 @@ STUDIED = ("iris", "wine", "breast-cancer", "phishing", "digits", "segment", "mn
 
 NAMES = (*STUDIED, "article")
 """What `example_file` can write; the last three of the study need a package beside ours."""
+
+QUESTIONS = {
+    "anything to learn": ("hard labels", "class shares"),
+    "ensemble against one network": ("ensemble", "one network"),
+    "smoothing against hard labels": ("smoothed labels", "hard labels"),
+    "distilling against hard labels": ("distilled", "hard labels"),
+    "distilling against smoothing": ("distilled", "smoothed labels"),
+    "twelve teachers against one": ("distilled", "distilled from one"),
+}
+"""What a report asks, in short, and the arms that it compares."""
 
 MARGIN, SEED = 0.01, 0
 """Of the study: the report's own defaults."""
@@ -234,3 +245,18 @@ def stored_gain(
             values[row["arm"]][row["split"]] = sign * row[column]
     differences = [values[one][split] - values[other][split] for split in sorted(values[one])]
     return nadeau_bengio(differences, about["train_rows"], about["test_rows"])
+
+
+def stored_words(study: Study, about: Row) -> dict[str, str]:
+    """Return the report's verdict on each of `QUESTIONS`, judged together as it judges them.
+
+    Parameters
+    ----------
+    study, about
+        As for `stored_gain`.
+    """
+    claims = [
+        Claim(question, stored_gain(study, about, *arms), "greater", MARGIN)
+        for question, arms in QUESTIONS.items()
+    ]
+    return {judged.name: judged.verdict for judged in verdicts(claims)}
