@@ -75,6 +75,7 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	@$(PY) studies/plants.py
 	@$(PY) studies/verdict_rule.py
 	@$(PY) studies/skew.py
+	@$(PY) studies/report.py
 
 benchmarks: $(VENV)/.bench ## time training, and a student in C, beside their peers (minutes, on a quiet machine)
 	$(PY) benchmarks/training.py
@@ -103,6 +104,7 @@ _build/executed/03-distillation-objective.ipynb: notebooks/evidence/03-distillat
 _build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb
 _build/executed/05-capacity-mismatch.ipynb: notebooks/evidence/05-capacity-mismatch.ipynb
 _build/executed/06-deployment.ipynb: notebooks/evidence/06-deployment.ipynb
+_build/executed/07-your-own-data.ipynb: notebooks/evidence/07-your-own-data.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
 _build/executed/should-you-distil.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/evidence/06-deployment.ipynb
 

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 _LITERALS = (bool, int, float, complex, str, bytes, list, tuple, dict, set, type(None))
@@ -63,7 +64,12 @@ class Parameter:
     above
         True where `low` itself is not allowed.
     choices
-        All allowed values of a string.
+        All allowed values of a string, if neither `path` nor `free` is set.
+    path
+        True where a string may also name a file that is there. It is kept as an absolute path: a
+        notebook runs in its own folder.
+    free
+        True where a string may be any text on one line.
     lengths
         Fewest and most entries of a list.
     hint
@@ -78,6 +84,8 @@ class Parameter:
     unit: str = ""
     above: bool = False
     choices: tuple[str, ...] = ()
+    path: bool = False
+    free: bool = False
     lengths: tuple[int, int] = (1, 1)
     hint: str = ""
 
@@ -90,8 +98,11 @@ class Parameter:
             if self.above
             else f"from {_plain(self.low)} to {_plain(self.high)}"
         )
+        if self.kind is str and self.free:
+            return "a text of one line, not empty"
         if self.kind is str:
-            return "one of " + ", ".join(repr(choice) for choice in self.choices)
+            named = "one of " + ", ".join(repr(choice) for choice in self.choices)
+            return named + (", or the path of a file that is there" if self.path else "")
         if self.kind is list:
             fewest, most = self.lengths
             return f"a list of {fewest} to {most} whole numbers, each {span}{unit}"
@@ -472,6 +483,44 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="whether torch.compile is timed here too, which takes half a minute",
         ),
     },
+    "07": {
+        "random_state": Parameter(
+            int, 0, 0, 2**31 - 1, help="seed of the splits and of every network"
+        ),
+        "task": Parameter(
+            str,
+            "breast-cancer",
+            choices=("breast-cancer", "article", "digits"),
+            path=True,
+            help="what the report here is about: a data set, or your own file",
+            hint="A CSV, Parquet, NPZ, ARFF or SVMLight file will do, with its folder.",
+        ),
+        "target": Parameter(str, "label", free=True, help="the column of labels in your own file"),
+        "repeats": Parameter(
+            int, 1, 1, 20, unit="repeats", help="of six-fold cross-validation, in the report here"
+        ),
+        "margin": Parameter(
+            float, 0.01, 0, 10, above=True, unit="nats", help="smallest NLL that matters"
+        ),
+        "student_hidden": Parameter(
+            list,
+            [8],
+            2,
+            1024,
+            unit="units",
+            lengths=(1, 4),
+            help="width of each hidden layer of the student that is handed over",
+            hint="Use [64, 32], the article's student.",
+        ),
+    },
+    "07-evidence": {
+        "dataset": Parameter(
+            str,
+            "iris",
+            choices=("iris", "wine", "breast-cancer", "digits"),
+            help="which report of the study runs again",
+        ),
+    },
     "09": {
         "random_state": Parameter(
             int, 9, 0, 2**32 - 1, help="seed of the random teacher, and of sampled text"
@@ -805,7 +854,7 @@ def _accept(name: str, value: Any, parameter: Parameter) -> Any:
 def _fitting(value: Any, parameter: Parameter) -> Any:
     """Return the value as the chapter expects it, or None."""
     if parameter.kind is str:
-        return str(value) if isinstance(value, str) and value in parameter.choices else None
+        return _text(value, parameter)
     if parameter.kind is not list:
         return _number(value, parameter.kind, parameter)
     fewest, most = parameter.lengths
@@ -813,6 +862,18 @@ def _fitting(value: Any, parameter: Parameter) -> Any:
         return None
     entries = [_number(entry, int, parameter) for entry in value]
     return None if None in entries else entries
+
+
+def _text(value: Any, parameter: Parameter) -> str | None:
+    """Return a choice, the absolute path of a file, or any line of text; or None."""
+    if not isinstance(value, str):
+        return None
+    if value in parameter.choices:
+        return str(value)
+    if parameter.path and "\0" not in value and Path(value).is_file():
+        return str(Path(value).absolute())
+    one_line = bool(value.strip()) and value.isprintable()
+    return str(value) if parameter.free and one_line else None
 
 
 def _number(value: Any, kind: type, parameter: Parameter) -> Any:

@@ -33,7 +33,7 @@ FLOORS = {
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
     6: ["deciding", "report", "runs"],
-    7: ["sweeps"],
+    7: ["own_data", "sweeps"],
     8: ["__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}

@@ -475,6 +475,30 @@ def test_every_given_name_counts():
     ]
 
 
+def test_a_path_becomes_absolute_and_must_be_there(monkeypatch, tmp_path):
+    table = OrderedDict(task=Parameter(str, "iris", choices=("iris",), path=True))
+    monkeypatch.setitem(parameters.CHAPTERS, "98", table)
+    (tmp_path / "mine.csv").write_text("a,b")
+    monkeypatch.chdir(tmp_path)
+    assert parameters.parse("98", {"task": "mine.csv"}) == {"task": str(tmp_path / "mine.csv")}
+    assert parameters.parse("98", {"task": "iris"}) == {"task": "iris"}
+    for value in ("no.csv", str(tmp_path), "", "a\0b", 3):
+        with pytest.raises(ParameterError, match="one of 'iris', or the path of a file"):
+            check("98", {"task": value})
+
+
+def test_free_text_is_one_line(monkeypatch):
+    monkeypatch.setitem(
+        parameters.CHAPTERS, "98", OrderedDict(target=Parameter(str, "label", free=True))
+    )
+    namespace = {"target": "my target"}
+    check("98", namespace)
+    assert namespace == {"target": "my target"}
+    for value in ("", "  ", "two\nlines", 3, None):
+        with pytest.raises(ParameterError, match="a text of one line, not empty"):
+            check("98", {"target": value})
+
+
 def test_choices(monkeypatch):
     table = OrderedDict(pooling=Parameter(str, "logits", choices=("logits", "probabilities")))
     monkeypatch.setitem(parameters.CHAPTERS, "98", table)
