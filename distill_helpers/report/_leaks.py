@@ -14,8 +14,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
-from distill_helpers.files import OwnRows, categories
-from distill_helpers.files._table import Column
+from distill_helpers.files import Column, OwnRows, categories
 from distill_helpers.report._teachers import Probabilities, Teacher
 
 PURE = 0.9
