@@ -15,7 +15,7 @@ set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 python3 -m venv "$dir/venv"
-"$dir/venv/bin/pip" install -q "torch-uncertainty[cpu]==0.13.0" lightning==2.6.6 torch==2.14.1 torchvision==0.29.1
+"$dir/venv/bin/pip" install -q "torch-uncertainty[cpu]==0.13.0" lightning==2.6.6 torch==2.14.1 torchvision==0.29.1 scikit-learn==1.9.1
 cat > "$dir/run.py" <<'PY'
 from importlib.metadata import version
 
