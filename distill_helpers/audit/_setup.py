@@ -541,7 +541,7 @@ class Setup:
         Four numbers of a box are no logits of five classes whose last would be a mark.
         """
         layout = layout_of(tuple(x.shape), self.labels)
-        if layout is None or self.labels is None or layout.labels != "numbers":
+        if layout is None or self.labels is None or layout.labels != "numbers" or not len(x):
             return False
         highest = int(self.labels.max())
         if bool((self.labels < 0).any()):
