@@ -1,0 +1,502 @@
+"""The map of when distilling pays: many made-up tasks of known law, one measurement each.
+
+`points` lays them out, `replicate` measures one; ``studies/map.py`` runs them all and says what was
+predicted. Chapter 08 reads its table.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from scipy.stats import qmc
+from sklearn.model_selection import StratifiedKFold
+from torch import Tensor
+
+from distill_helpers import experiments as ex
+from distill_helpers import metrics, protocol, studies
+from distill_helpers.deciding import FOLDS, FOLDS_USED, RANDOM_STATE
+from distill_helpers.experiments import Arm
+from distill_helpers.networks import Stack
+from distill_helpers.protocol import Choice, Recipe, Setting, Shape
+from distill_helpers.soft_targets import soft_targets
+from distill_helpers.tasks import Task, gaussian_mixture_task
+from distill_helpers.training import Distillation, HardLabels, fit
+
+NUM_POINTS = 400
+REPLICATES = 12
+STUDENTS = 2
+MEMBERS, FEW = 12, 3  # of the ensemble; of what a reader trains before deciding
+NUM_TEST = 4_000
+VISITS = 30_000  # of training rows in one training, so that few rows are seen as often as many
+TEACHER = Shape((64, 32), (0.0, 0.0))
+
+CLASSES = (2, 3, 4, 6, 10)
+CLUSTERS = (1, 2, 3)
+WIDTHS = (8, 16, 32, 64)
+TEACHER_ROWS = (1, 1, 2, 4)
+UNLABELLED = (0, 0, 1, 3)
+
+HARD, SMOOTHED, SOFT = "hard", "smoothed", "soft"
+LEVELLED, PERMUTED, EXACT = "levelled", "permuted", "exact"
+ARMS = (HARD, SMOOTHED, SOFT, LEVELLED, PERMUTED, EXACT)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A made-up task, its student, and what its teachers saw more.
+
+    Attributes
+    ----------
+    classes, dimension, clusters : int
+        C, D, and Gaussian clusters of each class.
+    overlap : float
+        Bayes error before label noise, as a share of a guess's error.
+    label_noise : float
+        Share of labels that are drawn anew.
+    rows : int
+        Labelled rows of the student.
+    width : int
+        Of the student's first hidden layer; the second is half as wide.
+    teacher_rows : int
+        How many times the student's labelled rows the teachers saw, these among them.
+    unlabelled : int
+        How many times the labelled rows there are inputs without a label, for soft targets alone.
+    diagnosed : bool
+        Whether levelled, permuted and exact soft targets are measured too.
+    """
+
+    classes: int
+    dimension: int
+    clusters: int
+    overlap: float
+    label_noise: float
+    rows: int
+    width: int
+    teacher_rows: int
+    unlabelled: int
+    diagnosed: bool
+
+    def task(self, index: int) -> Task:
+        """Draw its law, and a training part of the teachers' rows and then the unlabelled ones."""
+        return gaussian_mixture_task(
+            self.classes,
+            self.dimension,
+            self.overlap * (1 - 1 / self.classes),
+            self.label_noise,
+            clusters_per_class=self.clusters,
+            num_train=self.rows * (self.teacher_rows + self.unlabelled),
+            num_test=1,
+            random_state=index,
+        )
+
+
+def points() -> list[Point]:
+    """Spread the points over all axes at once: a scrambled Sobol sequence, rows on a log scale.
+
+    Half of them have teachers who saw the student's rows alone, half no unlabelled inputs, a third
+    no label noise.
+    """
+    power = math.ceil(math.log2(NUM_POINTS))
+    sequence = qmc.Sobol(9, scramble=True, rng=RANDOM_STATE).random_base2(power).tolist()
+    found: list[Point] = []
+    for u in sequence[:NUM_POINTS]:
+
+        def among(choices: Sequence[int], share: float) -> int:
+            return choices[int(share * len(choices))]
+
+        classes, unlabelled = among(CLASSES, u[0]), among(UNLABELLED, u[8])
+        found.append(
+            Point(
+                classes=classes,
+                dimension=round(5 * 8 ** u[1]),
+                clusters=among(CLUSTERS, u[2]),
+                overlap=round(0.05 + 0.6 * u[3], 4),
+                label_noise=round(max(0.0, 0.6 * u[4] - 0.2), 4),
+                rows=max(round(60 * (1000 / 60) ** u[5]), 16 * classes),
+                width=among(WIDTHS, u[6]),
+                teacher_rows=among(TEACHER_ROWS, u[7]),
+                unlabelled=unlabelled,
+                diagnosed=classes > 2 and not unlabelled and len(found) % 2 == 0,
+            )
+        )
+    return found
+
+
+def epochs(rows: int) -> int:
+    """Return passes over `rows`: `VISITS` of rows in all, within 40 and 400 passes."""
+    return min(400, max(40, round(VISITS / rows)))
+
+
+Folds = list[tuple[Tensor, Tensor]]
+
+
+def folds_of(labels: Tensor, rows: Tensor, seed: int) -> Folds:
+    """Hold out parts of the rows, alike in classes; pairs of rows that fit and rows that judge."""
+    splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():  # of a class rarer than folds, which few rows can draw
+        warnings.simplefilter("ignore", UserWarning)
+        found = list(splitter.split(np.zeros(len(rows)), labels[rows].numpy()))[:FOLDS_USED]
+    return [(rows[torch.from_numpy(a)], rows[torch.from_numpy(b)]) for a, b in found]
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What a reader can know before distilling: one tuned student, three tuned teachers.
+
+    All are measured on held-out rows of the training part; losses in nats.
+
+    Attributes
+    ----------
+    student_loss : float
+        NLL of the tuned student on hard labels.
+    teacher_loss : float
+        NLL of one teacher, the mean of three.
+    pool_loss : float
+        NLL of the three together, logits averaged.
+    edge, edge_error : float
+        What the three gain on the student, and its standard error over rows.
+    lead, lead_error : float
+        What the three gain on one of them, and its standard error over rows.
+    disagreement : float
+        Mutual information of label and member: entropy of the mean forecast minus the mean
+        entropy, in nats.
+    student_accuracy : float
+        Of the student.
+    labels_per_class : float
+        Labelled rows of the student, by class.
+    """
+
+    student_loss: float
+    teacher_loss: float
+    pool_loss: float
+    edge: float
+    edge_error: float
+    lead: float
+    lead_error: float
+    disagreement: float
+    student_accuracy: float
+    labels_per_class: float
+
+
+def signs(
+    task: Task, students: Sequence[Tensor], teachers: Sequence[Tensor], folds: Folds, rows: int
+) -> Signs:
+    """Measure the signs.
+
+    Parameters
+    ----------
+    task : Task
+        Its labels are used.
+    students, teachers : sequence of Tensor
+        Logits ``(M, n, C)`` on the held-out rows of each fold, from networks that never saw them.
+    folds : sequence of (fit_rows, held_out_rows)
+    rows : int
+        Labelled rows of the student.
+    """
+    labels = torch.cat([task.y_train[held_out] for _, held_out in folds])
+    student, few = (torch.cat(list(parts), 1).double() for parts in (students, teachers))
+
+    def loss(logits: Tensor) -> Tensor:
+        """By row, the mean over members."""
+        every = labels.expand(len(logits), -1).reshape(-1)
+        each = torch.nn.functional.cross_entropy(logits.flatten(0, 1), every, reduction="none")
+        return each.view(len(logits), -1).mean(0)
+
+    def gap(worse: Tensor, better: Tensor) -> tuple[float, float]:
+        by_row = worse - better
+        return float(by_row.mean()), float(by_row.std() / len(by_row) ** 0.5)
+
+    def entropy(p: Tensor) -> Tensor:
+        return -torch.special.xlogy(p, p).sum(-1)
+
+    own, one, pool = loss(student), loss(few), loss(few.mean(0, keepdim=True))
+    p = few.softmax(-1)
+    (edge, edge_error), (lead, lead_error) = gap(own, pool), gap(one, pool)
+    return Signs(
+        student_loss=float(own.mean()),
+        teacher_loss=float(one.mean()),
+        pool_loss=float(pool.mean()),
+        edge=edge,
+        edge_error=edge_error,
+        lead=lead,
+        lead_error=lead_error,
+        disagreement=float((entropy(p.mean(0)) - entropy(p).mean(0)).mean()),
+        student_accuracy=float((student.argmax(-1) == labels).double().mean()),
+        labels_per_class=rows / task.num_classes,
+    )
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Which rows of a point's training part are whose."""
+
+    student: Tensor
+    teacher: Tensor
+    unlabelled: Tensor
+
+    @classmethod
+    def of(cls, point: Point) -> Rows:
+        """Put the student's first, then the teachers' own, then those without a label."""
+        every = torch.arange(point.rows * (point.teacher_rows + point.unlabelled))
+        cut = point.rows * point.teacher_rows
+        return cls(every[: point.rows], every[:cut], every[cut:])
+
+
+def recipes(task: Task, logits: Mapping[int | None, Tensor], point: Point) -> dict[str, Recipe]:
+    """List the arms of a point.
+
+    Parameters
+    ----------
+    task : Task
+    logits : mapping of Tensor
+        The teachers' ``(M, N, C)`` on every row, by the fold that they have not seen; None: all.
+    point : Point
+    """
+    labels = task.y_train
+
+    def soft(fold: int | None, T: float) -> Tensor:
+        return soft_targets(logits[fold], T, "logits")
+
+    def tempered(targets: Callable[[int | None, float], Tensor]) -> Recipe:
+        return Recipe(targets, protocol.TEMPERATURES, 1.0, tempered=True)
+
+    one_hot = ex.smoothed_labels(labels, task.num_classes)
+    found = {
+        HARD: Recipe(lambda fold, s: one_hot),
+        SMOOTHED: Recipe(
+            lambda fold, s: ex.smoothed_labels(labels, task.num_classes, s), protocol.SMOOTHINGS
+        ),
+        SOFT: tempered(soft),
+    }
+    if point.diagnosed:
+        exact = task.log_posterior(task.x_train)
+        found |= {
+            LEVELLED: tempered(lambda fold, T: protocol.levelled(soft(fold, T), labels)),
+            PERMUTED: tempered(
+                lambda fold, T: ex.permute_within_class(soft(fold, T), labels, RANDOM_STATE)
+            ),
+            EXACT: tempered(lambda fold, T: soft_targets(exact, T).float()),
+        }
+    return found
+
+
+def choose(
+    task: Task, arms: Mapping[str, Recipe], folds: Folds, rows: Rows, point: Point, seed: int
+) -> dict[str, Choice]:
+    """Tune every arm by the book's protocol; soft targets on the unlabelled inputs too."""
+    tune = functools.partial(protocol.tune, task, hidden=_hidden(point), trial_seed=seed)
+    more = len(rows.unlabelled)
+    if not more:
+        return tune(arms, folds, epochs=epochs(point.rows))
+    others = {name: recipe for name, recipe in arms.items() if name != SOFT}
+    longer = [(torch.cat([fit_rows, rows.unlabelled]), held_out) for fit_rows, held_out in folds]
+    return tune(others, folds, epochs=epochs(point.rows)) | tune(
+        {SOFT: arms[SOFT]}, longer, epochs=epochs(point.rows + more)
+    )
+
+
+def train(
+    tasks: Sequence[Task],
+    arms: Sequence[Mapping[str, Arm]],
+    seeds: Sequence[Sequence[int]],
+    point: Point,
+    epochs_of: Callable[[int], int] = epochs,
+) -> list[dict[str, Stack]]:
+    """Train the students of all arms and training sets, side by side where rows are as many.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        Training sets.
+    arms : sequence of mapping of Arm
+        By name, for each training set.
+    seeds : sequence of sequence of int
+        Of the students, for each training set: the same for all of its arms.
+    point : Point
+        Its width is the students'.
+    epochs_of : callable
+        Passes, from the number of rows.
+
+    Returns
+    -------
+    list of dict of Stack
+        As `arms`.
+    """
+    found: list[dict[str, Stack]] = [{} for _ in tasks]
+    counts = {name: len(_rows(arm)) for name, arm in arms[0].items()}
+    for count in sorted(set(counts.values())):
+        places = [(n, k) for n in arms[0] if counts[n] == count for k in range(len(tasks))]
+        each = [(k, arms[k][name], seed) for name, k in places for seed in seeds[k]]
+        chosen, passes = [arm for _, arm, _ in each], epochs_of(count)
+        sizes = (point.dimension, *_hidden(point), point.classes)
+        stack = Stack.build(sizes, seeds=[seed for _, _, seed in each])
+        fit(
+            stack,
+            [tasks[k] for k, _, _ in each],
+            Distillation(
+                torch.stack([arm.soft_targets for arm in chosen]),
+                torch.stack([tasks[k].y_train for k, _, _ in each]),
+                temperature=[arm.temperature for arm in chosen],
+                alpha=[arm.alpha for arm in chosen],
+            ),
+            epochs=passes,
+            learning_rate=[arm.learning_rate for arm in chosen],
+            weight_decay=[arm.weight_decay for arm in chosen],
+            seeds=[seed for _, _, seed in each],
+            rows=torch.stack([_rows(arm) for arm in chosen]),
+            average_last=protocol.averaged(passes),
+        )
+        start = 0
+        for name, k in places:
+            end = start + len(seeds[k])
+            found[k][name] = stack[start:end]
+            start = end
+    return found
+
+
+def teach(
+    tasks: Sequence[Task], rows: Tensor, knobs: Setting, seeds: Sequence[Sequence[int]], passes: int
+) -> list[Stack]:
+    """Train teachers on the labels of each training set, all side by side."""
+    members = [(task, seed) for task, own in zip(tasks, seeds, strict=True) for seed in own]
+    sizes = (tasks[0].x_train.shape[1], *TEACHER.hidden, tasks[0].num_classes)
+    stack = Stack.build(sizes, seeds=[seed for _, seed in members])
+    fit(
+        stack,
+        [task for task, _ in members],
+        HardLabels(torch.stack([task.y_train for task, _ in members])),
+        epochs=passes,
+        learning_rate=knobs.learning_rate,
+        weight_decay=knobs.weight_decay,
+        seeds=[seed for _, seed in members],
+        rows=rows,
+        average_last=protocol.averaged(passes),
+    )
+    ends = np.cumsum([len(own) for own in seeds])
+    return [stack[end - len(own) : end] for end, own in zip(ends.tolist(), seeds, strict=True)]
+
+
+def replicate(index: int, replicates: int = REPLICATES) -> list[studies.Row]:
+    """Measure a point: tune on its first training set, then train and judge on every one.
+
+    The settings of the first training set serve all: a reader has one, and the choice's luck is
+    part of what distilling gains. Points are many, so it averages out over the map; an interval of
+    one point does not hold it.
+
+    Parameters
+    ----------
+    index : int
+        Of the point, from 0 to `NUM_POINTS` - 1.
+    replicates : int
+        Training sets, fresh draws of one law.
+
+    Returns
+    -------
+    list of dict
+        One row: the point, its signs, and for each arm its NLL (``nll_ARM``), what it gains on hard
+        labels in nats and in accuracy (``gain_ARM``, ``accuracy_gain_ARM``), the gain of soft
+        targets on smoothed labels, and standard errors over training sets.
+    """
+    point = points()[index]
+    rows, law = Rows.of(point), point.task(index)
+    first = law.with_fresh_data(0)
+    seed = ex.member_seeds(RANDOM_STATE, "trial", index, 1)[0]
+    folds = folds_of(first.y_train, rows.student, index)
+    passes = epochs(len(rows.teacher))
+    knobs, _ = protocol.tune_teacher(
+        first,
+        folds_of(first.y_train, rows.teacher, index),
+        [TEACHER],
+        epochs=passes,
+        trial_seed=seed,
+    )
+    sets = range(index * REPLICATES, index * REPLICATES + replicates)
+    teachers = [ex.member_seeds(RANDOM_STATE, "teacher", number, MEMBERS) for number in sets]
+    students = [ex.member_seeds(RANDOM_STATE, "student", number, STUDENTS) for number in sets]
+
+    logits: dict[int | None, Tensor] = {}
+    for fold, (_, held_out) in enumerate(folds):
+        seen = rows.teacher[~torch.isin(rows.teacher, held_out)]
+        [stack] = teach([first], seen, knobs, teachers[:1], passes)
+        logits[fold] = stack.predict(first.x_train)
+    arms = recipes(first, logits, point)
+    chosen = choose(first, arms, folds, rows, point, seed)
+    own, few = [], []
+    for fold, (fit_rows, held_out) in enumerate(folds):
+        arm = arms[HARD].arm(fold, chosen[HARD].setting, fit_rows)
+        [made] = train([first], [{HARD: arm}], students[:1], point, lambda _: epochs(point.rows))
+        own.append(made[HARD].predict(first.x_train[held_out]))
+        few.append(logits[fold][:FEW, held_out])
+    told = signs(first, own, few, folds, point.rows)
+
+    tasks = [first, *(law.with_fresh_data(number) for number in range(1, replicates))]
+    stacks = teach(tasks, rows.teacher, knobs, teachers, passes)
+    longer = torch.cat([rows.student, rows.unlabelled])
+    ready = []
+    for task, stack in zip(tasks, stacks, strict=True):
+        every = recipes(task, {None: stack.predict(task.x_train)}, point)
+        ready.append(
+            {
+                name: recipe.arm(
+                    None, chosen[name].setting, longer if name == SOFT else rows.student
+                )
+                for name, recipe in every.items()
+            }
+        )
+    scores: dict[str, list[tuple[float, float]]] = {}
+    results = train(tasks, ready, students, point)
+    for number, (task, stack, made) in enumerate(zip(tasks, stacks, results, strict=True)):
+        x, _ = task.sample(NUM_TEST, seed=number)
+        truth = task.posterior(x)
+        found = {name: one.predict(x) for name, one in made.items()}
+        found["teacher"] = stack.predict(x)
+        found["ensemble"] = found["teacher"].mean(0, keepdim=True)
+        for name, z in found.items():
+            nll = metrics.negative_log_likelihood(z, truth, members=True).mean()
+            right = metrics.accuracy(z, truth, members=True).mean()
+            scores.setdefault(name, []).append((float(nll), float(right)))
+    return [
+        {"point": index}
+        | {name: int(v) if isinstance(v, bool) else v for name, v in asdict(point).items()}
+        | asdict(told)
+        | _summary(scores)
+        | {"edges": sum(bool(choice.edges) for choice in chosen.values()), "arms": len(chosen)}
+    ]
+
+
+def _rows(arm: Arm) -> Tensor:
+    assert arm.rows is not None  # of a recipe
+    return arm.rows
+
+
+def _hidden(point: Point) -> tuple[int, int]:
+    return point.width, point.width // 2
+
+
+def _summary(scores: Mapping[str, list[tuple[float, float]]]) -> studies.Row:
+    """Means over training sets, and paired gains with their standard errors."""
+    values = {name: np.array(found) for name, found in scores.items()}
+    found: studies.Row = {}
+
+    def mean(name: str, by_set: np.ndarray) -> None:
+        found[name] = float(by_set.mean())
+        found[f"{name}_error"] = float(by_set.std(ddof=1) / len(by_set) ** 0.5)
+
+    for name in (*ARMS, "teacher", "ensemble"):
+        found[f"nll_{name}"] = float(values[name][:, 0].mean()) if name in values else math.nan
+    for name in ARMS[1:]:
+        missing = np.full((2, 2), math.nan)
+        difference = values[name] - values[HARD] if name in values else missing
+        mean(f"gain_{name}", -difference[:, 0])
+        mean(f"accuracy_gain_{name}", difference[:, 1])
+    difference = values[SOFT] - values[SMOOTHED]
+    mean("gain_soft_on_smoothed", -difference[:, 0])
+    mean("accuracy_gain_soft_on_smoothed", difference[:, 1])
+    found["accuracy_hard"] = float(values[HARD][:, 1].mean())
+    return found
