@@ -2168,3 +2168,179 @@ _GUESS_PAGE = """<div class="guess" id="$identity" role="group" aria-labelledby=
 })();
 </script>
 </div>"""
+
+
+# Chapter 08 -----------------------------------------------------------------------------------
+
+
+def payoff(
+    points: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    xlabel: str,
+    ylabel: str,
+    margin: float,
+    named: Mapping[str, tuple[float, Estimate]] | None = None,
+) -> Figure:
+    """Draw gains against something known before, with the margin as a band about 0.
+
+    Gains spread over powers of ten on both sides of 0: their axis is logarithmic beyond twice the
+    margin. The other axis is too where all of it is above 0, and a line then joins the medians of
+    five equal parts of each series; otherwise it is the forecast of the gains, and a dashed line
+    is where both are equal.
+
+    Parameters
+    ----------
+    points : mapping of str to (x, y)
+        By the name for the legend, at most three series.
+    xlabel, ylabel : str
+        With units.
+    margin : float
+        Smallest gain that matters, in the unit of y.
+    named : mapping of str to (x, Estimate), optional
+        Drawn as black diamonds with their intervals and their names.
+
+    Returns
+    -------
+    Figure
+    """
+    import numpy as np
+
+    figure, axes = _axes(_NARROW, 4.4)
+    every = [value for x, _ in points.values() for value in x]
+    is_forecast = min(every) <= 0
+    axes.axhspan(-margin, margin, color="#ececec", zorder=0)
+    axes.axhline(0, color=GREY, linewidth=1, zorder=0.5)
+    for index, (name, (x, y)) in enumerate(points.items()):
+        axes.plot(
+            x,
+            y,
+            _MARKERS[index],
+            color=_COLOURS[index],
+            alpha=0.45,
+            markersize=4.5,
+            markeredgewidth=0,
+            label=name,
+        )
+        if is_forecast:
+            continue
+        parts = [part for part in np.array_split(np.argsort(x), 5) if len(part)]
+        middle = [[np.median(np.asarray(v)[part]) for part in parts] for v in (x, y)]
+        axes.plot(*middle, "-" + _MARKERS[index], color=_COLOURS[index], linewidth=2.4, zorder=3)
+    scale = {"linthresh": 2 * margin, "linscale": 0.7}
+    axes.set_yscale("symlog", **scale)
+    if is_forecast:
+        axes.set_xscale("symlog", **scale)
+        ends = [min(every), max(every)]
+        axes.plot(ends, ends, "--", color=GREY, linewidth=1.2, zorder=0.5)
+    else:
+        axes.set_xscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_formatter("")
+    for place, (name, (x, gain)) in enumerate((named or {}).items()):
+        axes.plot([x, x], [gain.low, gain.high], color="black", linewidth=1.2, zorder=4)
+        axes.plot(x, gain.value, "D", color="black", markersize=5, zorder=4)
+        axes.annotate(
+            name,
+            (x, gain.value),
+            xytext=(6, 6 if place % 2 else -12),
+            textcoords="offset points",
+            fontsize=9,
+            zorder=5,
+        )
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+    legend = figure.legend(frameon=False, loc="outside lower center", ncols=1)
+    for handle in legend.get_lines():
+        handle.set_alpha(1)
+    return figure
+
+
+def live_threshold(
+    sign: Sequence[float],
+    gain: Sequence[float],
+    thresholds: Sequence[float],
+    *,
+    start: float,
+    slider: str,
+    xlabel: str,
+    ylabel: str,
+) -> Any:
+    """Draw gains against a sign; a slider sets from which sign on one distils, and counts.
+
+    Parameters
+    ----------
+    sign, gain : sequence of float
+        One of each a point.
+    thresholds : sequence of float
+        Positions of the slider, in order.
+    start : float
+        Position at first, one of them.
+    slider : str
+        What the slider sets.
+    xlabel, ylabel : str
+        With units.
+
+    Returns
+    -------
+    altair chart
+    """
+    import altair as alt
+
+    dots = [
+        {"x": float(f"{x:.3g}"), "y": float(f"{y:.3g}")} for x, y in zip(sign, gain, strict=True)
+    ]
+    best = sum(max(y, 0.0) for y in gain) / len(gain)
+    rows = []
+    for number, least in enumerate(thresholds):
+        taken = [y for x, y in zip(sign, gain, strict=True) if x >= least]
+        rows.append(
+            {
+                "step": number,
+                "least": float(least),
+                "text": f"distils {len(taken) / len(gain):.0%} of the points, and saves "
+                f"{sum(taken) / len(gain):.1f} of {best:.1f} a point",
+            }
+        )
+    step = alt.param(
+        name="step",
+        value=list(thresholds).index(start),
+        bind=alt.binding_range(min=0, max=len(rows) - 1, step=1, name=f"{slider}: "),
+    )
+    cut = alt.param(name="least", expr=f"{[row['least'] for row in rows]}[step]")
+    limits = [min(sign), max(sign)], [min(gain), max(gain)]
+
+    def scale(ends: list[float]) -> Any:
+        return alt.Scale(type="symlog", constant=10, domain=ends)
+
+    points = (
+        alt.Chart(alt.Data(values=dots))
+        .transform_calculate(
+            does="datum.x >= least ? 'distil' : 'train on the labels'",
+        )
+        .mark_point(filled=True, size=42, opacity=0.7)
+        .encode(
+            x=alt.X("x:Q", title=xlabel, scale=scale(limits[0])),
+            y=alt.Y("y:Q", title=ylabel, scale=scale(limits[1])),
+            color=alt.Color("does:N", title=None)
+            .scale(domain=["distil", "train on the labels"], range=[BLUE, GREY])
+            .legend(orient="bottom"),
+            shape=alt.Shape("does:N", title=None)
+            .scale(domain=["distil", "train on the labels"], range=["circle", "cross"])
+            .legend(orient="bottom"),
+            tooltip=["x:Q", "y:Q"],
+        )
+    )
+    shown = alt.Chart(alt.Data(values=rows)).transform_filter("datum.step == step")
+    line = shown.mark_rule(color=VERMILION, strokeWidth=2, strokeDash=[6, 3]).encode(x="least:Q")
+    zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=GREY).encode(y="y:Q")
+    heading = shown.mark_text(
+        align="left", baseline="bottom", fontSize=13, fontWeight="bold"
+    ).encode(x=alt.value(0), y=alt.value(-6), text="text:N")
+    return (
+        alt.layer(zero, points, line, heading)
+        .add_params(step, cut)
+        .properties(width=360, height=300)
+    )
