@@ -76,6 +76,7 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	@$(PY) studies/verdict_rule.py
 	@$(PY) studies/skew.py
 	@$(PY) studies/report.py
+	@$(PY) studies/map.py
 
 benchmarks: $(VENV)/.bench ## time training, and a student in C, beside their peers (minutes, on a quiet machine)
 	$(PY) benchmarks/training.py
@@ -105,6 +106,7 @@ _build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-
 _build/executed/05-capacity-mismatch.ipynb: notebooks/evidence/05-capacity-mismatch.ipynb
 _build/executed/06-deployment.ipynb: notebooks/evidence/06-deployment.ipynb
 _build/executed/07-your-own-data.ipynb: notebooks/evidence/07-your-own-data.ipynb
+_build/executed/08-when-distilling-pays.ipynb: notebooks/evidence/08-when-distilling-pays.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb
 _build/executed/should-you-distil.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/evidence/06-deployment.ipynb
 

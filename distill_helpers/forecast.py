@@ -1,8 +1,8 @@
 """A forecast of what distilling will gain, from what a reader can measure before it.
 
 One tuned student and three tuned teachers (`look`) are enough for it. `RULE` is fitted on the first
-half of the map of `distill_helpers.paying`, and was committed before the second half had run;
-chapter 08 judges it there and on public data.
+half of the map of `distill_helpers.paying`, and was committed before anyone had looked at the
+second half; chapter 08 judges it there and on public data.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import HuberRegressor
 
+from distill_helpers.paying import FEW, FOLDS_USED, MEMBERS
+from distill_helpers.protocol import DECAYS, NUM_TRIALS, RATES
 from distill_helpers.statistics import Estimate, mean_estimate
 from distill_helpers.studies import Row
 
@@ -28,8 +30,8 @@ MARGIN = 0.005
 EDGE_LIMIT = 0.5
 """Nats. A larger edge counts as this much: it comes from a student that failed on a fold."""
 
-FEW_COLUMNS = 21
-"""From so many columns on distilling no longer paid in a preprint of 2026; a rule to beat."""
+FEW_COLUMNS, FEW_LABELS = 21, 30
+"""Columns and labels a class, below which other rules say that distilling pays."""
 
 
 @dataclass(frozen=True)
@@ -76,3 +78,111 @@ def fit_rule(rows: Sequence[Row]) -> Rule:
     gains = np.array([row["gain_soft"] for row in rows])
     fitted = HuberRegressor(alpha=0.0, max_iter=1000).fit(edges[:, None], gains)
     return Rule(float(fitted.intercept_), float(fitted.coef_[0]))
+
+
+RULE = Rule(intercept=0.0122694, slope=0.6567077)
+"""Fitted to the first `FITTED` points of ``studies/map.csv``; a test fits it again."""
+
+
+POLICIES: dict[str, Callable[[Rule, Mapping[str, float]], bool]] = {
+    "the rule": lambda rule, point: rule.says_distil(point["edge"]),
+    "always": lambda rule, point: True,
+    "never": lambda rule, point: False,
+    "below 21 columns": lambda rule, point: point["dimension"] < FEW_COLUMNS,
+    "a sure lead": lambda rule, point: point["lead"] > 1.96 * point["lead_error"],
+    "the first page": lambda rule, point: bool(
+        point["teacher_rows"] > 1
+        or point["unlabelled"]
+        or (point["classes"] > 2 and point["labels_per_class"] < FEW_LABELS)
+    ),
+}
+"""When to distil. *A sure lead*: where three teachers are better than one beyond the interval. *The
+first page*: teachers who saw more rows, unlabelled inputs, or few labels and three classes."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What following a policy costs and brings, over points.
+
+    Attributes
+    ----------
+    saved : Estimate
+        NLL against training on hard labels everywhere, a point, in nats.
+    lost : Estimate
+        NLL against the better of both at each point: what perfect foresight would save more.
+    against_rule : Estimate
+        What the rule saves more than this policy.
+    accuracy : Estimate
+        Gained on hard labels, a fraction.
+    distilled : float
+        Share of points at which one distils.
+    hurt : float
+        Share of points at which that costs more than `MARGIN`.
+    trainings : float
+        Networks trained a point, teachers, trials and forecast included (`trainings`).
+    """
+
+    saved: Estimate
+    lost: Estimate
+    against_rule: Estimate
+    accuracy: Estimate
+    distilled: float
+    hurt: float
+    trainings: float
+
+
+def outcomes(rule: Rule, rows: Sequence[Row]) -> dict[str, Outcome]:
+    """Follow each of `POLICIES` at every point.
+
+    Parameters
+    ----------
+    rule : Rule
+    rows : sequence of dict
+        Points of the map on which the rule was not fitted.
+    """
+    gains, right = (
+        np.array([row[name] for row in rows]) for name in ("gain_soft", "accuracy_gain_soft")
+    )
+    taken = {name: np.array([does(rule, row) for row in rows]) for name, does in POLICIES.items()}
+    kept = taken["the rule"] * gains
+    return {
+        name: Outcome(
+            saved=_mean(does * gains),
+            lost=_mean(np.maximum(gains, 0) - does * gains),
+            against_rule=_mean(kept - does * gains),
+            accuracy=_mean(does * right),
+            distilled=float(does.mean()),
+            hurt=float((does & (gains < -MARGIN)).mean()),
+            trainings=trainings(name, float(does.mean())),
+        )
+        for name, does in taken.items()
+    }
+
+
+def errors(rule: Rule, rows: Sequence[Row]) -> Array:
+    """Return how far each forecast is from what was measured, in nats, one a point."""
+    return np.array([abs(rule.forecast(row["edge"]) - row["gain_soft"]) for row in rows])
+
+
+def trainings(policy: str, distilled: float) -> float:
+    """Count the networks that a policy trains a point, by the book's protocol.
+
+    Trials on two folds for the student of labels, for the teachers and for the student of soft
+    targets, then the networks themselves; a forecast takes tuned teachers, three on each fold.
+
+    Parameters
+    ----------
+    policy : str
+        One of `POLICIES`.
+    distilled : float
+        Share of points at which it distils.
+    """
+    trials, grid = FOLDS_USED * NUM_TRIALS, FOLDS_USED * len(RATES) * len(DECAYS[:-1])
+    hard = trials + 1
+    teachers = grid + MEMBERS * (FOLDS_USED + 1)
+    look = grid + FEW * FOLDS_USED if policy in ("the rule", "a sure lead") else 0
+    return hard + look + distilled * (trials + 1 + teachers - look)
+
+
+def _mean(values: Array) -> Estimate:
+    return mean_estimate(values, interval="auto")

@@ -521,6 +521,45 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
             help="which report of the study runs again",
         ),
     },
+    "08": {
+        "random_state": Parameter(int, 8, 0, 2**31 - 1, help="draws the law of your own point"),
+        "num_classes": Parameter(int, 3, 2, 10, unit="classes", help="classes of your point"),
+        "dimension": Parameter(int, 10, 1, 60, unit="columns", help="columns of your point"),
+        "overlap": Parameter(
+            float,
+            0.3,
+            0.01,
+            0.9,
+            help="error of the best classifier, as a share of a guess's error",
+            hint="Use 0.3; the map goes from 0.05 to 0.65.",
+        ),
+        "label_noise": Parameter(float, 0.0, 0, 0.6, help="share of labels that are drawn anew"),
+        "rows": Parameter(int, 120, 60, 1000, unit="rows", help="labelled rows of the student"),
+        "width": Parameter(
+            int, 16, 8, 64, unit="units", help="the student's first hidden layer; the next is half"
+        ),
+        "teacher_rows": Parameter(
+            int, 1, 1, 4, help="how many times the student's rows its teachers saw"
+        ),
+        "unlabelled": Parameter(
+            int, 0, 0, 3, help="how many times the rows there are inputs without a label"
+        ),
+        "training_sets": Parameter(
+            int, 3, 2, 12, unit="sets", help="training sets on which the gain is measured here"
+        ),
+    },
+    "08-evidence": {
+        "points": Parameter(
+            list,
+            [49, 303],
+            0,
+            399,
+            unit="points",
+            lengths=(1, 20),
+            help="points of the map that are measured again",
+            hint="Use [49, 303].",
+        ),
+    },
     "09": {
         "random_state": Parameter(
             int, 9, 0, 2**32 - 1, help="seed of the random teacher, and of sampled text"

@@ -48,6 +48,7 @@ __all__ = [
     "RatioEstimate",
     "SkewedEstimate",
     "covariance_of_test_sample",
+    "difference_of_means",
     "gap_recovered",
     "gap_recovered_one_run",
     "jackknife",
@@ -304,6 +305,70 @@ def paired_gain(
     first, second = as_pair(treated, control)
     return mean_estimate(
         first - second, level=level, test_variance=test_variance, unit=unit, interval=interval
+    )
+
+
+def difference_of_means(
+    one: ArrayLike, other: ArrayLike, *, level: float = 0.95, unit: str = ""
+) -> Estimate:
+    r"""Estimate how far the means of two independent groups are apart: Welch's interval.
+
+    With variances :math:`s_1^2, s_2^2` of groups of :math:`n_1` and :math:`n_2`, and
+    :math:`v_i = s_i^2 / n_i`, it is
+
+    .. math:: \bar x - \bar y \pm t_\nu \sqrt{v_1 + v_2}, \quad
+        \nu = \frac{(v_1 + v_2)^2}{v_1^2 / (n_1 - 1) + v_2^2 / (n_2 - 1)}
+
+    For points of a map that lie in different corners (chapter 08); arms on the same points are
+    paired (`paired_gain`).
+
+    Parameters
+    ----------
+    one, other : array_like, shape (n,)
+        Independent values; two or more in each group, not all of them equal.
+    level : float
+        Confidence level.
+    unit : str
+        Unit of the values.
+
+    Returns
+    -------
+    Estimate
+        Its `n` is the size of the smaller group.
+
+    Raises
+    ------
+    ValueError
+        If a group has fewer than two values, or neither has any spread.
+
+    References
+    ----------
+    B. L. Welch (1947), The generalization of Student's problem when several different population
+    variances are involved, Biometrika 34, 28-35.
+
+    Examples
+    --------
+    >>> print(difference_of_means([3.0, 5.0, 4.0], [1.0, 2.0, 1.0, 2.0]))
+    2.5 [0.4, 4.6]
+    """
+    check_level(level)
+    groups = [set_means(values, name) for values, name in ((one, "one"), (other, "other"))]
+    parts = [values.var(ddof=1) / len(values) for values in groups]
+    total = sum(parts)
+    if total == 0:
+        raise ValueError("all values of each group are equal; a difference needs some spread.")
+    freedom = total**2 / sum(v**2 / (len(x) - 1) for v, x in zip(parts, groups, strict=True))
+    value, error = float(groups[0].mean() - groups[1].mean()), float(total**0.5)
+    half = t_quantile(level, float(freedom)) * error
+    return Estimate(
+        value,
+        value - half,
+        value + half,
+        level,
+        min(map(len, groups)),
+        error,
+        float(freedom),
+        unit,
     )
 
 

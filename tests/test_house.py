@@ -32,9 +32,11 @@ FLOORS = {
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
-    6: ["deciding", "report", "runs"],
-    7: ["own_data", "sweeps"],
-    8: ["__main__"],
+    6: ["deciding", "paying", "runs"],
+    7: ["forecast"],
+    8: ["report"],
+    9: ["own_data", "sweeps"],
+    10: ["__main__"],
 }
 FLOOR = {name: floor for floor, names in FLOORS.items() for name in names}
 DRAWING = {"matplotlib", "altair", "vl_convert", "IPython", "ipywidgets", "plotly"}

@@ -22,7 +22,7 @@ from distill_helpers.parameters import CHAPTERS
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NOTEBOOKS = sorted([*FOLDER.glob("*.ipynb"), *FOLDER.glob("evidence/*.ipynb")])
 # Chapters that are a lesson with budgets, and a page of evidence that has the verdicts.
-LESSONS = ("00", "01", "02", "03", "04", "05", "06", "07", "09", "museum")
+LESSONS = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "museum")
 NAMES = {"museum-of-bugs": "museum"}  # chapters whose name is shorter than their file's
 BITMAPS = ("image/png", "image/jpeg")
 CHECK = "the code cell after the parameters must be, and hold no more than:\n"

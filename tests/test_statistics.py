@@ -27,6 +27,7 @@ from distill_helpers.statistics import (
     McNemar,
     RatioEstimate,
     covariance_of_test_sample,
+    difference_of_means,
     gap_recovered,
     gap_recovered_one_run,
     jackknife,
@@ -848,3 +849,22 @@ def test_bad_input_is_refused_in_one_line(case: str) -> None:
 def test_ragged_arrays_are_refused() -> None:
     with pytest.raises(TypeError, match="values is not an array of numbers"):
         mean_estimate([[1.0, 2.0], [3.0]])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_difference_of_means_is_welchs(seed):
+    rng = np.random.default_rng(seed)
+    one, other = rng.normal(0, 3, 7 + seed), rng.normal(1, 1, 12)
+    found = difference_of_means(one, other, level=0.9)
+    peer = scipy_stats.ttest_ind(one, other, equal_var=False)
+    interval = peer.confidence_interval(0.9)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high))
+    assert found.degrees_of_freedom == pytest.approx(peer.df)
+    assert 2 * min(found.p_greater(), found.p_less()) == pytest.approx(peer.pvalue)
+    assert found.n == 7 + seed
+
+
+def test_a_difference_of_means_needs_spread_somewhere():
+    with pytest.raises(ValueError, match="needs some spread"):
+        difference_of_means([1.0, 1.0], [2.0, 2.0])
+    assert difference_of_means([1.0, 1.0], [2.0, 3.0]).degrees_of_freedom == 1
