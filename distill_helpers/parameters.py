@@ -551,13 +551,13 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
     "08-evidence": {
         "points": Parameter(
             list,
-            [49, 303],
+            [131, 285],
             0,
             399,
             unit="points",
             lengths=(1, 20),
             help="points of the map that are measured again",
-            hint="Use [49, 303].",
+            hint="Use [131, 285].",
         ),
     },
     "09": {

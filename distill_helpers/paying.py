@@ -20,7 +20,6 @@ from torch import Tensor
 
 from distill_helpers import experiments as ex
 from distill_helpers import metrics, protocol, studies
-from distill_helpers.deciding import FOLDS, FOLDS_USED, RANDOM_STATE
 from distill_helpers.experiments import Arm
 from distill_helpers.networks import Stack
 from distill_helpers.protocol import Choice, Recipe, Setting, Shape
@@ -28,6 +27,8 @@ from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import Task, gaussian_mixture_task
 from distill_helpers.training import Distillation, HardLabels, fit
 
+RANDOM_STATE = 42
+FOLDS, FOLDS_USED = 4, 2
 NUM_POINTS = 400
 REPLICATES = 12
 STUDENTS = 2
@@ -290,7 +291,7 @@ def choose(
     task: Task, arms: Mapping[str, Recipe], folds: Folds, rows: Rows, point: Point, seed: int
 ) -> dict[str, Choice]:
     """Tune every arm by the book's protocol; soft targets on the unlabelled inputs too."""
-    tune = functools.partial(protocol.tune, task, hidden=_hidden(point), trial_seed=seed)
+    tune = functools.partial(protocol.tune, task, hidden=_hidden(point.width), trial_seed=seed)
     more = len(rows.unlabelled)
     if not more:
         return tune(arms, folds, epochs=epochs(point.rows))
@@ -305,7 +306,7 @@ def train(
     tasks: Sequence[Task],
     arms: Sequence[Mapping[str, Arm]],
     seeds: Sequence[Sequence[int]],
-    point: Point,
+    width: int,
     epochs_of: Callable[[int], int] = epochs,
 ) -> list[dict[str, Stack]]:
     """Train the students of all arms and training sets, side by side where rows are as many.
@@ -318,8 +319,8 @@ def train(
         By name, for each training set.
     seeds : sequence of sequence of int
         Of the students, for each training set: the same for all of its arms.
-    point : Point
-        Its width is the students'.
+    width : int
+        Of the students' first hidden layer.
     epochs_of : callable
         Passes, from the number of rows.
 
@@ -334,7 +335,7 @@ def train(
         places = [(n, k) for n in arms[0] if counts[n] == count for k in range(len(tasks))]
         each = [(k, arms[k][name], seed) for name, k in places for seed in seeds[k]]
         chosen, passes = [arm for _, arm, _ in each], epochs_of(count)
-        sizes = (point.dimension, *_hidden(point), point.classes)
+        sizes = (tasks[0].x_train.shape[1], *_hidden(width), tasks[0].num_classes)
         stack = Stack.build(sizes, seeds=[seed for _, _, seed in each])
         fit(
             stack,
@@ -382,8 +383,89 @@ def teach(
     return [stack[end - len(own) : end] for end, own in zip(ends.tolist(), seeds, strict=True)]
 
 
-def replicate(index: int, replicates: int = REPLICATES) -> list[studies.Row]:
-    """Measure a point: tune on its first training set, then train and judge on every one.
+def look(
+    task: Task, rows: Rows | None = None, *, width: int = TEACHER.hidden[0], seed: int = 0
+) -> Signs:
+    """Measure the signs on a reader's own rows: one student and three teachers, tuned.
+
+    Parameters
+    ----------
+    task : Task
+        Its training part is used; 60 rows or more, so that a fold has some of each class.
+    rows : Rows, optional
+        Of the student and of its teachers; all for both where left out.
+    width : int
+        Of the student's first hidden layer; the second is half as wide.
+    seed : int
+        Of the folds and of every network.
+
+    Returns
+    -------
+    Signs
+    """
+    if rows is None:
+        every = torch.arange(len(task.y_train))
+        rows = Rows(every, every, every[:0])
+    folds, passes = folds_of(task.y_train, rows.student, seed), epochs(len(rows.teacher))
+    trial = ex.member_seeds(RANDOM_STATE, "trial", seed, 1)[0]
+    knobs = _tuned_teacher(task, rows, passes, trial, seed)
+    seeds = ex.member_seeds(RANDOM_STATE, "teacher", seed * REPLICATES, FEW)
+    logits = _fold_teachers(task, rows, folds, knobs, seeds, passes)
+    one_hot = ex.smoothed_labels(task.y_train, task.num_classes)
+    hard = Recipe(lambda fold, s: one_hot)
+    count = len(rows.student)
+    chosen = protocol.tune(
+        task, {HARD: hard}, folds, hidden=_hidden(width), epochs=epochs(count), trial_seed=trial
+    )
+    seeds = ex.member_seeds(RANDOM_STATE, "student", seed * REPLICATES, STUDENTS)
+    return _look(task, logits, hard, chosen[HARD].setting, folds, seeds, width, count)
+
+
+def _tuned_teacher(task: Task, rows: Rows, passes: int, trial: int, seed: int) -> Setting:
+    folds = folds_of(task.y_train, rows.teacher, seed)
+    knobs, _ = protocol.tune_teacher(task, folds, [TEACHER], epochs=passes, trial_seed=trial)
+    return knobs
+
+
+def _fold_teachers(
+    task: Task, rows: Rows, folds: Folds, knobs: Setting, seeds: Sequence[int], passes: int
+) -> dict[int, Tensor]:
+    """Return logits on every row of teachers that have not seen a fold's held-out rows."""
+    found = {}
+    for fold, (_, held_out) in enumerate(folds):
+        seen = rows.teacher[~torch.isin(rows.teacher, held_out)]
+        [stack] = teach([task], seen, knobs, [seeds], passes)
+        found[fold] = stack.predict(task.x_train)
+    return found
+
+
+def _look(
+    task: Task,
+    logits: Mapping[int, Tensor],
+    hard: Recipe,
+    setting: Setting,
+    folds: Folds,
+    seeds: Sequence[int],
+    width: int,
+    rows: int,
+) -> Signs:
+    """Train the students of the folds, and compare them with three of the folds' teachers."""
+    own, few = [], []
+    for fold, (fit_rows, held_out) in enumerate(folds):
+        arm = hard.arm(fold, setting, fit_rows)
+        [made] = train([task], [{HARD: arm}], [seeds], width, lambda _: epochs(rows))
+        own.append(made[HARD].predict(task.x_train[held_out]))
+        few.append(logits[fold][:FEW, held_out])
+    return signs(task, own, few, folds, rows)
+
+
+def replicate(index: int) -> list[studies.Row]:
+    """Measure a point of the map: one row, its number first."""
+    return [{"point": index} | measure(points()[index], index)]
+
+
+def measure(point: Point, index: int, replicates: int = REPLICATES) -> studies.Row:
+    """Tune on a point's first training set, then train and judge on every one.
 
     The settings of the first training set serve all: a reader has one, and the choice's luck is
     part of what distilling gains. Points are many, so it averages out over the map; an interval of
@@ -391,49 +473,42 @@ def replicate(index: int, replicates: int = REPLICATES) -> list[studies.Row]:
 
     Parameters
     ----------
+    point : Point
     index : int
-        Of the point, from 0 to `NUM_POINTS` - 1.
+        Seeds its law, its folds and its networks.
     replicates : int
         Training sets, fresh draws of one law.
 
     Returns
     -------
-    list of dict
-        One row: the point, its signs, and for each arm its NLL (``nll_ARM``), what it gains on hard
-        labels in nats and in accuracy (``gain_ARM``, ``accuracy_gain_ARM``), the gain of soft
-        targets on smoothed labels, and standard errors over training sets.
+    dict
+        The point, its signs, and for each arm its NLL (``nll_ARM``), what it gains on hard labels
+        in nats and in accuracy (``gain_ARM``, ``accuracy_gain_ARM``), the gain of soft targets on
+        smoothed labels, and standard errors over training sets.
     """
-    point = points()[index]
     rows, law = Rows.of(point), point.task(index)
     first = law.with_fresh_data(0)
     seed = ex.member_seeds(RANDOM_STATE, "trial", index, 1)[0]
     folds = folds_of(first.y_train, rows.student, index)
     passes = epochs(len(rows.teacher))
-    knobs, _ = protocol.tune_teacher(
-        first,
-        folds_of(first.y_train, rows.teacher, index),
-        [TEACHER],
-        epochs=passes,
-        trial_seed=seed,
-    )
+    knobs = _tuned_teacher(first, rows, passes, seed, index)
     sets = range(index * REPLICATES, index * REPLICATES + replicates)
     teachers = [ex.member_seeds(RANDOM_STATE, "teacher", number, MEMBERS) for number in sets]
     students = [ex.member_seeds(RANDOM_STATE, "student", number, STUDENTS) for number in sets]
 
-    logits: dict[int | None, Tensor] = {}
-    for fold, (_, held_out) in enumerate(folds):
-        seen = rows.teacher[~torch.isin(rows.teacher, held_out)]
-        [stack] = teach([first], seen, knobs, teachers[:1], passes)
-        logits[fold] = stack.predict(first.x_train)
-    arms = recipes(first, logits, point)
+    logits = _fold_teachers(first, rows, folds, knobs, teachers[0], passes)
+    arms = recipes(first, dict(logits.items()), point)
     chosen = choose(first, arms, folds, rows, point, seed)
-    own, few = [], []
-    for fold, (fit_rows, held_out) in enumerate(folds):
-        arm = arms[HARD].arm(fold, chosen[HARD].setting, fit_rows)
-        [made] = train([first], [{HARD: arm}], students[:1], point, lambda _: epochs(point.rows))
-        own.append(made[HARD].predict(first.x_train[held_out]))
-        few.append(logits[fold][:FEW, held_out])
-    told = signs(first, own, few, folds, point.rows)
+    told = _look(
+        first,
+        logits,
+        arms[HARD],
+        chosen[HARD].setting,
+        folds,
+        students[0],
+        point.width,
+        point.rows,
+    )
 
     tasks = [first, *(law.with_fresh_data(number) for number in range(1, replicates))]
     stacks = teach(tasks, rows.teacher, knobs, teachers, passes)
@@ -450,7 +525,7 @@ def replicate(index: int, replicates: int = REPLICATES) -> list[studies.Row]:
             }
         )
     scores: dict[str, list[tuple[float, float]]] = {}
-    results = train(tasks, ready, students, point)
+    results = train(tasks, ready, students, point.width)
     for number, (task, stack, made) in enumerate(zip(tasks, stacks, results, strict=True)):
         x, _ = task.sample(NUM_TEST, seed=number)
         truth = task.posterior(x)
@@ -461,13 +536,12 @@ def replicate(index: int, replicates: int = REPLICATES) -> list[studies.Row]:
             nll = metrics.negative_log_likelihood(z, truth, members=True).mean()
             right = metrics.accuracy(z, truth, members=True).mean()
             scores.setdefault(name, []).append((float(nll), float(right)))
-    return [
-        {"point": index}
-        | {name: int(v) if isinstance(v, bool) else v for name, v in asdict(point).items()}
+    return (
+        {name: int(v) if isinstance(v, bool) else v for name, v in asdict(point).items()}
         | asdict(told)
         | _summary(scores)
         | {"edges": sum(bool(choice.edges) for choice in chosen.values()), "arms": len(chosen)}
-    ]
+    )
 
 
 def _rows(arm: Arm) -> Tensor:
@@ -475,8 +549,8 @@ def _rows(arm: Arm) -> Tensor:
     return arm.rows
 
 
-def _hidden(point: Point) -> tuple[int, int]:
-    return point.width, point.width // 2
+def _hidden(width: int) -> tuple[int, int]:
+    return width, width // 2
 
 
 def _summary(scores: Mapping[str, list[tuple[float, float]]]) -> studies.Row:

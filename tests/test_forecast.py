@@ -1,0 +1,121 @@
+"""The forecast: how it is fitted, what following it brings, and that the stored one is its fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from distill_helpers import forecast, paying, protocol, studies
+from distill_helpers.forecast import MARGIN, RULE, Rule
+
+STUDIES = Path(__file__).parents[1] / "studies"
+
+
+def point(edge, gain, **more):
+    return {
+        "edge": edge,
+        "gain_soft": gain,
+        "accuracy_gain_soft": gain / 2,
+        "dimension": 10,
+        "lead": 0.01,
+        "lead_error": 0.01,
+        "teacher_rows": 1,
+        "unlabelled": 0,
+        "classes": 2,
+        "labels_per_class": 100.0,
+    } | more
+
+
+def test_the_rule_is_the_fit_to_the_first_half_of_the_stored_map():
+    rows = [r for r in studies.read(STUDIES / "map.csv").rows if r["point"] < forecast.FITTED]
+    assert len(rows) == forecast.FITTED
+    fitted = forecast.fit_rule(rows)
+    assert fitted.intercept == pytest.approx(RULE.intercept, abs=1e-6)
+    assert fitted.slope == pytest.approx(RULE.slope, abs=1e-6)
+
+
+def test_a_few_wild_points_do_not_move_the_line():
+    rng = np.random.default_rng(0)
+    edges = rng.uniform(-0.2, 0.4, 200)
+    rows = [
+        point(e, 0.01 + 0.6 * e + n) for e, n in zip(edges, rng.normal(0, 0.01, 200), strict=True)
+    ]
+    rows += [point(0.3, 3.0), point(-0.1, 2.0)]
+    found = forecast.fit_rule(rows)
+    assert found.slope == pytest.approx(0.6, abs=0.02)
+    assert found.intercept == pytest.approx(0.01, abs=0.004)
+
+
+def test_an_edge_beyond_the_limit_counts_as_the_limit():
+    rule = Rule(0.0, 0.5)
+    assert rule.forecast(7.0) == rule.forecast(forecast.EDGE_LIMIT) == 0.25
+    assert rule.forecast(-7.0) == -0.25
+    rows = [point(e, 0.5 * e) for e in (-0.1, 0.0, 0.1, 0.2, 0.3)] * 10
+    assert forecast.fit_rule([*rows, point(50.0, 0.25)]).slope == pytest.approx(0.5, abs=1e-3)
+
+
+def test_it_distils_where_the_gain_to_expect_matters():
+    rule = Rule(0.0, 1.0)
+    assert rule.says_distil(MARGIN * 1.01)
+    assert not rule.says_distil(MARGIN * 0.99)
+
+
+def test_each_policy_does_what_it_says():
+    rule = Rule(0.0, 1.0)
+    plain = point(0.0, 0.0)
+    told = {name: does(rule, plain) for name, does in forecast.POLICIES.items()}
+    assert told == {
+        "the rule": False,
+        "always": True,
+        "never": False,
+        "below 21 columns": True,
+        "a sure lead": False,
+        "the first page": False,
+    }
+    for name, change in (
+        ("the rule", {"edge": 0.01}),
+        ("a sure lead", {"lead": 0.02}),
+        ("the first page", {"teacher_rows": 2}),
+        ("the first page", {"unlabelled": 1}),
+        ("the first page", {"classes": 3, "labels_per_class": 29}),
+    ):
+        assert forecast.POLICIES[name](rule, plain | change), name
+    assert not forecast.POLICIES["below 21 columns"](rule, plain | {"dimension": 21})
+    for few in ({"classes": 3}, {"labels_per_class": 29}):
+        assert not forecast.POLICIES["the first page"](rule, plain | few)
+
+
+def test_outcomes_are_counted_point_by_point():
+    rng = np.random.default_rng(1)
+    rows = [point(e, g) for e, g in rng.normal(0.01, 0.03, (40, 2))]
+    rule = Rule(0.0, 1.0)
+    found = forecast.outcomes(rule, rows)
+    gains = [row["gain_soft"] for row in rows]
+    kept = [g if row["edge"] > MARGIN else 0.0 for g, row in zip(gains, rows, strict=True)]
+    assert found["the rule"].saved.value == pytest.approx(np.mean(kept))
+    assert found["always"].saved.value == pytest.approx(np.mean(gains))
+    assert found["never"].saved.value == 0 and found["never"].hurt == 0
+    best = [max(g, 0) for g in gains]
+    assert found["the rule"].lost.value == pytest.approx(np.mean(np.subtract(best, kept)))
+    assert found["always"].against_rule.value == pytest.approx(np.mean(np.subtract(kept, gains)))
+    assert found["always"].hurt == np.mean([g < -MARGIN for g in gains])
+    assert found["the rule"].distilled == np.mean([row["edge"] > MARGIN for row in rows])
+    assert found["always"].accuracy.value == pytest.approx(np.mean(gains) / 2)
+
+
+def test_errors_are_absolute():
+    assert forecast.errors(Rule(0.0, 1.0), [point(0.1, 0.3), point(0.3, 0.1)]) == pytest.approx(
+        [0.2, 0.2]
+    )
+
+
+def test_trainings_by_hand():
+    trials, grid = 2 * protocol.NUM_TRIALS, 2 * 8 * 4
+    hard, teachers = trials + 1, grid + 3 * paying.MEMBERS
+    assert forecast.trainings("never", 0.0) == hard
+    assert forecast.trainings("always", 1.0) == hard + teachers + trials + 1
+    look = grid + 2 * paying.FEW
+    assert forecast.trainings("the rule", 0.0) == hard + look
+    assert forecast.trainings("the rule", 1.0) == forecast.trainings("always", 1.0)

@@ -1,0 +1,209 @@
+"""The map of when distilling pays: its points, what is measured at one, and the stored table."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from distill_helpers import paying, protocol, studies
+from distill_helpers.paying import Point
+from distill_helpers.tasks import gaussian_mixture_task
+
+STUDIES = Path(__file__).parents[1] / "studies"
+SMALL = Point(
+    classes=3,
+    dimension=5,
+    clusters=1,
+    overlap=0.3,
+    label_noise=0.0,
+    rows=60,
+    width=8,
+    teacher_rows=2,
+    unlabelled=1,
+    diagnosed=False,
+)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Train for one sixth of the passes, with a sixth of the trials."""
+    monkeypatch.setattr(paying, "VISITS", 300)
+    monkeypatch.setattr(protocol, "RATES", (1e-3, 1e-2, 1e-1))
+    monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-2, 1.0))
+    monkeypatch.setattr(protocol, "TEMPERATURES", (1.0, 2.0, 4.0))
+    monkeypatch.setattr(protocol, "SMOOTHINGS", (0.0, 0.1, 0.2))
+
+
+def test_points_are_the_same_every_time_and_within_their_ranges():
+    found = paying.points()
+    assert len(found) == paying.NUM_POINTS and found == paying.points()
+    for point in found:
+        assert point.classes in paying.CLASSES and point.width in paying.WIDTHS
+        assert 5 <= point.dimension <= 40 and 0.05 <= point.overlap <= 0.65
+        assert 0 <= point.label_noise <= 0.4
+        assert max(60, 16 * point.classes) <= point.rows <= 1000
+        if point.diagnosed:
+            assert point.classes > 2 and not point.unlabelled
+
+
+@pytest.mark.parametrize("half", [slice(0, 200), slice(200, 400)])
+def test_each_half_of_the_points_fills_the_space(half):
+    found = paying.points()[half]
+    for name, choices in (
+        ("classes", paying.CLASSES),
+        ("clusters", paying.CLUSTERS),
+        ("width", paying.WIDTHS),
+    ):
+        counts = [sum(getattr(p, name) == one for p in found) for one in choices]
+        assert max(counts) - min(counts) <= 0.15 * len(found)
+    for name, ends in (("overlap", (0.05, 0.65)), ("dimension", (5, 40))):
+        values = np.array([getattr(p, name) for p in found])
+        spread = np.log(values) if name == "dimension" else values
+        low, high = np.log(ends) if name == "dimension" else ends
+        quarters = np.histogram(spread, np.linspace(low, high, 5))[0] / len(found)
+        assert abs(quarters - 0.25).max() < 0.06
+    assert 0.4 < np.mean([p.teacher_rows == 1 for p in found]) < 0.6
+    assert 0.4 < np.mean([p.unlabelled == 0 for p in found]) < 0.6
+
+
+def test_a_point_is_the_task_that_it_says():
+    task = SMALL.task(4)
+    assert task.num_classes == 3 and task.x_train.shape == (180, 5)
+    error, spread = task.law.bayes_error(200_000, seed=1)
+    assert abs(error - 0.3 * 2 / 3) < 4 * spread + 0.002
+
+
+def test_few_rows_are_visited_as_often_as_many():
+    assert paying.epochs(100) * 100 == pytest.approx(paying.epochs(500) * 500, rel=0.02)
+    assert (paying.epochs(10), paying.epochs(100_000)) == (400, 40)
+
+
+def test_signs_are_what_numpy_finds():
+    task = gaussian_mixture_task(3, 4, 0.2, num_train=60, num_test=1)
+    folds = paying.folds_of(task.y_train, torch.arange(60), 0)
+    draw = torch.Generator().manual_seed(0)
+    students, teachers = (
+        [torch.randn(m, len(held), 3, generator=draw) for _, held in folds] for m in (2, 3)
+    )
+    found = paying.signs(task, students, teachers, folds, 60)
+
+    y = np.concatenate([task.y_train[held].numpy() for _, held in folds])
+    s, t = (np.concatenate([p.numpy().astype(float) for p in z], 1) for z in (students, teachers))
+
+    def softmax(z):
+        e = np.exp(z)
+        return e / e.sum(-1, keepdims=True)
+
+    def nll(z):
+        return -np.log(softmax(z)[..., np.arange(len(y)), y])
+
+    edge, lead = nll(s).mean(0) - nll(t.mean(0)), nll(t).mean(0) - nll(t.mean(0))
+    assert found.edge == pytest.approx(edge.mean())
+    assert found.edge_error == pytest.approx(edge.std(ddof=1) / len(y) ** 0.5)
+    assert found.lead == pytest.approx(lead.mean())
+    assert found.lead_error == pytest.approx(lead.std(ddof=1) / len(y) ** 0.5)
+    assert found.student_loss - found.pool_loss == pytest.approx(found.edge)
+    assert found.teacher_loss - found.pool_loss == pytest.approx(found.lead)
+    p = softmax(t)
+    mutual = (p * np.log(p)).sum(-1).mean(0) - (p.mean(0) * np.log(p.mean(0))).sum(-1)
+    assert found.disagreement == pytest.approx(mutual.mean())
+    assert found.student_accuracy == pytest.approx((s.argmax(-1) == y).mean())
+    assert found.labels_per_class == 20
+
+
+def test_who_trains_on_what(quick, monkeypatch):
+    """No teacher of a fold sees its held-out rows; only soft targets use rows without a label."""
+    seen = []
+
+    def spy(tasks, arms, *args, **kwargs):
+        seen.append({name: set(arm.rows.tolist()) for name, arm in arms[0].items()})
+        return train(tasks, arms, *args, **kwargs)
+
+    taught = []
+
+    def watch(tasks, rows, *args):
+        taught.append(set(rows.tolist()))
+        return teach(tasks, rows, *args)
+
+    train, teach = paying.train, paying.teach
+    monkeypatch.setattr(paying, "train", spy)
+    monkeypatch.setattr(paying, "teach", watch)
+    paying.measure(SMALL, 5, replicates=2)
+    rows = paying.Rows.of(SMALL)
+    student, teacher, more = (set(r.tolist()) for r in vars(rows).values())
+    assert student < teacher and not teacher & more and len(more) == 60
+    first = SMALL.task(5).with_fresh_data(0)
+    folds = paying.folds_of(first.y_train, rows.student, 5)
+    for (fit_rows, held_out), own, few in zip(folds, seen, taught, strict=False):
+        assert few == teacher - set(held_out.tolist())
+        assert own == {"hard": set(fit_rows.tolist())}
+    assert taught[-1] == teacher
+    assert seen[-1] == {"hard": student, "smoothed": student, "soft": student | more}
+
+
+def test_a_point_measured(quick):
+    point = replace(SMALL, unlabelled=0, diagnosed=True)
+    row = paying.measure(point, 5, replicates=3)
+    assert asdict(point) == {name: row[name] for name in asdict(point)}
+    for arm in paying.ARMS[1:]:
+        assert row[f"gain_{arm}"] == pytest.approx(row["nll_hard"] - row[f"nll_{arm}"])
+    assert row["gain_soft_on_smoothed"] == pytest.approx(row["nll_smoothed"] - row["nll_soft"])
+    assert row["nll_ensemble"] <= row["nll_teacher"], "the loss is convex in the logits"
+    assert row["arms"] == 6 and 0 <= row["edges"] <= 6
+    assert row["gain_soft_error"] > 0
+    again = paying.measure(point, 5, replicates=3)
+    assert again == row
+    look = paying.look(
+        point.task(5).with_fresh_data(0), paying.Rows.of(point), width=point.width, seed=5
+    )
+    for name, value in asdict(look).items():
+        assert value == pytest.approx(row[name], abs=1e-4)
+
+
+def test_errors_are_those_of_the_paired_differences():
+    rng = np.random.default_rng(0)
+    scores = {name: [tuple(v) for v in rng.random((5, 2))] for name in ("hard", "smoothed", "soft")}
+    scores |= dict.fromkeys(("teacher", "ensemble"), scores["hard"])
+    row = paying._summary(scores)
+    hard, soft = (np.array(scores[name]) for name in ("hard", "soft"))
+    assert row["gain_soft"] == pytest.approx((hard - soft)[:, 0].mean())
+    assert row["gain_soft_error"] == pytest.approx((hard - soft)[:, 0].std(ddof=1) / 5**0.5)
+    assert row["accuracy_gain_soft"] == pytest.approx((soft - hard)[:, 1].mean())
+    assert math.isnan(row["gain_exact"]) and math.isnan(row["nll_exact"])
+
+
+def test_a_readers_own_rows(quick):
+    task = gaussian_mixture_task(3, 4, 0.2, num_train=90, num_test=1)
+    found = paying.look(task, width=8, seed=1)
+    assert found == paying.look(task, width=8, seed=1) != paying.look(task, width=8, seed=2)
+    assert found.labels_per_class == 30
+    assert 0.3 < found.student_accuracy <= 1
+
+
+def test_the_stored_map_is_whole_and_says_how_it_was_made():
+    table = studies.read(STUDIES / "map.csv")
+    found = paying.points()
+    assert table.about["command"] == "python studies/map.py"
+    numbers = [row["point"] for row in table.rows]
+    assert numbers == sorted(set(numbers)) and len(numbers) > 200
+    for row in table.rows:
+        for name, value in asdict(found[row["point"]]).items():
+            assert row[name] == pytest.approx(value)
+        assert row["gain_soft"] == pytest.approx(row["nll_hard"] - row["nll_soft"], abs=1e-7)
+
+
+def test_the_studies_say_what_they_are(capsys, monkeypatch, tmp_path):
+    for name in ("map", "map_data"):
+        spec = importlib.util.spec_from_file_location(name, STUDIES / f"{name}.py")
+        study = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(study)
+        monkeypatch.setattr("sys.argv", [f"{name}.py", "--help"])
+        with pytest.raises(SystemExit) as stop:
+            study.main()
+        assert stop.value.code == 0 and "Examples" in capsys.readouterr().out
