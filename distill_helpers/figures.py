@@ -2204,6 +2204,7 @@ def payoff(
     Figure
     """
     import numpy as np
+    from matplotlib.ticker import LogLocator
 
     figure, axes = _axes(_NARROW, 4.4)
     every = [value for x, _ in points.values() for value in x]
@@ -2234,6 +2235,7 @@ def payoff(
         axes.plot(ends, ends, "--", color=GREY, linewidth=1.2, zorder=0.5)
     else:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
@@ -2243,7 +2245,8 @@ def payoff(
         axes.annotate(
             name,
             (x, gain.value),
-            xytext=(6, 6 if place % 2 else -12),
+            xytext=(-6, 5) if place % 2 else (6, -11),
+            ha="right" if place % 2 else "left",
             textcoords="offset points",
             fontsize=9,
             zorder=5,
@@ -2334,7 +2337,9 @@ def live_threshold(
         )
     )
     shown = alt.Chart(alt.Data(values=rows)).transform_filter("datum.step == step")
-    line = shown.mark_rule(color=VERMILION, strokeWidth=2, strokeDash=[6, 3]).encode(x="least:Q")
+    line = shown.mark_rule(color=VERMILION, strokeWidth=2, strokeDash=[6, 3], clip=True).encode(
+        x="least:Q"
+    )
     zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=GREY).encode(y="y:Q")
     heading = shown.mark_text(
         align="left", baseline="bottom", fontSize=13, fontWeight="bold"

@@ -86,6 +86,7 @@ RULE = Rule(intercept=0.0122694, slope=0.6567077)
 
 POLICIES: dict[str, Callable[[Rule, Mapping[str, float]], bool]] = {
     "the rule": lambda rule, point: rule.says_distil(point["edge"]),
+    "any edge": lambda rule, point: point["edge"] > 0,
     "always": lambda rule, point: True,
     "never": lambda rule, point: False,
     "below 21 columns": lambda rule, point: point["dimension"] < FEW_COLUMNS,
@@ -96,8 +97,11 @@ POLICIES: dict[str, Callable[[Rule, Mapping[str, float]], bool]] = {
         or (point["classes"] > 2 and point["labels_per_class"] < FEW_LABELS)
     ),
 }
-"""When to distil. *A sure lead*: where three teachers are better than one beyond the interval. *The
-first page*: teachers who saw more rows, unlabelled inputs, or few labels and three classes."""
+"""When to distil. *Any edge*: where three teachers beat the student at all. *A sure lead*: where they
+are better than one of them beyond the interval. *The first page*: teachers who saw more rows,
+unlabelled inputs, or few labels and three classes."""
+
+LOOKING = ("the rule", "any edge", "a sure lead")  # policies that need three tuned teachers
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,8 @@ class Outcome:
         Share of points at which one distils.
     hurt : float
         Share of points at which that costs more than `MARGIN`.
+    hurt_more : Estimate
+        At what more points than the rule, a fraction.
     trainings : float
         Networks trained a point, teachers, trials and forecast included (`trainings`).
     """
@@ -128,6 +134,7 @@ class Outcome:
     accuracy: Estimate
     distilled: float
     hurt: float
+    hurt_more: Estimate
     trainings: float
 
 
@@ -144,6 +151,7 @@ def outcomes(rule: Rule, rows: Sequence[Row]) -> dict[str, Outcome]:
         np.array([row[name] for row in rows]) for name in ("gain_soft", "accuracy_gain_soft")
     )
     taken = {name: np.array([does(rule, row) for row in rows]) for name, does in POLICIES.items()}
+    hurts = {name: (does & (gains < -MARGIN)).astype(float) for name, does in taken.items()}
     kept = taken["the rule"] * gains
     return {
         name: Outcome(
@@ -152,7 +160,8 @@ def outcomes(rule: Rule, rows: Sequence[Row]) -> dict[str, Outcome]:
             against_rule=_mean(kept - does * gains),
             accuracy=_mean(does * right),
             distilled=float(does.mean()),
-            hurt=float((does & (gains < -MARGIN)).mean()),
+            hurt=float(hurts[name].mean()),
+            hurt_more=_mean(hurts[name] - hurts["the rule"]),
             trainings=trainings(name, float(does.mean())),
         )
         for name, does in taken.items()
@@ -180,7 +189,7 @@ def trainings(policy: str, distilled: float) -> float:
     trials, grid = FOLDS_USED * NUM_TRIALS, FOLDS_USED * len(RATES) * len(DECAYS[:-1])
     hard = trials + 1
     teachers = grid + MEMBERS * (FOLDS_USED + 1)
-    look = grid + FEW * FOLDS_USED if policy in ("the rule", "a sure lead") else 0
+    look = grid + FEW * FOLDS_USED if policy in LOOKING else 0
     return hard + look + distilled * (trials + 1 + teachers - look)
 
 

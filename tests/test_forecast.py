@@ -68,6 +68,7 @@ def test_each_policy_does_what_it_says():
     told = {name: does(rule, plain) for name, does in forecast.POLICIES.items()}
     assert told == {
         "the rule": False,
+        "any edge": False,
         "always": True,
         "never": False,
         "below 21 columns": True,
@@ -76,6 +77,7 @@ def test_each_policy_does_what_it_says():
     }
     for name, change in (
         ("the rule", {"edge": 0.01}),
+        ("any edge", {"edge": 0.001}),
         ("a sure lead", {"lead": 0.02}),
         ("the first page", {"teacher_rows": 2}),
         ("the first page", {"unlabelled": 1}),
@@ -102,6 +104,8 @@ def test_outcomes_are_counted_point_by_point():
     assert found["always"].against_rule.value == pytest.approx(np.mean(np.subtract(kept, gains)))
     assert found["always"].hurt == np.mean([g < -MARGIN for g in gains])
     assert found["the rule"].distilled == np.mean([row["edge"] > MARGIN for row in rows])
+    harmed = [(g < -MARGIN) - (k < -MARGIN) for g, k in zip(gains, kept, strict=True)]
+    assert found["always"].hurt_more.value == pytest.approx(np.mean(harmed))
     assert found["always"].accuracy.value == pytest.approx(np.mean(gains) / 2)
 
 
@@ -118,4 +122,5 @@ def test_trainings_by_hand():
     assert forecast.trainings("always", 1.0) == hard + teachers + trials + 1
     look = grid + 2 * paying.FEW
     assert forecast.trainings("the rule", 0.0) == hard + look
+    assert forecast.trainings("any edge", 0.0) == hard + look
     assert forecast.trainings("the rule", 1.0) == forecast.trainings("always", 1.0)
