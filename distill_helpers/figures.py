@@ -2239,12 +2239,12 @@ def payoff(
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
-    for place, (name, (x, gain)) in enumerate((named or {}).items()):
-        axes.plot([x, x], [gain.low, gain.high], color="black", linewidth=1.2, zorder=4)
-        axes.plot(x, gain.value, "D", color="black", markersize=5, zorder=4)
+    for place, (name, (told, gain)) in enumerate((named or {}).items()):
+        axes.plot([told, told], [gain.low, gain.high], color="black", linewidth=1.2, zorder=4)
+        axes.plot(told, gain.value, "D", color="black", markersize=5, zorder=4)
         axes.annotate(
             name,
-            (x, gain.value),
+            (told, gain.value),
             xytext=(-6, 5) if place % 2 else (6, -11),
             ha="right" if place % 2 else "left",
             textcoords="offset points",

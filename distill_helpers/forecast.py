@@ -97,8 +97,8 @@ POLICIES: dict[str, Callable[[Rule, Mapping[str, float]], bool]] = {
         or (point["classes"] > 2 and point["labels_per_class"] < FEW_LABELS)
     ),
 }
-"""When to distil. *Any edge*: where three teachers beat the student at all. *A sure lead*: where they
-are better than one of them beyond the interval. *The first page*: teachers who saw more rows,
+"""When to distil. *Any edge*: where three teachers beat the student at all. *A sure lead*: where
+they are better than one of them beyond the interval. *The first page*: teachers who saw more rows,
 unlabelled inputs, or few labels and three classes."""
 
 LOOKING = ("the rule", "any edge", "a sure lead")  # policies that need three tuned teachers

@@ -1029,7 +1029,7 @@ def test_gains_stand_against_what_was_known_before() -> None:
     (axes,) = figures.payoff(points, xlabel="x", ylabel="y", margin=5, named=named).axes
     assert (axes.get_xscale(), axes.get_yscale()) == ("symlog", "symlog")
     drawn = {line.get_label(): line for line in axes.lines}
-    assert drawn["a"].get_ydata() == [-30.0, 4.0, 250.0]
+    assert list(drawn["a"].get_ydata()) == [-30.0, 4.0, 250.0]
     assert [list(line.get_ydata()) for line in axes.lines if line.get_linestyle() == "--"] == [
         [-20.0, 300.0]
     ]

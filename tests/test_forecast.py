@@ -104,7 +104,7 @@ def test_outcomes_are_counted_point_by_point():
     assert found["always"].against_rule.value == pytest.approx(np.mean(np.subtract(kept, gains)))
     assert found["always"].hurt == np.mean([g < -MARGIN for g in gains])
     assert found["the rule"].distilled == np.mean([row["edge"] > MARGIN for row in rows])
-    harmed = [(g < -MARGIN) - (k < -MARGIN) for g, k in zip(gains, kept, strict=True)]
+    harmed = [int(g < -MARGIN) - int(k < -MARGIN) for g, k in zip(gains, kept, strict=True)]
     assert found["always"].hurt_more.value == pytest.approx(np.mean(harmed))
     assert found["always"].accuracy.value == pytest.approx(np.mean(gains) / 2)
 
