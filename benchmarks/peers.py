@@ -136,7 +136,7 @@ PEERS = {"distill report": ours, "TabTune": tabtune, "AutoGluon": autogluon}
 
 
 def one(peer: str, train: Path, test: Path) -> dict[str, Any]:
-    """Make a student, imports not timed, and score it."""
+    """Make a student, from the imports on, and score it."""
     start, used = time.perf_counter(), sum(os.times()[:4])
     made = PEERS[peer](train, test)
     seconds, used = time.perf_counter() - start, sum(os.times()[:4]) - used
