@@ -143,7 +143,8 @@ def one(peer: str, train: Path, test: Path) -> dict[str, Any]:
     with test.open(encoding="utf-8") as file:
         labels = [row[TARGET] for row in csv.DictReader(file)]
     p = np.asarray(made.pop("p"), dtype=float)
-    codes = [[str(c) for c in made.pop("classes")].index(label) for label in labels]
+    classes = [str(label) for label in made.pop("classes")]
+    codes = [classes.index(label) for label in labels]
     return made | {
         "seconds": round(seconds, 1),
         "cpu_seconds": round(used, 1),

@@ -322,6 +322,16 @@ def test_numbers_of_rows_are_said_to_be_names(tmp_path):
     assert "pass ids='number'" in " ".join(leaks(rows_from_file(path, "kind", ids="row")))
 
 
+def test_columns_that_all_tell_cost_no_forest(tmp_path, monkeypatch):
+    """One for each column took minutes on hundreds of them."""
+    monkeypatch.setattr("distill_helpers.report._leaks.RandomForestClassifier.fit", None)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    x = (5 * y[:, None] + rng.normal(size=(200, 4))).round(4)
+    own = rows_from_file(table(tmp_path / "a.csv", x, np.array(["a", "b"])[y]), "kind", ids="row")
+    assert leaks(own) == []
+
+
 def test_a_good_feature_is_no_leak(tmp_path):
     """Two columns that each tell nearly all, and one that tells much, as honest ones do."""
     rng = np.random.default_rng(2)
