@@ -156,15 +156,19 @@ def _tells_alone(own: OwnRows) -> list[str]:
     found = []
     for place, rows in asked.items():
         alone = errors[place]
+
+        def stands_out(rest: float, alone: float = alone, count: int = len(rows)) -> bool:
+            return alone <= rest / 2 and (rest - alone) * count >= 10
+
         # Where one other column tells about as much, so do all others: that saves most forests.
-        if any(alone > error / 2 for other, error in errors.items() if other != place):
+        if not all(stands_out(error) for other, error in errors.items() if other != place):
             continue
         others = [k for k in range(len(own.columns)) if k != place]
         rest = 1 - np.bincount(own.labels[rows]).max() / len(rows)
         if others:
             several = np.concatenate([_as_numbers(own, k, rows) for k in others], 1)
             rest = _errors(forest, several, own.labels[rows])
-        if alone <= rest / 2 and (rest - alone) * len(rows) >= 10:
+        if stands_out(rest):
             name = own.columns[place].name
             found.append(
                 f"column {name!r} by itself tells the class of {1 - alone:.0%} of the rows "
