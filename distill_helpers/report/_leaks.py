@@ -156,19 +156,16 @@ def _tells_alone(own: OwnRows) -> list[str]:
     found = []
     for place, rows in asked.items():
         alone = errors[place]
-
-        def stands_out(rest: float, alone: float = alone, count: int = len(rows)) -> bool:
-            return alone <= rest / 2 and (rest - alone) * count >= 10
-
         # Where one other column tells about as much, so do all others: that saves most forests.
-        if not all(stands_out(error) for other, error in errors.items() if other != place):
+        rivals = (error for other, error in errors.items() if other != place)
+        if not all(_stands_out(alone, error, len(rows)) for error in rivals):
             continue
         others = [k for k in range(len(own.columns)) if k != place]
         rest = 1 - np.bincount(own.labels[rows]).max() / len(rows)
         if others:
             several = np.concatenate([_as_numbers(own, k, rows) for k in others], 1)
             rest = _errors(forest, several, own.labels[rows])
-        if stands_out(rest):
+        if _stands_out(alone, rest, len(rows)):
             name = own.columns[place].name
             found.append(
                 f"column {name!r} by itself tells the class of {1 - alone:.0%} of the rows "
@@ -176,6 +173,11 @@ def _tells_alone(own: OwnRows) -> list[str]:
                 f"from {own.target!r}, or known only after it, drop=[{name!r}]"
             )
     return found
+
+
+def _stands_out(alone: float, rest: float, count: int) -> bool:
+    """Tell whether a share of errors is much below another, by ten of `count` rows at least."""
+    return alone <= rest / 2 and (rest - alone) * count >= 10
 
 
 def _as_numbers(own: OwnRows, place: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
