@@ -116,12 +116,13 @@ def autogluon(train: Path, test: Path) -> dict[str, Any]:
 
     rows = TabularDataset(str(train))
     features, classes = rows.shape[1] - 1, rows[TARGET].nunique()
-    width = nearest_width(size_of(features, classes), 1, features + classes + 2)
+    width = nearest_width(size_of(features, classes), 1, features + classes + 4)
     with tempfile.TemporaryDirectory() as folder:
         predictor = TabularPredictor(TARGET, path=folder, eval_metric="log_loss", verbosity=0)
         predictor.fit(rows)
         network = {"num_layers": 2, "hidden_size": width}
-        (name,) = predictor.distill(hyperparameters={"NN_TORCH": network}, verbosity=0)
+        names = predictor.distill(hyperparameters={"NN_TORCH": network}, verbosity=0)
+        name = next(name for name in names if name.startswith("NeuralNetTorch"))
         p = predictor.predict_proba(TabularDataset(str(test)).drop(columns=TARGET), model=name)
         student = predictor._trainer.load_model(name)
         return {
