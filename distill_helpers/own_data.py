@@ -54,6 +54,9 @@ QUESTIONS = {
 }
 """What a report asks, in short, and the arms that it compares."""
 
+ALSO_ASKED = {"distilled against guessing": ("distilled", "class shares")}
+"""What it asks for where hard labels fail; the tables of chapter 07 leave it out."""
+
 MARGIN, SEED = 0.01, 0
 """Of the study: the report's own defaults."""
 
@@ -250,6 +253,8 @@ def stored_gain(
 def stored_words(study: Study, about: Row) -> dict[str, str]:
     """Return the report's verdict on each of `QUESTIONS`, judged together as it judges them.
 
+    `ALSO_ASKED` is judged with them.
+
     Parameters
     ----------
     study, about
@@ -257,6 +262,6 @@ def stored_words(study: Study, about: Row) -> dict[str, str]:
     """
     claims = [
         Claim(question, stored_gain(study, about, *arms), "greater", MARGIN)
-        for question, arms in QUESTIONS.items()
+        for question, arms in (QUESTIONS | ALSO_ASKED).items()
     ]
-    return {judged.name: judged.verdict for judged in verdicts(claims)}
+    return {judged.name: judged.verdict for judged in verdicts(claims) if judged.name in QUESTIONS}

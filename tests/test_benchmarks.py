@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
+import math
 import shutil
 import subprocess
 import sys
@@ -42,6 +44,27 @@ def test_a_tiny_run_times_every_way_and_all_train_alike(tmp_path: Path) -> None:
         float(row["median"]) >= float(row["best"]) > 0 or row["unit"] == "GFLOP/s" for row in rows
     )
     assert (tmp_path / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_peers_student_is_scored_by_the_names_of_its_classes(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("peers", SCRIPT.with_name("peers.py"))
+    assert spec is not None and spec.loader is not None
+    peers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(peers)
+    test = tmp_path / "test.csv"
+    test.write_text("x,label\n1,a\n2,b\n3,b\n", encoding="utf-8")
+    p = [[0.5, 0.5], [0.75, 0.25], [0.25, 0.75]]
+    peers.PEERS["fake"] = lambda train, test: {"p": p, "classes": ["b", "a"], "parameters": 7}
+    found = peers.one("fake", test, test)
+    assert found["accuracy"] == round(1 / 3, 4)
+    assert found["nll"] == round(-math.log(0.5 * 0.75 * 0.25) / 3, 4)
+    assert peers.size_of(20, 2) == 3490
+
+
+def test_a_peer_that_is_not_there_is_said_to_be_missing() -> None:
+    script = SCRIPT.with_name("peers.py")
+    printed = run("--data", "iris", "--peer", "TabTune", script=script)
+    assert "did not run" in printed and "No module named" in printed
 
 
 @pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler")

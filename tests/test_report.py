@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from distill_helpers import __main__ as command_line
+from distill_helpers import experiments as ex
 from distill_helpers import protocol, standalone
 from distill_helpers.deployment import load_onnx
 from distill_helpers.files import Columns, rows_from_file
@@ -271,6 +272,12 @@ def test_a_gain_is_the_corrected_interval():
         ({GUESS: 1}, "Train one small network", HARD),
         ({GUESS: 1, DISTILLED: 0.1}, "Train one small network", HARD),
         ({GUESS: 1, DISTILLED: -0.1, SMOOTHED: -0.2}, "Smooth the labels", SMOOTHED),
+        # hard labels do not beat guessing
+        ({DISTILLED: -0.1}, "Distil\\.", DISTILLED),
+        ({DISTILLED: -0.1, SMOOTHED: -0.1}, "Distil, if nothing cheaper", DISTILLED),
+        ({DISTILLED: -0.1, HARD: -0.1, GUESS: -0.2}, "Train nothing yet", HARD),
+        ({DISTILLED: -0.1, GUESS: -0.1}, "Train nothing yet", HARD),
+        ({DISTILLED: -0.1, GUESS: -0.094}, "Train nothing yet", HARD),  # by less than matters
     ],
 )
 def test_the_cheapest_that_nothing_dearer_beats(nll, do, arm):
@@ -301,7 +308,7 @@ def test_what_data_are_said_to_resolve_is_what_the_verdict_takes(times):
     noise = rng.normal(size=12)
     noise = (noise - noise.mean()) / noise.std(ddof=1)
     error = np.sqrt(1 / 12 + 100 / 500)
-    size = times * stats.t.ppf(1 - 0.025 / 6, 11) * error
+    size = times * stats.t.ppf(1 - 0.025 / 7, 11) * error
     for arm in ARMS:
         scores.values[arm]["nll"] = [1.0] * 12 if arm != DISTILLED else (1 - size + noise).tolist()
         if arm not in (HARD, DISTILLED):
@@ -484,6 +491,27 @@ def test_unlabelled_rows_teach_the_distilled_alone(short, data, tmp_path, monkey
     made = run(data, unlabelled=more)
     assert made.found["data"]["unlabelled_rows"] == 60
     assert seen == {HARD: {0}, SMOOTHED: {0}, FROM_ONE: {60}, DISTILLED: {60}}
+
+
+def test_students_train_longer_or_shorter_by_the_rows_that_they_see(short, tmp_path, monkeypatch):
+    """Else a few labels would send any number of unlabelled rows round 150 times."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)  # other processes know no patch
+    monkeypatch.setattr(
+        Plan, "for_rows", classmethod(lambda cls, count: Plan(4 if count < 150 else 5, 3))
+    )
+    seen = {}
+    whole = ex.train_students
+
+    def spy(task, arms, *, epochs, **rest):
+        for arm in arms.values():
+            seen.setdefault(epochs, set()).add(len(arm.rows))
+        return whole(task, arms, epochs=epochs, **rest)
+
+    monkeypatch.setattr(ex, "train_students", spy)
+    monkeypatch.setattr(protocol, "train_students", spy)
+    data, more = make(tmp_path / "few.csv", 60), make(tmp_path / "more.csv", 120, seed=9)
+    run(data, unlabelled=more, teacher=LogisticRegression())
+    assert max(seen[4]) < 150 <= min(seen[5])
 
 
 def test_a_contract_hands_over_the_smallest_that_meets_it(short, data):

@@ -8,6 +8,7 @@ import torch
 from scipy import stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
+from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 from test_report import make, write
 
@@ -19,6 +20,7 @@ from distill_helpers.report import _report as module
 from distill_helpers.report import report
 from distill_helpers.report._leaks import leaks
 from distill_helpers.report._page import _costs
+from distill_helpers.report._run import GUESS, HARD
 from distill_helpers.report._teachers import Plan
 from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import Task
@@ -251,6 +253,33 @@ def test_a_teacher_who_saw_more_is_worth_distilling(tmp_path, monkeypatch):
     assert not made.found["flags"]
 
 
+def test_unlabelled_rows_are_worth_distilling_on(tmp_path, monkeypatch):
+    """Classes differ in spread alone: naive Bayes sees it in few rows, a network does not."""
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(Plan, "for_rows", classmethod(lambda cls, count: Plan(15, 10)))
+    monkeypatch.setattr(protocol, "RATES", (1e-3, 3e-3, 1e-2, 3e-2))
+    monkeypatch.setattr(protocol, "DECAYS", (0.0, 1e-3, 1e-2))
+    monkeypatch.setattr(module, "_c_microseconds", lambda *sizes: 0.5)
+    rng = np.random.default_rng(0)
+    few, more = 240, 3000
+    y = rng.integers(0, 3, few + more)
+    spread = np.exp(0.4 * rng.normal(size=(3, 12)))
+    x = (spread[y] * rng.normal(size=(len(y), 12))).round(4)
+    labels = np.array(["a", "b", "c"])[y]
+    made = report(
+        table(tmp_path / "few.csv", x[:few], labels[:few]),
+        "kind",
+        ids="row",
+        repeats=1,
+        student=(32, 16),
+        teacher=GaussianNB(),
+        unlabelled=table(tmp_path / "more.csv", x[few:], labels[few:]),
+    )
+    assert made.found["decision"]["do"] == "Distil.", made
+    learns = next(a for a in made.answers if (a.one, a.other) == (HARD, GUESS))
+    assert learns.verdict.verdict != "holds"
+
+
 # --- leaks --------------------------------------------------------------------------------------
 
 
@@ -291,6 +320,16 @@ def test_a_column_named_after_people_is_said_to_be_groups(tmp_path, name):
 def test_numbers_of_rows_are_said_to_be_names(tmp_path):
     path = make(tmp_path / "a.csv", number=np.random.default_rng(1).permutation(150))
     assert "pass ids='number'" in " ".join(leaks(rows_from_file(path, "kind", ids="row")))
+
+
+def test_columns_that_all_tell_cost_no_forest(tmp_path, monkeypatch):
+    """One for each column took minutes on hundreds of them."""
+    monkeypatch.setattr("distill_helpers.report._leaks.RandomForestClassifier.fit", None)
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    x = (5 * y[:, None] + rng.normal(size=(200, 4))).round(4)
+    own = rows_from_file(table(tmp_path / "a.csv", x, np.array(["a", "b"])[y]), "kind", ids="row")
+    assert leaks(own) == []
 
 
 def test_a_good_feature_is_no_leak(tmp_path):

@@ -91,6 +91,7 @@ def answers(
         ("Does label smoothing beat hard labels?", SMOOTHED, HARD),
         ("Does distilling beat hard labels?", DISTILLED, HARD),
         ("Does distilling beat label smoothing?", DISTILLED, SMOOTHED),
+        ("Does the distilled student beat guessing?", DISTILLED, GUESS),
     ]
     if FROM_ONE in scores.values:
         asked.append(("Does it take an ensemble, or will one teacher do?", DISTILLED, FROM_ONE))
@@ -152,7 +153,18 @@ def decision(found: list[Answer]) -> Decision:
         verdict = by_arms[one, other]
         return verdict.verdict == "holds" and not verdict.small
 
+    above_labels = shown(DISTILLED, HARD) and shown(DISTILLED, SMOOTHED)
     if by_arms[HARD, GUESS].verdict != "holds":
+        if shown(DISTILLED, GUESS):
+            why = (
+                "The distilled student beats guessing by the classes' shares, which the same "
+                "network on hard labels is not shown to do."
+            )
+            if above_labels:
+                why += " It beats that network on hard and on smoothed labels, too."
+                return Decision("Distil.", why, DISTILLED)
+            why += " That it beats hard and smoothed labels both is not shown."
+            return Decision("Distil, if nothing cheaper will do.", why, DISTILLED)
         why = (
             "The student on hard labels is not shown to beat guessing by the classes' shares: look "
             "at the columns and the labels first."
@@ -163,7 +175,7 @@ def decision(found: list[Answer]) -> Decision:
                 "below), what is missing is rows, with labels or without."
             )
         return Decision("Train nothing yet.", why, HARD)
-    if shown(DISTILLED, HARD) and shown(DISTILLED, SMOOTHED):
+    if above_labels:
         words = "The distilled student beats the same network on hard and on smoothed labels, "
         return Decision("Distil.", words + "each tuned with equal trials.", DISTILLED)
     if shown(SMOOTHED, HARD):

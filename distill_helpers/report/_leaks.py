@@ -141,7 +141,7 @@ def _tells_alone(own: OwnRows) -> list[str]:
     rng = np.random.default_rng(0)
     tree = DecisionTreeClassifier(max_leaf_nodes=4 * len(own.classes), min_samples_leaf=3)
     forest = RandomForestClassifier(40, min_samples_leaf=2, random_state=0)
-    found = []
+    asked, errors = {}, {}
     for place, column in enumerate(own.columns):
         if any(flag.startswith(f"column {column.name!r} tells") for flag in own.flags):
             continue
@@ -150,22 +150,34 @@ def _tells_alone(own: OwnRows) -> list[str]:
         guessing = 1 - counts.max() / max(1, len(rows))
         if len(rows) < 50 or len(rows) * guessing < 10:
             continue
-        one = _as_numbers(own, place, rows)
-        alone = _errors(tree, one, own.labels[rows])
-        if alone > ALONE * guessing:
+        errors[place] = _errors(tree, _as_numbers(own, place, rows), own.labels[rows])
+        if errors[place] <= ALONE * guessing:
+            asked[place] = rows
+    found = []
+    for place, rows in asked.items():
+        alone = errors[place]
+        # Where one other column tells about as much, so do all others: that saves most forests.
+        rivals = (error for other, error in errors.items() if other != place)
+        if not all(_stands_out(alone, error, len(rows)) for error in rivals):
             continue
         others = [k for k in range(len(own.columns)) if k != place]
-        rest = 1.0 - counts.max() / len(rows)
+        rest = 1 - np.bincount(own.labels[rows]).max() / len(rows)
         if others:
             several = np.concatenate([_as_numbers(own, k, rows) for k in others], 1)
             rest = _errors(forest, several, own.labels[rows])
-        if alone <= rest / 2 and (rest - alone) * len(rows) >= 10:
+        if _stands_out(alone, rest, len(rows)):
+            name = own.columns[place].name
             found.append(
-                f"column {column.name!r} by itself tells the class of {1 - alone:.0%} of the rows "
+                f"column {name!r} by itself tells the class of {1 - alone:.0%} of the rows "
                 f"where it is known, all other columns together of {1 - rest:.0%}: if it is made "
-                f"from {own.target!r}, or known only after it, drop=[{column.name!r}]"
+                f"from {own.target!r}, or known only after it, drop=[{name!r}]"
             )
     return found
+
+
+def _stands_out(alone: float, rest: float, count: int) -> bool:
+    """Tell whether a share of errors is much below another, by ten of `count` rows at least."""
+    return alone <= rest / 2 and (rest - alone) * count >= 10
 
 
 def _as_numbers(own: OwnRows, place: int, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:

@@ -210,12 +210,13 @@ class Bench:
         settings, edges = {}, []
         recipes, total = self.recipes(task, logits), len(task.y_train)
         for names in self.of_equal_rows(list(recipes)):
+            parts = [(self.rows_of(names[0], fit, total), part) for fit, part in folds]
             found = protocol.tune(
                 task,
                 {name: recipes[name] for name in names},
-                [(self.rows_of(names[0], fit, total), part) for fit, part in folds],
+                parts,
                 hidden=self.hidden,
-                epochs=plan.student_epochs,
+                epochs=Plan.for_rows(len(parts[0][0])).student_epochs,
                 trial_seed=seed,
             )
             for name, choice in found.items():
@@ -235,11 +236,11 @@ class Bench:
         only: Sequence[str] = (),
     ) -> dict[tuple[str, tuple[int, ...]], Stack]:
         """Train the students of all arms at their settings, in each shape."""
-        plan = Plan.for_rows(len(train))
         recipes, total = self.recipes(task, [logits]), len(task.y_train)
         made: dict[tuple[str, tuple[int, ...]], Stack] = {}
         for names in self.of_equal_rows([name for name in recipes if name in (only or recipes)]):
             rows = self.rows_of(names[0], train, total)
+            epochs = Plan.for_rows(len(rows)).student_epochs
             arms = {name: recipes[name].arm(None, tuning.settings[name], rows) for name in names}
             made |= ex.train_students(
                 task,
@@ -249,8 +250,8 @@ class Bench:
                     for shape in shapes
                 },
                 seeds=seeds,
-                epochs=plan.student_epochs,
-                average_last=protocol.averaged(plan.student_epochs),
+                epochs=epochs,
+                average_last=protocol.averaged(epochs),
             )
         return made
 
