@@ -64,10 +64,36 @@ main()
 """
 
 
+# Stands for `map`, whose script has processes of its own.
+PAYING = """
+def replicate(index):
+    return [{"point": index, "value": index / 7}, {"point": index, "value": float("nan")}]
+"""
+POOL = """
+import argparse
+import multiprocessing
+
+from distill_helpers import paying, studies
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--output", default="map.csv")
+    args = parser.parse_args()
+    writer = studies.Writer(args.output, "python studies/map.py", "point", [__file__])
+    left = list(writer.missing(5))
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for rows in pool.imap_unordered(paying.replicate, left):
+            writer.add(rows)
+    writer.finish()
+"""
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     """A checkout whose one study is the stub."""
     made = support.checkout(tmp_path_factory.mktemp("studies") / "checkout")
+    (made / "studies" / "map.py").write_text(POOL, encoding="utf-8")
+    (made / "distill_helpers" / "paying.py").write_text(PAYING, encoding="utf-8")
     (made / "studies" / "inherited.py").write_text(STUB.replace("\\\\", "\\"), encoding="utf-8")
     return made
 
@@ -206,7 +232,7 @@ def test_without_a_name_the_studies_are_shown(capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["inherted"], "the study is 'inherted'; it must be one of inherited"),
+        (["inherted"], "the study is 'inherted'; it must be one of inherited, map"),
         (["inherited", "--workers", "0"], "workers is 0; it must be 1 or more"),
         (["inherited", "--out", "nowhere/table.csv"], "nowhere is no folder; make it, or name"),
         (["inherited", "--", "--replicats", "2"], "unrecognized arguments: --replicats 2"),
@@ -256,6 +282,13 @@ def test_examples_of_the_help_work_as_written(tmp_path, capsys):
         if words and words not in quick:
             assert words[0] in find_studies()
             cli._parser().parse_args(["study", *words])
+
+
+def test_script_with_processes_of_its_own(place, tmp_path):
+    out = tmp_path / "out.csv"
+    run = distill(place, "map", "--out", out, "--workers", "1")
+    assert run.returncode == 0, run.stderr
+    assert out.read_bytes() == by_script(place, "map-itself.csv", script="map.py")
 
 
 def test_failed_replicate_is_told_and_tried_again(place, tmp_path):

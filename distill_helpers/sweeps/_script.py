@@ -2,12 +2,14 @@
 
 A script runs ``for index in writer.missing(count): writer.add(...)``. Here the replicates come
 through a pipe and their rows go back through another, so the script, its digest and what it
-records stay as they are. This file is both ends: the class, and what the process runs.
+records stay as they are. Of a script with processes of its own, the function that they call is
+called instead. This file is both ends: the class, and what the process runs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import pickle
 import queue
@@ -15,7 +17,7 @@ import runpy
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,6 +31,9 @@ class Script:
         Of the study.
     arguments : sequence of str
         Its command line.
+    function : str, optional
+        What runs one replicate, such as ``"distill_helpers.paying.replicate"``; the script's own
+        loop where it is empty.
 
     Attributes
     ----------
@@ -42,10 +47,10 @@ class Script:
         In one line: the script refuses its arguments, or has no such loop.
     """
 
-    def __init__(self, script: Path, arguments: Sequence[str]) -> None:
+    def __init__(self, script: Path, arguments: Sequence[str], function: str = "") -> None:
         paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, __file__, str(script), *arguments],
+            [sys.executable, __file__, function, str(script), *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
@@ -95,6 +100,7 @@ class _Fed:
     """What the script takes for its `studies.Writer`."""
 
     made = 0
+    function: Callable[[int], Sequence[dict[str, Any]]] | None = None
 
     def __init__(
         self,
@@ -124,12 +130,17 @@ class _Fed:
         _tell(value=self.about | {"count": count, "machine": _machine.fingerprint()})
         while (index := _asked.get()) is not None:
             self.rows: list[dict[str, Any]] = []
-            yield index
+            if _Fed.function:
+                self.add(_Fed.function(index))
+            else:
+                yield index
             _asked.task_done()
             if self.rows:
                 _tell(value=self.rows)
             else:
                 raise ValueError(f"replicate {index} has no rows")
+        if _Fed.function:
+            raise SystemExit  # before the script's own processes start
 
     def add(self, rows: Sequence[dict[str, Any]]) -> None:
         """Keep the rows of the replicate until it is over."""
@@ -173,7 +184,10 @@ def _main() -> None:
     threading.Thread(target=_listen, args=(source,), daemon=True).start()
     studies.Writer = _Fed  # type: ignore[misc, assignment]
     argparse.ArgumentParser.error = refuse  # type: ignore[assignment, method-assign]
-    del sys.argv[0]
+    function, *sys.argv = sys.argv[1:]
+    if function:
+        module, _, name = function.rpartition(".")
+        _Fed.function = staticmethod(getattr(importlib.import_module(module), name))
     sys.path[0] = str(Path(sys.argv[0]).parent)
     try:
         runpy.run_path(sys.argv[0], run_name="__main__")

@@ -37,6 +37,8 @@ SCRIPTS = {
     "verdict_rule": ("",),
     "skew": ("",),
 }
+# A script that has processes of its own: what they call for one replicate.
+FUNCTIONS = {"map": "distill_helpers.paying.replicate"}
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def study(
     script, first = found[name]
     arguments = [*first.split(), *(["--output", str(out)] if out else []), *options]
     try:
-        asked = Script(script, arguments)
+        asked = Script(script, arguments, FUNCTIONS.get(script.stem, ""))
     except RuntimeError as error:
         raise ValueError(f"{name}: {error}") from None
     asked.close()
@@ -204,7 +206,8 @@ def replicate(folder: Path, script: str, arguments: list[str], index: int) -> di
     if idle:
         running = idle.pop()
     else:
-        running = Script(folder / "studies" / script, arguments)
+        path = folder / "studies" / script
+        running = Script(path, arguments, FUNCTIONS.get(path.stem, ""))
         _worker.at_end(folder, running.close)
     rows = running.replicate(index)
     idle.append(running)
