@@ -10,6 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+FIRST_EXAMPLES = """
+examples:
+  distill report data.csv --target label --out answer
+  distill list
+  distill run 09-evidence -p num_laws 4 --html
+
+distill COMMAND --help has more of each.
+"""
 EXAMPLES = """
 examples:
   distill report data.csv --target label --out answer
@@ -105,7 +113,10 @@ def _widths(text: str) -> list[int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="distill", description="Compress an ensemble, or find out that it does not pay."
+        prog="distill",
+        description="Compress an ensemble, or find out that it does not pay.",
+        epilog=FIRST_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     add = commands.add_parser(

@@ -11,7 +11,6 @@ import time
 
 import pytest
 import sweeps_support as support
-from test_sweeps import Cluster, kernels
 
 from distill_helpers import __main__ as cli
 from distill_helpers import studies
@@ -333,7 +332,7 @@ def test_killed_study_goes_on_to_the_same_table(place, table, tmp_path):
     with subprocess.Popen(**whole, stderr=subprocess.DEVNULL) as running:
         wait_for(part, 3, running)
         own = running.pid
-        for process in kernels(place):
+        for process in support.kernels(place):
             if process.pid != own and "spawn_main" in " ".join(process.cmdline()):
                 process.send_signal(signal.SIGKILL)
                 break
@@ -341,13 +340,13 @@ def test_killed_study_goes_on_to_the_same_table(place, table, tmp_path):
         running.kill()
     kept = part.read_bytes()
     end = time.monotonic() + 60
-    while kernels(place):  # what outlives it ends by itself
+    while support.kernels(place):  # what outlives it ends by itself
         assert time.monotonic() < end
         time.sleep(0.5)
     assert part.read_bytes() == kept
     with subprocess.Popen(**whole, stderr=subprocess.DEVNULL) as running:
         wait_for(part, 9, running)
-        for process in kernels(place):
+        for process in support.kernels(place):
             process.send_signal(signal.SIGKILL)
     assert 9 <= len({row["set"] for row in studies.read(part).rows}) < 12
     assert distill(place, "inherited", "--out", out, "--", *options).returncode == 0
@@ -358,8 +357,8 @@ def test_killed_study_goes_on_to_the_same_table(place, table, tmp_path):
 def test_separate_scheduler_gives_the_same_table_and_keeps_no_process(place, table, tmp_path):
     out = tmp_path / "out.csv"
     bare = support.checkout(tmp_path / "bare")
-    with Cluster(bare) as cluster:
-        before = len(kernels(bare))
+    with support.Cluster(bare) as cluster:
+        before = len(support.kernels(bare))
         run = distill(
             place,
             *("inherited", "--out", out, "--scheduler", cluster.address),
@@ -367,7 +366,7 @@ def test_separate_scheduler_gives_the_same_table_and_keeps_no_process(place, tab
         )
         assert run.returncode == 0, run.stderr
         end = time.monotonic() + 60
-        while len(kernels(bare)) > before:
+        while len(support.kernels(bare)) > before:
             assert time.monotonic() < end
             time.sleep(0.5)
     assert out.read_bytes() == table
