@@ -231,7 +231,7 @@ def test_without_a_name_the_studies_are_shown(capsys):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["inherted"], "the study is 'inherted'; it must be one of inherited, map"),
+        (["heritage"], "the study is 'heritage'; it must be one of inherited, map"),
         (["inherited", "--workers", "0"], "workers is 0; it must be 1 or more"),
         (["inherited", "--out", "nowhere/table.csv"], "nowhere is no folder; make it, or name"),
         (["inherited", "--", "--replicats", "2"], "unrecognized arguments: --replicats 2"),
@@ -284,9 +284,13 @@ def test_examples_of_the_help_work_as_written(tmp_path, capsys):
 
 
 def test_script_with_processes_of_its_own(place, tmp_path):
+    """And rows of another command are not gone on with, which is told."""
     out = tmp_path / "out.csv"
+    (tmp_path / "out.csv.part").write_text("# command: another\npoint,value\n0,1\n")
     run = distill(place, "map", "--out", out, "--workers", "1")
     assert run.returncode == 0, run.stderr
+    (line,) = run.stderr.splitlines()
+    assert line.startswith(f"distill: {out}.part was made with another command and another")
     assert out.read_bytes() == by_script(place, "map-itself.csv", script="map.py")
 
 
