@@ -61,20 +61,9 @@ lab: $(VENV)/.book ## open the notebooks in JupyterLab
 	$(PY) -m jupyterlab notebooks
 
 studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where it was stopped
-	@for study in runs teacher-sets training-sets tuned; do $(PY) studies/ladder.py $$study || exit 1; done
-	@for study in article overlap digits; do $(PY) studies/ensembles.py $$study || exit 1; done
-	@for study in recipes held-out width; do $(PY) studies/soft_targets.py $$study || exit 1; done
-	@for study in map losses inputs patience; do $(PY) studies/objective.py $$study || exit 1; done
-	@for study in article classes; do $(PY) studies/temperature_squared.py $$study || exit 1; done
-	@for study in width teachers factorial; do for law in article overlap; do \
-	  $(PY) studies/capacity.py $$study $$law || exit 1; done; done
-	@for study in quality costs members; do $(PY) studies/deployment.py $$study || exit 1; done
-	@for task in article-4000 article-512 overlap3-1000 overlap3-500 digits-1437 digits-1437-blocks digits-287 \
-	  digits-287-of-1437; do $(PY) studies/deciding.py $$task || exit 1; done
-	@$(PY) studies/inherited.py
-	@$(PY) studies/plants.py
-	@$(PY) studies/verdict_rule.py
-	@$(PY) studies/skew.py
+	@names=$$($(PY) -m distill_helpers study) || exit 1; \
+	for study in $$(echo "$$names" | cut -d ' ' -f 1); do $(PY) -m distill_helpers study $$study || exit 1; done
+	@for study in costs members; do $(PY) studies/deployment.py $$study || exit 1; done
 	@$(PY) studies/report.py
 	@$(PY) studies/map.py
 

@@ -10,6 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+FIRST_EXAMPLES = """
+examples:
+  distill report data.csv --target label --out answer
+  distill list
+  distill run 09-evidence -p num_laws 4 --html
+
+distill COMMAND --help has more of each.
+"""
 EXAMPLES = """
 examples:
   distill report data.csv --target label --out answer
@@ -61,6 +69,24 @@ exit codes:
   2    points failed (points.csv says of what), or the scheduler went away; the rest is kept
   130  stopped from the keyboard; what is done is kept
 """
+STUDY_EXAMPLES = """
+examples:
+  distill study
+  distill study verdict-rule --out try.csv -- --settings 4 --families 500
+  distill study deciding-overlap3-500 --workers 2
+  distill study deciding-overlap3-500 --scheduler tcp://10.0.0.1:8786
+
+Each replicate is a point; the table is the one that the study's script writes (studies/, `python
+studies/SCRIPT.py --help` says what it is about). What follows -- is the script's own. Until all
+replicates are there, rows are in FILE.part. Stopped or killed: the same command runs what is
+missing, and so does the script.
+
+exit codes:
+  0    the table is there
+  1    refused before it began: the last line says what would do
+  2    replicates failed (FILE.failed says of what), or the scheduler went away; the rest is kept
+  130  stopped from the keyboard; what is done is kept
+"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -87,7 +113,10 @@ def _widths(text: str) -> list[int]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="distill", description="Compress an ensemble, or find out that it does not pay."
+        prog="distill",
+        description="Compress an ensemble, or find out that it does not pay.",
+        epilog=FIRST_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
     add = commands.add_parser(
@@ -201,6 +230,7 @@ def _add_runs(commands: Any) -> None:
     params.add_argument("chapter", help="as distill list names it: 00, or 00-evidence")
     sweep = _add_sweep(command)
     every = command("list", _list, "show the chapters that can be run", LIST_EXAMPLES)
+    _add_study(command)
     for made in (run, every, sweep):
         made.add_argument(
             "--notebooks", metavar="DIR", help="the book's notebooks, where they are not found"
@@ -219,11 +249,26 @@ def _add_sweep(command: Any) -> Any:
         help="a parameter and its values: 1,2,3 or 0:20 or [64,32],[16]; once for each parameter",
     )
     option("--out", required=True, metavar="DIR", help="a folder, new or of this sweep")
-    option("--workers", type=int, metavar="N", help="processes here (as many as processors)")
-    option("--scheduler", metavar="ADDRESS", help="of a Dask cluster, to run there instead")
+    _add_engine(sweep)
     option("--retry-failed", action="store_true", help="run points again that failed")
     option("--timeout", type=float, metavar="S", help="seconds a point may take (no limit)")
     return sweep
+
+
+def _add_study(command: Any) -> None:
+    study = command("study", _study, "run the replicates of one study of the book", STUDY_EXAMPLES)
+    option: Any = study.add_argument
+    option("name", nargs="?", help="as its table is called; left out: show the studies")
+    option("--out", metavar="FILE", help="the table (the study's own, in studies/)")
+    _add_engine(study)
+    option("--studies", metavar="DIR", help="the studies' scripts, where they are not found")
+
+
+def _add_engine(made: Any) -> None:
+    made.add_argument(
+        "--workers", type=int, metavar="N", help="processes here (as many as processors)"
+    )
+    made.add_argument("--scheduler", metavar="ADDRESS", help="of a Dask cluster, to run there")
 
 
 class _Guessing(argparse.Action):
@@ -249,17 +294,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["run"]:
         given = _values_whole(given)
+    options: list[str] = []
+    if given[:1] == ["study"] and "--" in given:
+        cut = given.index("--")
+        given, options = given[:cut], given[cut + 1 :]
     args = _parser().parse_args(given)
+    args.options = options
     try:
         return int(args.does(args))
     except (TypeError, ValueError, OSError, ImportError, ArithmeticError) as error:
-        for line in str(error).splitlines() if args.does in (_run, _sweep) else [str(error)]:
+        for line in (
+            str(error).splitlines() if args.does in (_run, _sweep, _study) else [str(error)]
+        ):
             print(f"distill: {' '.join(line.split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         left = (
             "what is done is kept; run the same command to go on"
-            if args.command == "sweep"
+            if args.command in ("sweep", "study")
             else "nothing was written"
         )
         print(f"distill: stopped; {left}", file=sys.stderr)
@@ -329,6 +381,51 @@ def _sweep(args: argparse.Namespace) -> int:
         print(f"distill: {outcome}", file=sys.stderr)
         return 2
     print(f"{outcome}\nThe page: {args.out}/index.html; the table: results.csv, results.parquet")
+    return 0
+
+
+def _study(args: argparse.Namespace) -> int:
+    from distill_helpers import runs, sweeps
+
+    folder = Path(args.studies) if args.studies else None
+    if args.name is None:
+        return _show_studies(folder)
+    for name, value in runs.stored_bits().items():
+        os.environ.setdefault(name, value)
+    try:
+        outcome = sweeps.study(
+            args.name,
+            args.out,
+            options=args.options,
+            workers=args.workers,
+            scheduler=args.scheduler,
+            folder=folder,
+            progress=sys.stderr.isatty(),
+        )
+    except sweeps.Stopped as error:
+        print(f"distill: {error}", file=sys.stderr)
+        return 2
+    if outcome.errors:
+        print(f"distill: {outcome}", file=sys.stderr)
+        return 2
+    print(outcome)
+    return 0
+
+
+def _show_studies(folder: Path | None) -> int:
+    from distill_helpers import sweeps
+
+    found = sweeps.find_studies(folder)
+    if not found:
+        raise ValueError(
+            f"there are no scripts of the book's studies in {folder or 'sight'}; "
+            "name their folder: distill study --studies DIR"
+        )
+    width = max(map(len, found))
+    for name, (script, arguments) in found.items():
+        print(
+            f"{name:{width}}  {' '.join(['python', f'studies/{script.name}', arguments])}".rstrip()
+        )
     return 0
 
 

@@ -414,11 +414,14 @@ def _refuse_a_finished_run(notebook: Any, chapter: str, name: str) -> None:
         )
 
 
+def stored_bits() -> dict[str, str]:
+    """Return the settings that hold this machine to the bits that are stored, where it can be."""
+    return _BITS if platform.machine().lower() in ("x86_64", "amd64") else {}
+
+
 def _environment() -> dict[str, str]:
     """Return a kernel's environment: no bars, the stored bits, and the package that runs this."""
-    own = {"DISTILL_PROGRESS": "off", "PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        own |= _BITS
+    own = {"DISTILL_PROGRESS": "off", "PYDEVD_DISABLE_FILE_VALIDATION": "1"} | stored_bits()
     paths = [str(Path(__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")]
     return own | os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
@@ -96,8 +99,6 @@ def entropy(folder: Path, same: int) -> bytes:
 
 def pause(folder: Path, seconds: float) -> float:
     """Wait (a task of the engine)."""
-    import time
-
     time.sleep(seconds)
     return seconds
 
@@ -120,3 +121,72 @@ def broken(folder: Path) -> None:
 def deadly(folder: Path) -> None:
     """Take the worker along (a task of the engine)."""
     os.kill(os.getpid(), 9)
+
+
+class Cluster:
+    """A scheduler and workers that were started on their own, from that checkout."""
+
+    def __init__(self, place: Path, workers: int = 2, **more: str) -> None:
+        self.place, self.processes, self.more = place, [], more
+        self.workers: list[subprocess.Popen[bytes]] = []
+        file = place / f"scheduler-{time.monotonic_ns()}.json"
+        self.scheduler = self.start(
+            "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+            "--scheduler-file", str(file),
+        )  # fmt: skip
+        end = time.monotonic() + 180
+        while not file.exists() or not file.read_bytes().endswith(b"}"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        self.address = json.loads(file.read_bytes())["address"]
+        for _ in range(workers):
+            self.worker()
+        self.wait(workers)
+
+    def worker(self, place: Path | None = None) -> subprocess.Popen[bytes]:
+        made = self.start(
+            "dask_worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny",
+            "--no-dashboard", place=place,
+        )  # fmt: skip
+        self.workers.append(made)
+        return made
+
+    def wait(self, workers: int) -> None:
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(workers, timeout=180)
+
+    def start(self, module: str, *arguments: str, place: Path | None = None):
+        made = subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
+            cwd=place or self.place,
+            env=environment(place or self.place, **self.more),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.processes.append(made)
+        return made
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            process.kill()
+        for process in self.processes:
+            process.wait()
+
+
+def kernels(place: Path) -> list[Any]:
+    """List the processes that run from that checkout."""
+    import psutil
+
+    own: list[Any] = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("PYTHONPATH", "").split(os.pathsep)[0] == str(place):
+                own.append(process)
+        except psutil.Error:
+            pass
+    return own

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import re
 import sys
@@ -294,3 +295,35 @@ def test_the_page_on_trust_lists_every_stored_table():
         (line,) = (x for x in content[0].splitlines() if x.startswith(f"| `{path.stem}` "))
         assert f" {rows:,} |" in line and head.removeprefix("# command: ") in line
     assert book.STUDIES_MARK not in content[0]
+
+
+def test_page_says_what_a_million_member_epochs_cost():
+    """By arithmetic from the benchmark: on two processors, so twice that in processor time."""
+    content = [(EXT.parent / "sweeps.md").read_text(encoding="utf-8")]
+    book.fill_costs(SimpleNamespace(srcdir=ROOT), "book/sweeps", content)
+    with (ROOT / "benchmarks" / "training.csv").open(encoding="utf-8") as file:
+        measured = {(r["networks"], r["way"]): float(r["median"]) for r in csv.DictReader(file)}
+    table = content[0].split("| what, on what ")[1].split("\n\n")[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
+    scales = {"ms": 1e-3, "s": 1, "min": 60, "h": 3600, "": 3600}
+
+    def seconds(text):
+        number, _, unit = text.partition(" ")
+        return float(number) * scales[unit]
+
+    for column, who in ((1, "students"), (2, "teachers")):
+        ours = 1e-3 * measured[who, "distill_helpers fit"]
+        loop = 1e-3 * measured[who, "DataLoader loop, 1 thread"]
+        expected = [ours, 1e6 * ours, 2e6 * ours / 16, 2e6 * ours / 128, 2e6 * ours, 1e6 * loop]
+        told = [seconds(row[column]) for row in rows]
+        assert told == pytest.approx(expected, rel=0.006)
+    assert book.COSTS_MARK not in content[0]
+    other = [book.COSTS_MARK]
+    book.fill_costs(SimpleNamespace(srcdir=ROOT), "book/trust", other)
+    assert other == [book.COSTS_MARK]
+
+
+def test_duration_is_in_the_largest_unit_that_it_fills():
+    assert [book.duration(s) for s in (0.00147, 1, 59.9, 60, 3599, 18_900)] == [
+        *("1.47 ms", "1 s", "59.9 s", "1 min", "60 min", "5.25 h"),
+    ]

@@ -614,6 +614,18 @@ def test_a_stop_half_way_leaves_nothing(short, data, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["beans.csv"]
 
 
+def test_first_example_of_the_help_works_as_written(short, tmp_path, monkeypatch, capsys):
+    with pytest.raises(SystemExit):
+        command_line.main(["--help"])
+    (line,) = re.findall(r"^  distill (report .*)$", capsys.readouterr().out, re.MULTILINE)
+    made = make(tmp_path / "data.csv").read_text(encoding="utf-8").replace("kind", "label", 1)
+    whole = "".join(line.partition(",")[2] for line in made.splitlines(keepends=True))
+    (tmp_path / "data.csv").write_text(whole, encoding="utf-8")  # without the rows' names
+    monkeypatch.chdir(tmp_path)
+    assert command_line.main(line.split()) == 0, capsys.readouterr().err
+    assert (tmp_path / "answer" / "report.html").exists()
+
+
 def test_help_has_examples_and_is_quick():
     done = subprocess.run(
         [sys.executable, "-m", "distill_helpers", "report", "--help"],

@@ -578,10 +578,10 @@ def test_the_commands_that_show_what_there_is(capsys):
             )
 
 
-def examples(command):
-    """The commands that the help of one shows."""
+def examples(*command):
+    """The commands that the help shows, of one command or of all."""
     shown = subprocess.run(
-        [sys.executable, "-m", "distill_helpers", command, "--help"],
+        [sys.executable, "-m", "distill_helpers", *command, "--help"],
         capture_output=True,
         encoding="utf-8",
         check=True,
@@ -611,6 +611,18 @@ def test_examples_of_run_work_as_written(tmp_path, monkeypatch, capsys, real):
         assert run(*arguments) == 0, capsys.readouterr().err
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")}
     assert written == {"runs/09-evidence.ipynb", "runs/09-evidence.html", "shift/09.ipynb"}
+
+
+def test_first_examples_of_the_help_work_as_written(tmp_path, monkeypatch, capsys):
+    """All but a notebook's cells; `distill report` is in tests/test_report.py."""
+    monkeypatch.chdir(tmp_path)
+    whole = nbformat.writes(new_notebook(metadata={"kernelspec": KERNEL})).encode()
+    monkeypatch.setattr(runs, "execute", lambda *_, **__: whole)
+    found = examples()
+    assert [words[1] for words in found] == ["report", "list", "run"]
+    for _, *arguments in found[1:]:
+        assert run(*arguments) == 0, capsys.readouterr().err
+    assert (tmp_path / "runs" / "09-evidence.html").exists()
 
 
 def test_exit_codes_are_in_the_help():

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
-import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -20,7 +17,7 @@ import sweeps_support as support
 
 from distill_helpers import __main__ as cli
 from distill_helpers.results import Recorded
-from distill_helpers.sweeps import Store, _about, _engine, _page, chart, read_grid
+from distill_helpers.sweeps import Store, _about, _engine, _page, chart, find_studies, read_grid
 
 ABOUT = {"distill_helpers": "abc", "numpy": "2"}
 POINT = {"random_state": 0, "num_laws": 4}
@@ -534,67 +531,12 @@ def started(place, *arguments, **more):
     )
 
 
-class Cluster:
-    """A scheduler and workers that were started on their own, from that checkout."""
-
-    def __init__(self, place: Path, workers: int = 2, **more: str) -> None:
-        self.place, self.processes, self.more = place, [], more
-        self.workers: list[subprocess.Popen[bytes]] = []
-        file = place / f"scheduler-{time.monotonic_ns()}.json"
-        self.scheduler = self.start(
-            "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-            "--scheduler-file", str(file),
-        )  # fmt: skip
-        end = time.monotonic() + 180
-        while not file.exists() or not file.read_bytes().endswith(b"}"):
-            assert time.monotonic() < end
-            time.sleep(0.1)
-        self.address = json.loads(file.read_bytes())["address"]
-        for _ in range(workers):
-            self.worker()
-        self.wait(workers)
-
-    def worker(self, place: Path | None = None) -> subprocess.Popen[bytes]:
-        made = self.start(
-            "dask_worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny",
-            "--no-dashboard", place=place,
-        )  # fmt: skip
-        self.workers.append(made)
-        return made
-
-    def wait(self, workers: int) -> None:
-        from distributed import Client
-
-        with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(workers, timeout=180)
-
-    def start(self, module: str, *arguments: str, place: Path | None = None):
-        made = subprocess.Popen(
-            [sys.executable, "-m", f"distributed.cli.{module}", *arguments],
-            cwd=place or self.place,
-            env=support.environment(place or self.place, **self.more),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self.processes.append(made)
-        return made
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        for process in self.processes:
-            process.kill()
-        for process in self.processes:
-            process.wait()
-
-
 def test_separate_scheduler_gives_the_same_table(swept, place, tmp_path):
     """Its workers have the package, and neither notebooks nor tables."""
     bare = support.checkout(tmp_path)
     shutil.rmtree(bare / "notebooks")
     shutil.rmtree(bare / "studies")
-    with Cluster(bare) as cluster:
+    with support.Cluster(bare) as cluster:
         run = support.distill(place, *GRID, "--out", "elsewhere", "--scheduler", cluster.address)
     assert run.returncode == 2, run.stderr
     for name in ("results.csv", "results.parquet"):
@@ -616,7 +558,7 @@ def test_worker_with_another_package_or_pin_is_refused(place, tmp_path):
         (pin, r"it has scipy 1\.0\.0 \(here "),
         (old, r"it has no distill_helpers of this kind \(.*sweeps"),
     ):
-        with Cluster(place, 1) as cluster:
+        with support.Cluster(place, 1) as cluster:
             cluster.worker(where)
             cluster.wait(2)
             run = support.distill(place, *GRID, "--out", where.name, "--scheduler", cluster.address)
@@ -630,7 +572,7 @@ def test_worker_with_another_package_or_pin_is_refused(place, tmp_path):
 @pytest.mark.slow
 def test_scheduler_that_is_killed_costs_nothing_that_had_come_back(swept, place):
     whole = ("--grid", "random_state=0:8", "--out", "gone")
-    with Cluster(place, STUB_SECONDS="0.5") as cluster:
+    with support.Cluster(place, STUB_SECONDS="0.5") as cluster:
         with subprocess.Popen(
             **support.command(place, *whole, "--scheduler", cluster.address),
             stderr=subprocess.PIPE,
@@ -653,20 +595,6 @@ def test_scheduler_that_is_killed_costs_nothing_that_had_come_back(swept, place)
 # -- long ones ------------------------------------------------------------------------------------
 
 
-def kernels(place):
-    """List the processes that run from that checkout."""
-    import psutil
-
-    own = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("PYTHONPATH", "").split(os.pathsep)[0] == str(place):
-                own.append(process)
-        except psutil.Error:
-            pass
-    return own
-
-
 @pytest.mark.slow
 def test_sweep_killed_at_random_moments_equals_one_that_was_not(tmp_path):
     """Sixty points; SIGKILL to the command, and once to its workers, at three random moments."""
@@ -685,12 +613,12 @@ def test_sweep_killed_at_random_moments_equals_one_that_was_not(tmp_path):
             wait_for(place / "killed", stop, running)
             time.sleep(draw.random())
             if index == 1:  # and all its workers and kernels in the same moment
-                for process in kernels(place):
+                for process in support.kernels(place):
                     process.send_signal(signal.SIGKILL)
             running.kill()
         kept = times(place / "killed")
         end = time.monotonic() + 60
-        while kernels(place):  # what outlives it ends by itself
+        while support.kernels(place):  # what outlives it ends by itself
             assert time.monotonic() < end
             time.sleep(0.5)
         assert times(place / "killed") == kept and stop <= len(kept) < 60
@@ -704,7 +632,7 @@ def test_worker_that_is_killed_costs_time_and_no_results(tmp_path):
     place = support.checkout(tmp_path)
     whole = ("--grid", "random_state=20:32")
     assert support.distill(place, *whole, "--out", "whole").returncode == 0
-    with Cluster(place, STUB_SECONDS="1") as cluster:
+    with support.Cluster(place, STUB_SECONDS="1") as cluster:
         running = started(place, *whole, "--out", "hurt", "--scheduler", cluster.address)
         for count in (2, 5):
             wait_for(place / "hurt", count, running)
@@ -722,7 +650,7 @@ def test_worker_of_another_kind_that_comes_later_stops_the_sweep(tmp_path):
     place, other = support.checkout(tmp_path / "a"), support.checkout(tmp_path / "b")
     module = other / "distill_helpers" / "losses.py"
     module.write_text(module.read_text(encoding="utf-8") + "\nmore = 1\n", encoding="utf-8")
-    with Cluster(place, 1, STUB_SECONDS="1") as cluster:
+    with support.Cluster(place, 1, STUB_SECONDS="1") as cluster:
         grid = ("--grid", "random_state=20:60")
         running = started(place, *grid, "--out", "late", "--scheduler", cluster.address)
         wait_for(place / "late", 1, running)
@@ -764,26 +692,6 @@ def test_engine_is_imported_once_work_begins():
 PAGE = (support.ROOT / "book" / "sweeps.md").read_text(encoding="utf-8")
 
 
-def test_page_says_what_a_million_member_epochs_cost():
-    """By arithmetic from the benchmark: on two processors, so twice that in processor time."""
-    with (support.ROOT / "benchmarks" / "training.csv").open(encoding="utf-8") as file:
-        measured = {(r["networks"], r["way"]): float(r["median"]) for r in csv.DictReader(file)}
-    table = PAGE.split("<!-- costs -->\n")[1].split("\n\n")[0].splitlines()[2:]
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table]
-    scales = {"ms": 1e-3, "s": 1, "min": 60, "h": 3600, "": 3600}
-
-    def seconds(text):
-        number, _, unit = text.partition(" ")
-        return float(number) * scales[unit]
-
-    for column, who in ((1, "students"), (2, "teachers")):
-        ours = 1e-3 * measured[who, "distill_helpers fit"]
-        loop = 1e-3 * measured[who, "DataLoader loop, 1 thread"]
-        expected = [ours, 1e6 * ours, 2e6 * ours / 16, 2e6 * ours / 128, 2e6 * ours, 1e6 * loop]
-        told = [seconds(row[column]) for row in rows]
-        assert told == pytest.approx(expected, rel=0.03)
-
-
 def test_commands_of_the_page_are_commands():
     parser = cli._parser()
     code = re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)
@@ -796,7 +704,10 @@ def test_commands_of_the_page_are_commands():
     assert len(commands) >= 3
     for words in commands:
         args = parser.parse_args(words[1:])
-        assert read_grid(args.chapter, args.grid).points
+        if args.command == "sweep":
+            assert read_grid(args.chapter, args.grid).points
+        else:
+            assert args.command == "study" and args.name in {None, *find_studies()}
 
 
 def test_figure_of_the_page_has_words():

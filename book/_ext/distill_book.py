@@ -6,6 +6,7 @@ figure without alt text, one API section a module, and tables that come from the
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 import re
@@ -22,6 +23,7 @@ IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
 STUDIES_MARK = "<!-- studies -->"
+COSTS_MARK = "<!-- costs -->"
 RESULT_MARK = re.compile(r"<!-- result (\S+): (.+?) -->")
 API_MARK = re.compile(r"<!-- modules:.*?-->")
 
@@ -224,6 +226,48 @@ def list_conventions(app: Sphinx, docname: str, content: list[str]) -> None:
         content[0] = content[0].replace(f"<!-- conventions: {mark} -->", "\n".join(lines))
 
 
+def fill_costs(app: Sphinx, docname: str, content: list[str]) -> None:
+    """Say on the page of sweeps what a million member-epochs cost, from the benchmark's table."""
+    if docname != "book/sweeps":
+        return
+    import distill_helpers
+
+    table = Path(distill_helpers.__file__).parents[1] / "benchmarks" / "training.csv"
+    with table.open(encoding="utf-8") as file:
+        seconds = {
+            (r["networks"], r["way"]): float(r["median"]) / 1e3 for r in csv.DictReader(file)
+        }
+    ours, loop = (
+        [seconds[networks, way] for networks in ("students", "teachers")]
+        for way in ("distill_helpers fit", "DataLoader loop, 1 thread")
+    )
+    rows = [
+        ("one member-epoch, two processors, measured", [duration(s) for s in ours]),
+        ("a million, two processors", [duration(1e6 * s) for s in ours]),
+        ("a million, 16 processors", [duration(1e6 * s * 2 / 16) for s in ours]),
+        (
+            "a million, 128 processors (the job script above)",
+            [duration(1e6 * s * 2 / 128) for s in ours],
+        ),
+        ("processor-hours", [f"{1e6 * s * 2 / 3600:.3g}" for s in ours]),
+        (
+            "processor-hours in the loop, one network at a time",
+            [f"{1e6 * s / 3600:.3g}" for s in loop],
+        ),
+    ]
+    lines = ["| what, on what | students, 100 at once | teachers, 12 at once |", "|:--|--:|--:|"]
+    lines += [f"| {what} | {' | '.join(cells)} |" for what, cells in rows]
+    content[0] = content[0].replace(COSTS_MARK, "\n".join(lines))
+
+
+def duration(seconds: float) -> str:
+    """Write a time in three digits and the largest unit that it fills."""
+    for unit, size in (("h", 3600), ("min", 60), ("s", 1)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{1e3 * seconds:.3g} ms"
+
+
 def add_chart_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
@@ -244,6 +288,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", list_studies)
     app.connect("source-read", list_parameters)
     app.connect("source-read", list_conventions)
+    app.connect("source-read", fill_costs)
     app.setup_extension("book_maths")
     app.setup_extension("light_pages")
     app.connect("html-page-context", add_chart_scripts)

@@ -49,7 +49,17 @@ class Luggage(WorkerPlugin):
 
     def teardown(self, worker: Any) -> None:
         """Leave nothing behind."""
+        for close in _closing.pop(self.folder, []):
+            close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+_closing: dict[str, list[Callable[[], object]]] = {}
+
+
+def at_end(folder: Path, close: Callable[[], object]) -> None:
+    """Have something that a task left open closed when the folder's luggage goes."""
+    _closing.setdefault(str(folder), []).append(close)
 
 
 def task(
