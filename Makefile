@@ -65,7 +65,7 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	for study in $$(echo "$$names" | cut -d ' ' -f 1); do $(PY) -m distill_helpers study $$study || exit 1; done
 	@for study in costs members; do $(PY) studies/deployment.py $$study || exit 1; done
 	@$(PY) studies/report.py
-	@$(PY) studies/map.py
+	@$(PY) studies/map_data.py
 
 benchmarks: $(VENV)/.bench ## time training, and a student in C, beside their peers (minutes, on a quiet machine)
 	$(PY) benchmarks/training.py

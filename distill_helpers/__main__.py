@@ -350,6 +350,7 @@ def _report(args: argparse.Namespace) -> int:
         floor=args.floor,
         random_state=args.seed,
         progress=sys.stderr.isatty(),
+        tell=lambda line: print(line, flush=True),
         encoding=args.encoding,
         **reading,
     )

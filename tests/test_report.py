@@ -634,3 +634,47 @@ def test_help_has_examples_and_is_quick():
     )
     assert done.returncode == 0
     assert "distill report data.csv --target label" in done.stdout
+
+
+def test_a_forecast_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    from distill_helpers import forecast, paying
+    from distill_helpers.report import _report
+
+    def run(*args, **kwargs):
+        assert len(told) == 1, "told before"
+        raise ArithmeticError("enough")
+
+    told, seen = [], []
+    look = paying.look
+
+    def spy(task, **how):
+        seen.append((len(task.y_train), how, look(task, **how)))
+        return seen[-1][2]
+
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 80)
+    lines = ["a,b,y", *(f"{v + rng.normal():.4f},{rng.normal():.4f},{v}" for v in y)]
+    (tmp_path / "data.csv").write_text("\n".join(lines))
+    monkeypatch.setattr(_report, "run", run)
+    monkeypatch.setattr(paying, "look", spy)
+    for how, count in (({}, 1), ({"teacher": "random-forest"}, 0), ({"groups": "a"}, 0)):
+        told.clear()
+        monkeypatch.setattr(_report, "run", run if count else lambda *a, **k: 1 / 0)
+        with pytest.raises(ArithmeticError):
+            _report.report(tmp_path / "data.csv", "y", student=[8], tell=told.append, **how)
+        assert len(told) == count
+    ((rows, how, signs),) = seen
+    assert (rows, how) == (80, {"width": 8, "seed": 0})
+    expected = forecast.RULE.forecast(signs.edge)
+    with pytest.raises(ArithmeticError):
+        _report.report(tmp_path / "data.csv", "y", student=[8], tell=told.append)
+    assert told[-1].startswith(f"Forecast: distilling saves {expected:+.3f} nats.")
+
+
+def test_how_far_off_a_forecast_was_is_said():
+    from distill_helpers.report._forecast import Forecast, in_words
+    from distill_helpers.statistics import mean_estimate
+
+    found = Forecast(0.1, 0.02, 0.078).beside(mean_estimate([0.01, 0.03]))
+    assert found["off_by"] == pytest.approx(-0.058)
+    assert in_words(found).endswith("to save +0.078 nats; it was off by 0.058.")

@@ -6,6 +6,8 @@ import html
 import math
 from typing import Any
 
+from distill_helpers.report._forecast import in_words
+
 NAMES = {
     "class shares": "always the classes' shares",
     "one network": "one network of the teachers' kind",
@@ -79,6 +81,7 @@ def page(found: dict[str, Any]) -> str:
         _forest(found["answers"], found["margin"], "broad", 720),
         _forest(found["answers"], found["margin"], "narrow", 360),
         _answers(found["answers"], found["margin"]),
+        f"<p>{_text(in_words(found['forecast']))}</p>" if found["forecast"] else "",
         "<h2>How well each does on rows it has not seen</h2>",
         _arms(found),
         "<h2>How small the student can be</h2>",

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ from distill_helpers import _checks, costs, deployment, standalone
 from distill_helpers import experiments as ex
 from distill_helpers.files import Columns, OwnRows, rows_from_file
 from distill_helpers.networks import Stack, mlp
-from distill_helpers.report._answer import Answer, answers, decision
+from distill_helpers.report._answer import Answer, answers, decision, gain
+from distill_helpers.report._forecast import forecast, in_words
 from distill_helpers.report._leaks import leaks, seen_by_teacher
 from distill_helpers.report._page import page
 from distill_helpers.report._rounds import everything, rounds
@@ -92,6 +93,8 @@ class Report:
         lines = [f"{self.found['decision']['do']} {self.found['decision']['why']}", ""]
         for answer in self.answers:
             lines.append(f"{answer.question} {answer.words} {answer.gain} nats")
+        if self.found["forecast"]:
+            lines.append(in_words(self.found["forecast"]))
         lines += [f"Look at: {flag}" for flag in self.found["flags"]]
         return "\n".join(lines)
 
@@ -163,6 +166,7 @@ def report(
     floor: float | None = None,
     random_state: int = 0,
     progress: bool = False,
+    tell: Callable[[str], object] | None = None,
     **reading: Any,
 ) -> Report:
     r"""Say whether distilling pays on a reader's own data, and hand over a student.
@@ -208,6 +212,10 @@ def report(
         Seeds splits and networks.
     progress : bool
         Show a bar with the time left.
+    tell : callable, optional
+        Takes one line before anything is measured: what the rule of chapter 08 expects distilling
+        to gain (`distill_helpers.forecast`). No forecast is made where it is left out, nor with
+        groups, a time, or a teacher that is no network.
     **reading
         ``file_format``, ``encoding``, ``delimiter``, ``index_base``, ``max_levels``.
 
@@ -256,6 +264,10 @@ def report(
         more = _unlabelled(unlabelled, own, reading)
     bench = Bench(own, chosen, hidden, seed, more)
     flags = leaks(own)
+    expected = None
+    if tell is not None and isinstance(chosen, Networks) and own.groups is own.time is None:
+        expected = forecast(own, hidden[0], seed)
+        tell(str(expected))
     with warnings.catch_warnings():
         # A trial at a rate that is too high diverges; it is not chosen.
         warnings.filterwarnings("ignore", message=".*finite.*", category=RuntimeWarning)
@@ -285,6 +297,7 @@ def report(
         "margin": margin,
         "repeats": repeats if own.time is None else 1,
         "flags": [*flags, *_imbalance(own)],
+        "forecast": expected and expected.beside(gain(scores, DISTILLED, HARD, "nll")),
         "seconds": round(time.perf_counter() - start, 1),
     }
     found["costs"] = _costs(delivered, delivered.students[arm], found)
