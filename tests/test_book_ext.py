@@ -10,13 +10,15 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from xml.etree import ElementTree
 
+import nbformat
 import pytest
 from docutils import nodes
 from fontTools.ttLib import TTFont
 
 from distill_helpers import results
 
-EXT = Path(__file__).resolve().parents[1] / "book" / "_ext"
+ROOT = Path(__file__).resolve().parents[1]
+EXT = ROOT / "book" / "_ext"
 
 
 def load(name: str) -> ModuleType:
@@ -196,6 +198,49 @@ def test_a_font_is_cut_down_to_what_is_shown(tmp_path):
     assert "url(data:font/woff;base64," in pages.face("F", 400, cut)
 
 
+def formulas_of_the_book():
+    """Every formula of notebooks and pages, in TeX."""
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")]
+    for path in (ROOT / "notebooks").rglob("*.ipynb"):
+        cells = nbformat.read(path, as_version=4).cells
+        texts += [cell.source for cell in cells if cell.cell_type == "markdown"]
+    for text in texts:
+        text = re.sub(r"(?s)```.*?```|`[^`\n]*`", " ", text)
+        for apart, inline in re.findall(r"(?s)\$\$(.+?)\$\$|\$([^$]+)\$", text):
+            yield maths.TAG.sub("", apart or inline).strip(), bool(apart)
+
+
+def test_the_font_has_every_character_that_a_formula_of_the_book_draws():
+    found = maths.to_mathml(sorted(set(formulas_of_the_book())))
+    shown = set().union(*map(pages.drawn, filter(None, found)))
+    assert len(found) > 300 and None not in found and {"\u221a", "\u2211"} <= shown
+    # what browsers never draw: white space, and "applied to"
+    drawn = {c for c in shown if not c.isspace() and c != "\u2061"}
+    assert drawn <= set(map(chr, TTFont(pages.MATHS_FONT).getBestCmap()))
+
+
+@pytest.mark.parametrize("tex", [r"\sqrt{2}", r"\sqrt[3]{2}", r"\frac{1}{\sqrt{\frac{a}{b}}}"])
+def test_a_root_keeps_its_sign_in_all_sizes(tex, tmp_path):
+    """MathML has no character for it: the browser takes it from the font by itself."""
+    (root,) = maths.to_mathml([(tex, True)])
+    assert "\u221a" in pages.drawn(root) and "\u221a" not in pages.drawn("<math><mi>z</mi></math>")
+    (tmp_path / "f.woff").write_bytes(
+        pages.glyphs_alone(pages.MATHS_FONT, pages.drawn(root), ["ssty", "dtls"])
+    )
+    font, whole = TTFont(tmp_path / "f.woff"), TTFont(pages.MATHS_FONT)
+    radical, of_whole = (
+        f["MATH"].table.MathVariants.VertGlyphConstruction[
+            f["MATH"].table.MathVariants.VertGlyphCoverage.glyphs.index(f.getBestCmap()[0x221A])
+        ]
+        for f in (font, whole)
+    )
+    assert radical.VariantCount == of_whole.VariantCount > 2
+    assert radical.GlyphAssembly.PartCount == of_whole.GlyphAssembly.PartCount > 1
+    parts = [v.VariantGlyph for v in radical.MathGlyphVariantRecord]
+    parts += [p.glyph for p in radical.GlyphAssembly.PartRecords]
+    assert all(font["glyf"][name].numberOfContours for name in parts)
+
+
 def test_the_whole_of_a_build_and_once_more(tmp_path):
     """Pages in and below the root, a sheet that imports another, icons, formulas, pictures."""
     from types import SimpleNamespace
@@ -245,8 +290,6 @@ def test_a_failed_build_is_left_alone(tmp_path):
 
 
 # -- results in the pages of the book -------------------------------------------------------------
-
-ROOT = EXT.parents[1]
 
 
 def fill(text: str, docname: str = "book/questions") -> str:

@@ -11,6 +11,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from test_notebooks import FOLDER, LESSONS, is_figure, output_kinds, tags
 
+from distill_helpers import results
+
 WORDS, LINES, CELL, MEDIAN = 1_900, 150, 25, 8
 TABLES, ROWS, COLUMNS = 3, 6, 5
 VERDICTS, INTERVALS, WORDS_A_FIGURE = 6, 12, 450
@@ -19,6 +21,7 @@ EVIDENCE = {"museum": "03-distillation-objective.ipynb"}  # where it is another 
 HIDDEN_CODE = {"remove-input", "hide-input", "remove-cell", "hide-cell"}
 HIDDEN_OUTPUT = {"remove-output", "hide-output", "remove-cell", "hide-cell"}
 INTERVAL = re.compile(r"[\[(]-?[\d.,]+(?:, | to )-?[\d.,]+[\])]|interval: -?[\d.]+ to ")
+UNIT = re.compile(r"thousandths?\b|0\.001 nat")
 BAR = re.compile(r"(?<!\\)\|")
 MATHS = re.compile(r"\$\$.*?\$\$|\$[^$]*\$", re.S)
 
@@ -89,6 +92,42 @@ def test_a_lesson_keeps_its_budgets_and_has_evidence(lesson):
     faults = budget_faults(nbformat.read(path, as_version=4), ARTICLES_CLAIMS.get(lesson, VERDICTS))
     assert not faults, "\n".join(faults)
     assert (FOLDER / "evidence" / EVIDENCE.get(lesson, path.name)).exists()
+
+
+def yardstick_faults(nb):
+    """Return one line where a page counts in thousandths of a nat and does not say, once and at
+    first use, what they are worth."""
+    found = results.recorded(results.read(FOLDER / "evidence/02-tempered-soft-targets.ipynb"))
+    texts = shown(nb)[0]
+    used = [i for i, text in enumerate(texts) if UNIT.search(text)]
+    said = [i for i, text in enumerate(texts) if results.yardstick(found) in text]
+    if not used or (len(said) == 1 and said[0] - used[0] <= 2):
+        return []
+    return [f"thousandths of a nat in text {used[0]} of the page, what they are worth in {said}"]
+
+
+@pytest.mark.parametrize("page", [*LESSONS, "should"])
+def test_a_page_says_what_a_thousandth_of_a_nat_is_worth(page):
+    (path,) = FOLDER.glob(f"{page}-*.ipynb")
+    faults = yardstick_faults(nbformat.read(path, as_version=4))
+    assert not faults, f"{path.name}: {faults}"
+
+
+def test_the_yardstick_is_missed_and_found():
+    found = results.recorded(results.read(FOLDER / "evidence/02-tempered-soft-targets.ipynb"))
+    worth, use = results.yardstick(found), "It saves 3 thousandths of a nat."
+    pages = {
+        (): 0,
+        ("Nothing.",): 0,
+        (use,): 1,
+        (f"{use} {worth}",): 0,
+        (use, "a", worth): 0,
+        (use, "a", "b", worth): 1,
+        (use, worth, worth): 1,
+    }
+    for texts, faults in pages.items():
+        cells = [new_markdown_cell(text) for text in texts]
+        assert len(yardstick_faults(new_notebook(cells=cells))) == faults, texts
 
 
 def figure():

@@ -623,3 +623,26 @@ def test_a_lesson_says_in_words_what_a_correction_took_away():
     assert results.verdict_rows([row], {"A": "m"})[0][-1] == (
         "d: 0.006 points; *holds* does not survive the correction for testing 25 claims at once"
     )
+
+
+def comparison(where, nats, points, low):
+    names = {"NLL saved": (nats, low, "nats"), "accuracy gained": (points / 100, None, "points")}
+    return [
+        result(f"{what} over tuned hard labels, {where}", value, low=low, high=None, unit=unit)
+        for what, (value, low, unit) in names.items()
+    ]
+
+
+def test_the_yardstick_spans_what_is_told_apart_from_zero():
+    """By hand: 0.020 nats with 0.5 points are 0.25 for ten thousandths, 0.010 with 0.9 are 0.9."""
+    clear = comparison("a", 0.020, 0.5, 0.01) + comparison("b", 0.010, 0.9, 0.002)
+    unclear = comparison("c", 0.001, 3.0, 0.0) + comparison("d", 0.001, 3.0, -0.1)
+    found = results.recorded({"results": clear + unclear + [result("other", 1.0)]})
+    text = results.yardstick(found)
+    assert "with 0.2 to 0.9 points of accuracy" in text and "1 % more probability" in text
+    assert abs(math.exp(0.01) - 1.01) < 1e-4  # the 1 % of the sentence
+    assert "](../book/glossary.md)" in text and "](g.md)" in results.yardstick(
+        found, glossary="g.md"
+    )
+    with pytest.raises(ValueError, match="chapter 02"):
+        results.yardstick(results.recorded({"results": unclear}))

@@ -44,6 +44,7 @@ BOOTSTRAP |= {"tooltip-inner", "bs-tooltip-auto"}
 NAMED = re.compile(r'(?:class|id)="([^"]*)"')
 MATH = re.compile(r"<math.*?</math>", re.DOTALL)
 MARKUP = re.compile(r"<[^>]*>")
+ROOT = re.compile(r"<m(?:sqrt|root)\b")
 FIRST = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 
 
@@ -66,9 +67,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         words = BOOTSTRAP.union(*map(WORD.findall, [*named, *scripts]))
         icons = [code for names, code in ICON_RULE.findall(css) if words & set(FA.findall(names))]
         glyphs = {chr(int(code, 16)) for code in icons}
-        maths = {
-            html.unescape(MARKUP.sub("", m)) for text in pages.values() for m in MATH.findall(text)
-        }
+        maths = {drawn(m) for text in pages.values() for m in MATH.findall(text)}
         solid = static / "vendor/fontawesome/webfonts/fa-solid-900.ttf"
         fonts = [
             face("Font Awesome 6 Free", 900, glyphs_alone(solid, glyphs)),
@@ -150,6 +149,12 @@ def _whole(sheet: Path) -> str:
     """Read a style sheet with those that it imports in their places."""
     css = sheet.read_text(encoding="utf-8")
     return IMPORT.sub(lambda found: _whole((sheet.parent / found[1]).resolve()), css)
+
+
+def drawn(mathml: str) -> str:
+    """Return the characters that a formula draws: its text, and the sign of a root."""
+    sign = "\u221a" if ROOT.search(mathml) else ""  # drawn, though no text says it
+    return html.unescape(MARKUP.sub("", mathml)) + sign
 
 
 def glyphs_alone(font: Path, characters: Iterable[str], features: Iterable[str] = ()) -> bytes:
