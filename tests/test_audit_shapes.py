@@ -78,6 +78,10 @@ def test_softmax_over_an_axis_of_tokens(dims: tuple[int, int | None], bug: str) 
 
     found = audit(tokens(0), tokens(1), (IDS, WORDS), loss)
     assert found.bugs == ([bug] if bug else []), found
+    if bug:
+        target = dims[0] if dims[1] is None else dims[1]
+        words = f"softmax(v / T, {target}) * log_softmax(z / T, {dims[0]})"
+        assert words in found["soft part"].reason, found
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,16 @@ def test_softmax_over_an_axis_of_images(dim: int, bug: str) -> None:
 
     found = audit(pixels(0), pixels(1), (IMAGES, MASKS), loss)
     assert found.bugs == ([f"softmax over {bug}"] if bug else []), found
+    if bug:  # the axis as the network has it, classes second
+        assert f"softmax(v / T, {dim}) * log_softmax(z / T, {dim})" in found["soft part"].reason
+
+
+def test_softmax_over_an_axis_of_images_on_one_side() -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return ALPHA * T**2 * kl(z, v, 1, 3) / y.numel() + (1 - ALPHA) * F.cross_entropy(z, y)
+
+    found = audit(pixels(0), pixels(1), (IMAGES, MASKS), loss)
+    assert "softmax(v / T, 3) * log_softmax(z / T, 1)" in found["soft part"].reason, found
 
 
 @pytest.mark.parametrize("tempered", [True, False])
