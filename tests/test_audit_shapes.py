@@ -78,6 +78,10 @@ def test_softmax_over_an_axis_of_tokens(dims: tuple[int, int | None], bug: str) 
 
     found = audit(tokens(0), tokens(1), (IDS, WORDS), loss)
     assert found.bugs == ([bug] if bug else []), found
+    if bug:
+        target = dims[0] if dims[1] is None else dims[1]
+        words = f"softmax(v / T, {target}) * log_softmax(z / T, {dims[0]})"
+        assert words in found["soft part"].reason, found
 
 
 @pytest.mark.parametrize(
@@ -89,6 +93,16 @@ def test_softmax_over_an_axis_of_images(dim: int, bug: str) -> None:
 
     found = audit(pixels(0), pixels(1), (IMAGES, MASKS), loss)
     assert found.bugs == ([f"softmax over {bug}"] if bug else []), found
+    if bug:  # the axis as the network has it, classes second
+        assert f"softmax(v / T, {dim}) * log_softmax(z / T, {dim})" in found["soft part"].reason
+
+
+def test_softmax_over_an_axis_of_images_on_one_side() -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return ALPHA * T**2 * kl(z, v, 1, 3) / y.numel() + (1 - ALPHA) * F.cross_entropy(z, y)
+
+    found = audit(pixels(0), pixels(1), (IMAGES, MASKS), loss)
+    assert "softmax(v / T, 3) * log_softmax(z / T, 1)" in found["soft part"].reason, found
 
 
 @pytest.mark.parametrize("tempered", [True, False])
@@ -279,6 +293,84 @@ def test_a_student_that_the_step_leaves_in_eval_mode(
     found = audit(student, rows(1), (X, Y), None, step=asked)
     assert (found.warnings, found.ok) == (warnings, True), found
     assert not student.training
+
+
+def step_that_looks(student: Any, teacher: Any, batch: Any) -> Tensor:
+    """Ask for accuracy in eval mode on the way."""
+    student.eval()
+    with torch.no_grad():
+        student(batch[0]).argmax(1)
+    student.train()
+    return step(student, teacher, batch)
+
+
+def step_that_forgets(student: Any, teacher: Any, batch: Any) -> Tensor:
+    student.eval()
+    return step(student, teacher, batch)
+
+
+def step_that_looks_and_forgets(student: Any, teacher: Any, batch: Any) -> Tensor:
+    with torch.no_grad():
+        student(batch[0]).argmax(1)
+    return step_that_forgets(student, teacher, batch)
+
+
+def step_with_backward(student: Any, teacher: Any, batch: Any) -> Tensor:
+    loss = step_that_looks_and_forgets(student, teacher, batch)
+    loss.backward()
+    return loss
+
+
+@pytest.mark.parametrize(
+    ("asked", "middle", "warnings"),
+    [
+        (step, nn.Dropout(0.5), []),
+        (step_that_looks, nn.Dropout(0.5), []),
+        (step_that_forgets, nn.Dropout(0.5), ["student in eval mode"]),
+        (step_that_forgets, nn.BatchNorm1d(9), ["student in eval mode"]),
+        (step_that_forgets, nn.Identity(), []),
+        (step_that_looks_and_forgets, nn.Dropout(0.5), ["student in eval mode"]),
+        (step_with_backward, nn.Dropout(0.5), ["student in eval mode"]),
+    ],
+)
+def test_a_student_that_the_step_puts_in_eval_mode(
+    asked: Any, middle: nn.Module, warnings: list[str]
+) -> None:
+    student = rows(0, middle).train()
+    found = audit(student, rows(1), (X, Y), None, step=asked)
+    assert (found.warnings, found.ok) == (warnings, True), found
+    assert all(part.training for part in student.modules())
+
+
+@pytest.mark.parametrize("backward", [False, True])
+@pytest.mark.parametrize("left", [False, True])
+def test_a_network_in_two_roles_that_learns_in_eval_mode(left: bool, backward: bool) -> None:
+    class Adapted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            torch.manual_seed(0)
+            self.base, self.more = nn.Linear(6, 5).requires_grad_(False), nn.Linear(6, 5)
+            self.drop, self.on = nn.Dropout(0.5), True
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.base(x) + (self.drop(self.more(x)) if self.on else 0)
+
+    def step(network: Any, teacher: Any, batch: Any) -> Tensor:
+        network.on = False
+        network.train(left)  # the other way round from where it learns
+        with torch.no_grad():
+            v = network(batch[0])
+        network.on = True
+        network.train(not left)
+        z = network(batch[0])
+        loss = ALPHA * T**2 * kl(z, v) / len(z) + (1 - ALPHA) * F.cross_entropy(z, batch[1])
+        if backward:
+            loss.backward()
+        return loss
+
+    found = audit(Adapted().train(), None, (X, Y), None, step=step)
+    assert found.warnings == (["student in eval mode"] if left else []), found
+    assert found.ok, found
 
 
 def test_a_loss_alone_does_not_show_who_calls_train() -> None:

@@ -190,12 +190,19 @@ def _soft_forms() -> list[Form]:
     return [form for _, form in sorted(forms, key=lambda pair: pair[0])]
 
 
-def over_axis(axis: int, bug: str, kept: Tensor) -> list[Form]:
+def over_axis(axis: int, bug: str, kept: Tensor, classes: int) -> list[Form]:
     """List the teacher's part with softmax over an axis of the positions, on one side or both.
 
     Logits are ``(*positions, C)``, as a network gives them where the classes come last; `kept`,
-    ``positions``, tells which rows are summed.
+    ``positions``, tells which rows are summed. The words name axes as the network has them, whose
+    classes are axis `classes`.
     """
+
+    def own(k: int) -> int:
+        if k < 0:
+            return -1 if classes == kept.ndim else classes
+        return k + (k >= classes)
+
     sides: list[tuple[int, int]] = [(axis, axis), (axis, -1), (-1, axis)]
 
     def made(student: int, target: int, T_target: bool) -> Form:
@@ -205,7 +212,8 @@ def over_axis(axis: int, bug: str, kept: Tensor) -> list[Form]:
             return -(kept * (p * log_q).sum(-1)).sum() / kept.numel()
 
         tempered = " / T" if T_target else ""
-        words = f"-sum(softmax(v{tempered}, {target}) * log_softmax(z{tempered}, {student}))"
+        words = f"-sum(softmax(v{tempered}, {own(target)}) * "
+        words += f"log_softmax(z{tempered}, {own(student)}))"
         return Form(words, "soft part", bug, value, False, True, True)
 
     return [made(*side, tempered) for tempered in (True, False) for side in sides]

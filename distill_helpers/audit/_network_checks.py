@@ -124,22 +124,25 @@ def _check_student_mode(setup: Setup) -> Check:
     modules = modules_in(setup.student)
     if not modules:
         return Check(name, UNKNOWN, "the student is no module")
-    if all(module.training for module in modules):
-        return Check(name, PASSED, "it is in train mode")
-    if setup.trains_student:
-        return Check(name, PASSED, "the step puts it in train mode")
-    with torch.no_grad():
-        for module in modules:
-            module.train()
-        torch.manual_seed(0)
-        try:
-            one = setup.student_again()
-        except Exception:  # batch norm of one sample
-            one = torch.full_like(setup.z_rows, math.inf)
-    if _differ(one, setup.z_rows):
+    trains = setup.trains_student
+    handed = all(module.training for module in modules)
+    if trains or (trains is None and handed):
+        words = "it is in train mode" if handed else "the step puts it in train mode"
+        return Check(name, PASSED, words)
+    with torch.no_grad(), untouched(modules, ()):
+        answers = []
+        for mode in (False, True):
+            for module in modules:
+                module.train(mode)
+            torch.manual_seed(0)
+            try:
+                answers.append(setup.student_again())
+            except Exception:  # batch norm of one sample
+                answers.append(torch.full_like(setup.z_rows, math.inf))
+    if _differ(answers[1], answers[0]):
         words = "it is in eval mode, where dropout and batch norm do not train"
-        if setup.trains_student is False:
-            words += ", and the step leaves it there"
+        if trains is False:
+            words += ", and the step puts it there" if handed else ", and the step leaves it there"
             return Check(name, WARNED, words, "student in eval mode")
         words += "; if the loop does not call student.train(), it should"
         return Check(name, UNKNOWN, words)

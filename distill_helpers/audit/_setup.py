@@ -137,7 +137,6 @@ class Setup:
         self.reached: bool | None = None  # whether the gradient reaches the teacher's parameters
         self.table = 0  # rows of a table of rows by rows that the step makes of the networks' own
         self.turned = 0.0  # the share by which a step moves the student onto the teacher
-        self.trains_student: bool | None = None  # whether a step's student is in train mode
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
@@ -324,6 +323,14 @@ class Setup:
         own = {c.taught for c in self.calls if c.network == 0}
         return own == {True, False} and not any(c.network > 0 for c in self.calls)
 
+    @property
+    def trains_student(self) -> bool | None:
+        """Whether a step's student is in train mode where it learns; None where it is not seen."""
+        own = [call for call in self.calls if call.network == 0]
+        # It may be called to be looked at, or to be its own teacher, as well.
+        own = [c for c in own if c.taught] or [c for c in own if c.with_grad] or own
+        return any(call.training for call in own) if own and modules_in(self.student) else None
+
     def _record(self) -> None:
         """Run the loop's own step once, and write down how it calls its networks."""
         assert self.step is not None
@@ -332,10 +339,7 @@ class Setup:
             self.modes.append((part, part.training))
 
         def answer(number: int, original: Any, args: Any, kwargs: Any) -> Any:
-            asked = modules_in(self.student)
-            if number == 0 and asked:
-                in_train_mode = all(module.training for module in asked)
-                self.trains_student = bool(self.trains_student) or in_train_mode
+            training = all(module.training for module in modules_in(self.student))
             # The loop may write into its inputs later.
             named = [*enumerate(args), *kwargs.items()]
             seen = {
@@ -345,7 +349,10 @@ class Setup:
             }
             made = original(*args, **kwargs)
             with_grad = torch.is_grad_enabled()
-            self.calls.append(Call(number, args, kwargs, made, seen=seen, with_grad=with_grad))
+            call = Call(
+                number, args, kwargs, made, seen=seen, with_grad=with_grad, training=training
+            )
+            self.calls.append(call)
             alone = self.cached is None and all(m is self.student for m in self.members)
             if number > 0 or alone:
                 with torch.inference_mode(False), torch.enable_grad():

@@ -104,7 +104,10 @@ def _shaped_forms(probe: Probe) -> list[Form]:
     labelled = probe.given(probe.y).reshape(positions) >= 0
     masks = [torch.ones_like(labelled), *([] if bool(labelled.all()) else [labelled])]
     return [
-        form for kept in masks for k in range(len(names)) for form in over_axis(k, names[k], kept)
+        form
+        for kept in masks
+        for k, name in enumerate(names)
+        for form in over_axis(k, name, kept, layout.axis)
     ]
 
 

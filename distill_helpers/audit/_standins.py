@@ -33,6 +33,7 @@ class Call:
     seen: dict[Path, tuple[Tensor, Tensor]] = field(default_factory=dict)  # inputs, and copies
     moved_by: frozenset[int] = frozenset()  # ids of what the student trains and this answer needs
     with_grad: bool = True  # whether gradients were on when it was made
+    training: bool = False  # whether the student was in train mode when it was made
 
     @property
     def moves(self) -> bool:
