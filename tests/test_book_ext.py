@@ -322,7 +322,7 @@ def test_a_result_that_nobody_recorded_fails_the_build(mark, monkeypatch):
 def test_each_question_has_an_answer_with_a_link_and_most_a_number():
     text = (EXT.parent / "questions.md").read_text(encoding="utf-8")
     questions = text.split("\n### ")[1:]
-    assert len(questions) == 21 and text.startswith("# Twenty-one questions")
+    assert len(questions) == 22 and text.startswith("# Twenty-two questions")
     assert all("?" in q.splitlines()[0] for q in questions)
     linked = [q for q in questions if "](" in q or "{py:func}" in q]
     assert len(linked) >= 20  # all but regression, which the book does not have

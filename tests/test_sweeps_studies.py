@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import sweeps_support as support
@@ -24,6 +25,7 @@ import argparse
 import os
 import random
 import time
+from types import SimpleNamespace
 from pathlib import Path
 from types import SimpleNamespace
 
