@@ -100,7 +100,7 @@ _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at
 _build/executed/should-you-distil.ipynb: notebooks/evidence/03-distillation-objective.ipynb notebooks/evidence/06-deployment.ipynb
 # What a thousandth of a nat is worth, on every page that counts in them.
 $(foreach page,00-the-claim 01-ensemble-variance-reduction 03-distillation-objective 05-capacity-mismatch 06-deployment \
-  07-your-own-data should-you-distil,_build/executed/$(page).ipynb): notebooks/evidence/02-tempered-soft-targets.ipynb
+  07-your-own-data 08-when-distilling-pays should-you-distil,_build/executed/$(page).ipynb): notebooks/evidence/02-tempered-soft-targets.ipynb
 
 # Rendered into a new folder and then swapped in, so that a failure leaves the last good book standing.
 _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc.yml | $(VENV)/.book
