@@ -8,13 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import pytest
 import sweeps_support as support
 
 from distill_helpers import __main__ as cli
 from distill_helpers import studies
-from distill_helpers.sweeps import Stopped, _study, find_studies
+from distill_helpers.sweeps import Stopped, _study, _worker, find_studies
 from distill_helpers.sweeps._script import Script
 
 # Stands for `inherited`: no arguments, one table. Replicate 2 has luck only where it is mended,
@@ -25,6 +26,7 @@ import os
 import random
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import torch
 
@@ -188,6 +190,18 @@ def test_replicate_that_fails_says_so_in_one_line(place, monkeypatch, fault, ind
     with pytest.raises((RuntimeError, ValueError)):
         script.replicate(0)
     script.close()
+
+
+def test_what_a_task_left_open_is_closed_with_its_files_and_no_others(tmp_path):
+    closed = []
+    plugins = [_worker.Luggage(name, {}, own=False) for name in ("one", "two")]
+    for plugin in plugins:
+        plugin.setup(SimpleNamespace(local_directory=tmp_path))
+        _worker.at_end(tmp_path / plugin.name, lambda name=plugin.name: closed.append(name))
+    plugins[1].teardown(None)
+    assert closed == ["two"]
+    plugins[0].teardown(None)
+    assert closed == ["two", "one"]
 
 
 def test_worker_of_another_kind_of_machine_is_refused():
