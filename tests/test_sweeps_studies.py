@@ -90,12 +90,17 @@ if __name__ == "__main__":
 """
 
 
+def checkout(folder):
+    made = support.checkout(folder)
+    (made / "distill_helpers" / "paying.py").write_text(PAYING, encoding="utf-8")
+    return made
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
-    """A checkout whose one study is the stub."""
-    made = support.checkout(tmp_path_factory.mktemp("studies") / "checkout")
+    """A checkout whose studies are the stubs."""
+    made = checkout(tmp_path_factory.mktemp("studies") / "checkout")
     (made / "studies" / "map.py").write_text(POOL, encoding="utf-8")
-    (made / "distill_helpers" / "paying.py").write_text(PAYING, encoding="utf-8")
     (made / "studies" / "inherited.py").write_text(STUB.replace("\\\\", "\\"), encoding="utf-8")
     return made
 
@@ -375,7 +380,9 @@ def test_killed_study_goes_on_to_the_same_table(place, table, tmp_path):
 
 def test_separate_scheduler_gives_the_same_table_and_keeps_no_process(place, table, tmp_path):
     out = tmp_path / "out.csv"
-    bare = support.checkout(tmp_path / "bare")
+    """Its workers have the package, and no scripts."""
+    bare = checkout(tmp_path / "bare")
+    (bare / "studies" / "a.csv").unlink()
     with support.Cluster(bare) as cluster:
         before = len(support.kernels(bare))
         run = distill(
