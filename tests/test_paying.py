@@ -194,7 +194,7 @@ def test_the_stored_map_is_whole_and_says_how_it_was_made():
     assert numbers == sorted(set(numbers)) and len(numbers) > 200
     for row in table.rows:
         for name, value in asdict(found[row["point"]]).items():
-            assert row[name] == pytest.approx(value)
+            assert row[name] == pytest.approx(float(value))
         assert row["gain_soft"] == pytest.approx(row["nll_hard"] - row["nll_soft"], abs=1e-7)
 
 

@@ -14,7 +14,8 @@ from distill_helpers.sweeps._engine import Engine, Stopped
 from distill_helpers.sweeps._script import Script
 
 # Each script's studies, by its arguments. Two kinds do not fit: `deployment costs` and `members`
-# measure times, alone on the machine, and `report` writes two tables.
+# measure times, alone on the machine; `report` writes two tables, and `map_data` takes seconds a
+# row.
 SCRIPTS = {
     "ladder": ("runs", "teacher-sets", "training-sets", "tuned"),
     "ensembles": ("article", "overlap", "digits"),
