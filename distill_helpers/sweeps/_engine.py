@@ -247,8 +247,10 @@ def _local(workers: int) -> Any:
 
 def _client(address: str) -> Any:
     from distributed import Client
+    from distributed.comm import get_address_host_port
 
     try:
+        get_address_host_port(address)  # a client of no port would hang at the end, and complain
         return Client(address, timeout=10, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
         raise ValueError(
