@@ -48,8 +48,8 @@ class Rule:
 
     Examples
     --------
-    >>> Rule(intercept=0.01, slope=0.5).forecast(0.1)
-    0.06
+    >>> Rule(intercept=0.25, slope=0.5).forecast(0.5)
+    0.5
     """
 
     intercept: float
