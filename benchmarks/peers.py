@@ -180,7 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__.splitlines()[0] if __doc__ else None,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n  python benchmarks/peers.py --data iris --peer 'distill report'\n"
-        "  python benchmarks/peers.py --python TabTune=/tmp/a/bin/python --output benchmarks",
+        "  python benchmarks/peers.py --python TabTune=tabtune/bin/python --output benchmarks",
     )
     parser.add_argument("--data", nargs="+", default=DATA, help="see own_data.example_file")
     parser.add_argument("--peer", nargs="+", default=list(PEERS), choices=list(PEERS))
