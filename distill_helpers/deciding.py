@@ -539,6 +539,40 @@ def itself(
     return paired(task, student, own)
 
 
+def against_teachers(
+    tables: Mapping[str, studies.Study],
+    one: Key,
+    width: int = 64,
+    column: str = "negative_log_likelihood",
+) -> dict[str, Estimate]:
+    """Return what a student of soft targets gains on its own teachers in each task.
+
+    Parameters
+    ----------
+    tables : mapping of str to Study
+        As `tables` returns them.
+    one : tuple
+        A student's arm; see `soft`.
+    width : int
+        Of the student.
+    column : str
+        As in `gain`.
+
+    Returns
+    -------
+    dict of str to Estimate
+        Below 0 where the student is worse than the ensemble that taught it.
+    """
+    found = {}
+    for task, study in tables.items():
+        student = values(study, one, width, column)
+        own = values(study, (*one[:2], ""), 0, column)
+        if column not in HIGHER_IS_BETTER:
+            student, own = own, student
+        found[task] = paired(task, student, own)
+    return found
+
+
 def paired(task: str, one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
     """Return the mean difference of two arms' scores by training set, with a task's interval.
 

@@ -45,6 +45,7 @@ def forest(
     spread: float = 0.34,
     bands: bool = False,
     narrow: bool = False,
+    panels: Sequence[str] = (),
 ) -> Figure:
     """Draw estimates with their intervals, one row a name, one marker a series.
 
@@ -73,6 +74,8 @@ def forest(
         Whether every second row lies on a light band.
     narrow : bool
         Whether it is for a phone too: narrower, the legend below.
+    panels : sequence of str
+        Rows that begin a panel with a scale of its own, below the others.
 
     Returns
     -------
@@ -80,12 +83,66 @@ def forest(
     """
     rows = list(dict.fromkeys(name for members in series.values() for name in members))
     starts = {name: group for name, group in (groups or {}).items() if name in rows}
+    parts: list[list[str]] = [[]]
+    for name in rows:
+        if name in panels and parts[-1]:
+            parts.append([])
+        parts[-1].append(name)
+    lines = [len(part) + 0.7 * len(starts.keys() & set(part)) for part in parts]
+    height = 0.9 + row_height * sum(lines) + 0.45 * (len(parts) - 1)
+    figure, every = _panels(_NARROW if narrow else 6.2, height, lines)
+    for axes, part in zip(every, parts, strict=True):
+        _forest_panel(
+            axes,
+            {
+                label: {name: members[name] for name in part if name in members}
+                for label, members in series.items()
+            },
+            part,
+            {name: group for name, group in starts.items() if name in part},
+            scale=scale,
+            reference=reference,
+            margin=margin,
+            bold=bold,
+            spread=spread,
+            bands=bands,
+        )
+    every[-1].set_xlabel(xlabel)
+    if len(series) > 1:
+        handles = {
+            label: handle
+            for axes in every
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        figure.legend(
+            list(handles.values()),
+            list(handles),
+            loc=_legend_place(narrow),
+            ncols=len(series),
+            frameon=False,
+        )
+    return figure
+
+
+def _forest_panel(
+    axes: Axes,
+    series: Mapping[str, Mapping[str, Estimate]],
+    rows: Sequence[str],
+    starts: Mapping[str, str],
+    *,
+    scale: float,
+    reference: float,
+    margin: float,
+    bold: Sequence[str],
+    spread: float,
+    bands: bool,
+) -> None:
+    """Draw the rows of one panel; see `forest`."""
     place, line = {}, 0.0
     for name in rows:
         line += 0.7 * (name in starts)  # room for the group's name
         place[name] = line
         line += 1
-    figure, axes = _axes(_NARROW if narrow else 6.2, 0.9 + row_height * line)
     for name in rows[1::2] if bands else ():
         at = place[name]
         axes.axhspan(at - 0.5, at + 0.5, color="#f2f2f2", linewidth=0, zorder=-1)
@@ -140,16 +197,7 @@ def forest(
             fontstyle="italic",
         )
     axes.set_ylim(line - 0.5, -0.5)
-    axes.set_xlabel(xlabel)
     axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
-    if len(series) > 1:
-        figure.legend(
-            *axes.get_legend_handles_labels(),
-            loc=_legend_place(narrow),
-            ncols=len(series),
-            frameon=False,
-        )
-    return figure
 
 
 def live_histogram(
@@ -306,12 +354,26 @@ def scatter_runs(
 
 def _axes(width: float, height: float) -> tuple[Figure, Axes]:
     """Make a figure of one pair of axes in the book's style."""
+    figure, (axes,) = _panels(width, height, [1.0])
+    return figure, axes
+
+
+def _panels(width: float, height: float, shares: Sequence[float]) -> tuple[Figure, list[Axes]]:
+    """Make a figure of axes below one another, whose heights are as `shares`."""
     import matplotlib.pyplot as plt
 
     # No rc_context: it would undo what the first figure tells IPython, and later ones stay unseen.
-    figure, axes = plt.subplots(figsize=(width, height), layout="constrained", dpi=150)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    figure, every = plt.subplots(
+        len(shares),
+        figsize=(width, height),
+        height_ratios=shares,
+        squeeze=False,
+        layout="constrained",
+        dpi=150,
+    )
+    for axes in every[:, 0]:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, list(every[:, 0])
 
 
 def _legend_place(

@@ -152,6 +152,25 @@ def test_what_the_teachers_themselves_gain_is_against_the_hard_labels_student() 
     assert gained.value == pytest.approx(0.91 - 0.7)
 
 
+def test_a_student_stands_against_the_very_teachers_that_taught_it() -> None:
+    rows = [
+        {"replicate": i, "arm": arm, "teacher": "tuned", "members": members, "width": width}
+        | {"negative_log_likelihood": loss + 0.01 * i, "accuracy": right}
+        for i in range(3)
+        for arm, members, width, loss, right in (
+            (study.soft("tuned", 12)[2], 12, 64, 0.4, 0.8),
+            ("", 12, 0, 0.3, 0.9),
+            ("", 1, 0, 0.7, 0.1),
+        )
+    ]
+    tables = {"article-512": Study(rows, {})}
+    twelve = study.soft("tuned", 12)
+    lost = study.against_teachers(tables, twelve)["article-512"]
+    assert lost.value == pytest.approx(0.3 - 0.4)
+    points = study.against_teachers(tables, twelve, column="accuracy")["article-512"]
+    assert points.value == pytest.approx(0.8 - 0.9)
+
+
 def test_gains_are_those_of_each_task_against_tuned_hard_labels() -> None:
     key = study.soft("tuned", 1, 0.7)
     assert key == ("tuned", 1, "soft, alpha 0.7") and study.soft("tuned", 4)[2].endswith("1")
