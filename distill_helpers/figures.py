@@ -324,7 +324,7 @@ def scatter_runs(
     mark: tuple[float, float],
     mark_label: str,
 ) -> Figure:
-    """Draw one dot a run, and one run marked.
+    """Draw one dot a run, one run marked, and where y is all of x and half of it.
 
     Parameters
     ----------
@@ -345,6 +345,21 @@ def scatter_runs(
     axes.axhline(0, color=GREY, linewidth=1)
     axes.plot(x, y, "o", color=BLUE, alpha=0.45, markersize=5, markeredgewidth=0)
     axes.plot(*mark, "*", color=VERMILION, markersize=15, markeredgecolor="white", label=mark_label)
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    axes.set(xlim=(left, right), ylim=(bottom, top))
+    for share, style in ((1.0, "-"), (0.5, "--")):
+        axes.axline((0, 0), slope=share, color=GREY, linestyle=style, linewidth=1, zorder=0)
+        at = min(right, top / share)
+        axes.annotate(
+            f"{100 * share:.0f} % of the lead",
+            (at, share * at),
+            (4, -4),
+            textcoords="offset points",
+            color=GREY,
+            fontsize=9,
+            annotation_clip=False,
+            va="top",
+        )
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.grid(color="#e6e6e6", linewidth=0.8)

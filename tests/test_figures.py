@@ -193,6 +193,25 @@ def test_every_run_is_a_dot_and_one_is_marked() -> None:
     assert star.get_xydata().tolist() == [[5, 6]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["published"]
+    assert {line.get_slope() for line in axes.lines if hasattr(line, "get_slope")} == {0.5, 1.0}
+    figure.canvas.draw()
+    for data in (dots.get_xydata(), star.get_xydata()):
+        at = axes.transAxes.inverted().transform(axes.transData.transform(data))
+        assert (at > 0).all() and (at < 1).all(), "the lines must not take runs out of sight"
+
+
+def test_rows_of_another_scale_have_a_panel_of_their_own() -> None:
+    near, far = estimate(1.0, 0.5, 1.5), estimate(100.0, 50.0, 150.0)
+    figure = figures.forest(
+        {"s": {"a": near, "b": near, "c": far}, "t": {"c": far}}, xlabel="x", panels=["c"]
+    )
+    first, second = figure.axes
+    assert [t.get_text() for t in first.get_yticklabels()] == ["a", "b"]
+    assert [t.get_text() for t in second.get_yticklabels()] == ["c"]
+    assert first.get_xlim()[1] < 2 < 100 < second.get_xlim()[1]
+    assert (first.get_xlabel(), second.get_xlabel()) == ("", "x")
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["s", "t"]
 
 
 def test_rows_of_several_series_may_have_room() -> None:
