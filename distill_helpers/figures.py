@@ -1616,6 +1616,7 @@ def live_costs(
     title: str,
     xlabel: str,
     colours: Mapping[str, str] | None = None,
+    start: int | None = None,
 ) -> Any:
     """Draw one dot a way of serving on a logarithmic axis; a slider moves through the sizes.
 
@@ -1631,6 +1632,8 @@ def live_costs(
         With the unit.
     colours : mapping of str to str, optional
         By name; `BLUE` where it is left out.
+    start : int, optional
+        Size at first, one of them; the smallest where it is left out.
 
     Returns
     -------
@@ -1653,7 +1656,7 @@ def live_costs(
     ]
     step = alt.param(
         name="step",
-        value=0,
+        value=0 if start is None else sizes.index(start),
         bind=alt.binding_range(min=0, max=len(sizes) - 1, step=1, name=f"{slider}: "),
     )
     shown = alt.Chart(alt.Data(values=table)).transform_filter("datum.step == step")
@@ -2256,6 +2259,7 @@ def payoff(
     xlabel: str,
     ylabel: str,
     margin: float,
+    least: float | None = None,
     named: Mapping[str, tuple[float, Estimate]] | None = None,
 ) -> Figure:
     """Draw gains against something known before, with the margin as a band about 0.
@@ -2273,6 +2277,8 @@ def payoff(
         With units.
     margin : float
         Smallest gain that matters, in the unit of y.
+    least : float, optional
+        From which x on a rule distils: a dotted line.
     named : mapping of str to (x, Estimate), optional
         Drawn as black diamonds with their intervals and their names.
 
@@ -2313,17 +2319,21 @@ def payoff(
     else:
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    if least is not None:
+        axes.axvline(least, linestyle=":", color="black", linewidth=1.6, zorder=3)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
+    leftmost = min((told for told, _ in (named or {}).values()), default=0.0)
     for place, (name, (told, gain)) in enumerate((named or {}).items()):
+        left = place % 2 == 1 or told == leftmost
         axes.plot([told, told], [gain.low, gain.high], color="black", linewidth=1.2, zorder=4)
         axes.plot(told, gain.value, "D", color="black", markersize=5, zorder=4)
         axes.annotate(
             name,
             (told, gain.value),
-            xytext=(-6, 5) if place % 2 else (6, -11),
-            ha="right" if place % 2 else "left",
+            xytext=(-6, 5) if left else (6, -11),
+            ha="right" if left else "left",
             textcoords="offset points",
             fontsize=9,
             zorder=5,
@@ -2336,93 +2346,3 @@ def payoff(
     for handle in legend.get_lines():
         handle.set_alpha(1)
     return figure
-
-
-def live_threshold(
-    sign: Sequence[float],
-    gain: Sequence[float],
-    thresholds: Sequence[float],
-    *,
-    start: float,
-    slider: str,
-    xlabel: str,
-    ylabel: str,
-) -> Any:
-    """Draw gains against a sign; a slider sets from which sign on one distils, and counts.
-
-    Parameters
-    ----------
-    sign, gain : sequence of float
-        One of each a point.
-    thresholds : sequence of float
-        Positions of the slider, in order.
-    start : float
-        Position at first, one of them.
-    slider : str
-        What the slider sets.
-    xlabel, ylabel : str
-        With units.
-
-    Returns
-    -------
-    altair chart
-    """
-    import altair as alt
-
-    dots = [
-        {"x": float(f"{x:.3g}"), "y": float(f"{y:.3g}")} for x, y in zip(sign, gain, strict=True)
-    ]
-    best = sum(max(y, 0.0) for y in gain) / len(gain)
-    rows = []
-    for number, least in enumerate(thresholds):
-        taken = [y for x, y in zip(sign, gain, strict=True) if x >= least]
-        rows.append(
-            {
-                "step": number,
-                "least": float(least),
-                "text": f"distils {len(taken) / len(gain):.0%} of the points, and saves "
-                f"{sum(taken) / len(gain):.1f} of {best:.1f} a point",
-            }
-        )
-    step = alt.param(
-        name="step",
-        value=list(thresholds).index(start),
-        bind=alt.binding_range(min=0, max=len(rows) - 1, step=1, name=f"{slider}: "),
-    )
-    cut = alt.param(name="least", expr=f"{[row['least'] for row in rows]}[step]")
-    limits = [min(sign), max(sign)], [min(gain), max(gain)]
-
-    def scale(ends: list[float]) -> Any:
-        return alt.Scale(type="symlog", constant=10, domain=ends)
-
-    points = (
-        alt.Chart(alt.Data(values=dots))
-        .transform_calculate(
-            does="datum.x >= least ? 'distil' : 'train on the labels'",
-        )
-        .mark_point(filled=True, size=42, opacity=0.7)
-        .encode(
-            x=alt.X("x:Q", title=xlabel, scale=scale(limits[0])),
-            y=alt.Y("y:Q", title=ylabel, scale=scale(limits[1])),
-            color=alt.Color("does:N", title=None)
-            .scale(domain=["distil", "train on the labels"], range=[BLUE, GREY])
-            .legend(orient="bottom"),
-            shape=alt.Shape("does:N", title=None)
-            .scale(domain=["distil", "train on the labels"], range=["circle", "cross"])
-            .legend(orient="bottom"),
-            tooltip=["x:Q", "y:Q"],
-        )
-    )
-    shown = alt.Chart(alt.Data(values=rows)).transform_filter("datum.step == step")
-    line = shown.mark_rule(color=VERMILION, strokeWidth=2, strokeDash=[6, 3], clip=True).encode(
-        x="least:Q"
-    )
-    zero = alt.Chart(alt.Data(values=[{"y": 0}])).mark_rule(color=GREY).encode(y="y:Q")
-    heading = shown.mark_text(
-        align="left", baseline="bottom", fontSize=13, fontWeight="bold"
-    ).encode(x=alt.value(0), y=alt.value(-6), text="text:N")
-    return (
-        alt.layer(zero, points, line, heading)
-        .add_params(step, cut)
-        .properties(width=360, height=300)
-    )

@@ -3,6 +3,9 @@
 One tuned student and three tuned teachers (`look`) are enough for it. `RULE` is fitted on the first
 half of the map of `distill_helpers.paying`, and was committed before anyone had looked at the
 second half; chapter 08 judges it there and on public data.
+
+A forecast says whether it is worth measuring what distilling gains. Where that is measured, as
+`distill_helpers.report` does, what was measured decides.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ FITTED = 200
 """Points of the map on which the rule is fitted, the first; the others judge it."""
 
 MARGIN = 0.005
-"""Nats. A smaller gain is not worth twelve teachers."""
+"""Nats. A smaller gain is not worth twelve teachers. A report's margin is twice as large: on a
+reader's rows a gain cannot be told so finely as on the map, whose law is known."""
 
 EDGE_LIMIT = 0.5
 """Nats. A larger edge counts as this much: it comes from a student that failed on a fold."""
@@ -60,7 +64,7 @@ class Rule:
         return self.intercept + self.slope * max(-EDGE_LIMIT, min(EDGE_LIMIT, edge))
 
     def says_distil(self, edge: float) -> bool:
-        """Say whether the gain to expect is worth it: above `MARGIN`."""
+        """Say whether the gain to expect is above `MARGIN`: worth measuring, or distilling unseen."""
         return self.forecast(edge) > MARGIN
 
 

@@ -882,6 +882,9 @@ def test_live_costs_holds_every_bar_and_size() -> None:
     }
     (param,) = chart["params"]
     assert param["bind"] == {"input": "range", "max": 1, "min": 0, "name": "batch: ", "step": 1}
+    assert param["value"] == 0
+    chart = figures.live_costs(costs, slider="b", title="{}", xlabel="us", start=16).to_dict()
+    assert chart["params"][0]["value"] == 1
 
 
 def test_live_costs_colours_by_name() -> None:
@@ -1045,7 +1048,9 @@ def test_courses_tell_series_apart_in_all_panels_alike() -> None:
 def test_gains_stand_against_what_was_known_before() -> None:
     named = {"iris": (2.0, mean_estimate([1.0, 2.0, 3.0]))}
     points = {"a": ([-20.0, 5.0, 300.0], [-30.0, 4.0, 250.0]), "b": ([1.0], [2.0])}
-    (axes,) = figures.payoff(points, xlabel="x", ylabel="y", margin=5, named=named).axes
+    (axes,) = figures.payoff(points, xlabel="x", ylabel="y", margin=5, least=7, named=named).axes
+    (stop,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    assert list(stop.get_xdata()) == [7, 7]
     assert (axes.get_xscale(), axes.get_yscale()) == ("symlog", "symlog")
     drawn = {line.get_label(): line for line in axes.lines}
     assert list(drawn["a"].get_ydata()) == [-30.0, 4.0, 250.0]
@@ -1066,29 +1071,3 @@ def test_gains_against_a_positive_axis_have_medians_of_fifths() -> None:
     (medians,) = [line for line in axes.lines if len(line.get_xdata()) == 5]
     assert list(medians.get_xdata()) == [2.5, 6.5, 10.5, 14.5, 18.5]
     assert list(medians.get_ydata()) == [25, 65, 105, 145, 185]
-
-
-def test_a_live_threshold_counts_what_is_saved() -> None:
-    chart = figures.live_threshold(
-        [-1.0, 2.0, 3.0, 4.0],
-        [-8.0, -4.0, 4.0, 8.0],
-        [-10, 0, 3],
-        start=0,
-        slider="from",
-        xlabel="x",
-        ylabel="y",
-    ).to_dict()
-    texts = [
-        row["text"]
-        for layer in chart["layer"]
-        for row in layer.get("data", {}).get("values", [])
-        if "text" in row
-    ]
-    assert texts[:3] == [
-        "distils 100% of the points, and saves 0.0 of 3.0 a point",
-        "distils 75% of the points, and saves 2.0 of 3.0 a point",
-        "distils 50% of the points, and saves 3.0 of 3.0 a point",
-    ]
-    step, least = (next(p for p in chart["params"] if p["name"] == n) for n in ("step", "least"))
-    assert step["value"] == 1 and step["bind"]["max"] == 2
-    assert least["expr"] == "[-10.0, 0.0, 3.0][step]"

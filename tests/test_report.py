@@ -671,10 +671,31 @@ def test_a_forecast_is_told_before_anything_is_measured(tmp_path, monkeypatch):
     assert told[-1].startswith(f"Forecast: distilling saves {expected:+.3f} nats.")
 
 
+def test_a_forecast_says_whether_to_measure_by_the_line_as_committed():
+    from distill_helpers.forecast import MARGIN, RULE
+    from distill_helpers.report._forecast import Forecast
+
+    least = (MARGIN - RULE.intercept) / RULE.slope
+    assert least < 0, "an edge a little below zero is still worth measuring"
+    for edge, words in ((least + 1e-6, "what is measured decides"), (least - 1e-6, "you may stop here")):
+        said = str(Forecast(edge, 0.01, RULE.forecast(edge)))
+        assert words in said and said.count("worth measuring") == 1, said
+
+
+def test_a_forecast_never_decides():
+    from distill_helpers.report._forecast import Forecast, in_words
+    from distill_helpers.statistics import mean_estimate
+
+    measured = mean_estimate([-0.04, -0.02])
+    for gain in (0.2, -0.2):
+        said = in_words(Forecast(0.1, 0.02, gain).beside(measured))
+        assert said.endswith("it saved -0.030; the decision goes by what was measured.")
+
+
 def test_how_far_off_a_forecast_was_is_said():
     from distill_helpers.report._forecast import Forecast, in_words
     from distill_helpers.statistics import mean_estimate
 
     found = Forecast(0.1, 0.02, 0.078).beside(mean_estimate([0.01, 0.03]))
     assert found["off_by"] == pytest.approx(-0.058)
-    assert in_words(found).endswith("to save +0.078 nats; it was off by 0.058.")
+    assert "expected distilling to save +0.078 nats. Measured, it saved +0.020;" in in_words(found)
