@@ -67,9 +67,10 @@ studies: $(VENV)/.book ## what is too long for a chapter (hours); goes on where 
 	@$(PY) studies/report.py
 	@$(PY) studies/map_data.py
 
-benchmarks: $(VENV)/.bench ## time training, and a student in C, beside their peers (minutes, on a quiet machine)
+benchmarks: $(VENV)/.bench ## time training, a student in C and a sweep, beside their peers (minutes, on a quiet machine)
 	$(PY) benchmarks/training.py
 	$(PY) benchmarks/standalone.py
+	$(PY) benchmarks/sweeps.py --output benchmarks
 
 $(VENV)/.bench: benchmarks/requirements.txt $(VENV)/.book
 	@$(INSTALL) -c constraints.txt -r benchmarks/requirements.txt

@@ -78,3 +78,16 @@ def test_a_quick_run_times_the_c_file_beside_onnx_runtime(tmp_path: Path) -> Non
     # Loose, for the machine may be busy; make benchmarks says how much faster it is.
     fast = [float(r["faster_than_run"]) for r in rows if r["rows"] == "1" and "C" in r["way"][-1]]
     assert min(fast) > 5
+
+
+@pytest.mark.slow
+def test_a_small_sweep_tells_what_a_second_worker_and_the_engine_cost(tmp_path: Path) -> None:
+    script = SCRIPT.with_name("sweeps.py")
+    run("--rounds", "1", "--points", "2", "--output", str(tmp_path), script=script)
+    with (tmp_path / "sweeps.csv").open(encoding="utf-8") as file:
+        found = {row["what"]: row for row in csv.DictReader(file)}
+    one, two = (float(found[f"{n} a point"]["median"]) for n in ("one worker,", "two workers,"))
+    ratio = float(found["two workers against one"]["median"])
+    assert ratio == pytest.approx(one / two, rel=0.02)
+    assert 0 < float(found["engine, a point"]["median"]) < one
+    assert 1 < float(found["a kernel and its imports"]["median"]) < 60

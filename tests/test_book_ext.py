@@ -366,6 +366,26 @@ def test_page_says_what_a_million_member_epochs_cost():
     assert other == [book.COSTS_MARK]
 
 
+def test_what_a_point_of_a_sweep_costs_is_the_benchmarks_figure(tmp_path):
+    table = tmp_path / "sweeps.csv"
+    table.write_text(
+        "what,median,least,most,unit\n"
+        "a kernel and its imports,3.6,3,4,processor s\n"
+        '"engine, a point",0.25,0,1,s\n'
+        "two workers against one,1.88,1.8,1.9,times\n",
+        encoding="utf-8",
+    )
+    told = book.point_costs(table, 0.001)
+    for words in (
+        "about 3.6 s of a processor",
+        "are 1.0 processor-hours",
+        "as much as 1.8 million epochs",
+        "the engine takes 250 ms",
+        "1.88 times as much as one (1.8 to 1.9",
+    ):
+        assert words in told
+
+
 def test_duration_is_in_the_largest_unit_that_it_fills():
     assert [book.duration(s) for s in (0.00147, 1, 59.9, 60, 3599, 18_900)] == [
         *("1.47 ms", "1 s", "59.9 s", "1 min", "60 min", "5.25 h"),

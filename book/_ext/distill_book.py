@@ -24,6 +24,7 @@ PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
 STUDIES_MARK = "<!-- studies -->"
 COSTS_MARK = "<!-- costs -->"
+POINT_MARK = "<!-- cost of a point -->"
 RESULT_MARK = re.compile(r"<!-- result (\S+): (.+?) -->")
 API_MARK = re.compile(r"<!-- modules:.*?-->")
 
@@ -258,6 +259,35 @@ def fill_costs(app: Sphinx, docname: str, content: list[str]) -> None:
     lines = ["| what, on what | students, 100 at once | teachers, 12 at once |", "|:--|--:|--:|"]
     lines += [f"| {what} | {' | '.join(cells)} |" for what, cells in rows]
     content[0] = content[0].replace(COSTS_MARK, "\n".join(lines))
+    content[0] = content[0].replace(POINT_MARK, point_costs(table.with_name("sweeps.csv"), ours[0]))
+
+
+def point_costs(table: Path, epoch: float) -> str:
+    """Say what a point of a sweep costs beside its training.
+
+    Parameters
+    ----------
+    table : Path
+        What ``benchmarks/sweeps.py`` wrote.
+    epoch : float
+        Seconds of a student's epoch on two processors.
+    """
+    with table.open(encoding="utf-8") as file:
+        rows = {row["what"]: row for row in csv.DictReader(file)}
+    kernel, engine = (
+        float(rows[what]["median"]) for what in ("a kernel and its imports", "engine, a point")
+    )
+    two = rows["two workers against one"]
+    return (
+        f"A point also costs about {duration(kernel)} of a processor before it trains anything: a "
+        "kernel starts and imports PyTorch and the package. A thousand points are "
+        f"{1000 * kernel / 3600:.1f} processor-hours of that, as much as "
+        f"{1000 * kernel / (2 * epoch) / 1e6:.1f} million epochs of students. So a grid of few "
+        "points with many students each (`num_seeds`) is cheaper than one of many points with "
+        f"few.\nBetween one point and the next the engine takes {duration(engine)}, and two "
+        f"workers did {two['median']} times as much as one ({two['least']} to {two['most']}; "
+        "`benchmarks/sweeps.csv`)."
+    )
 
 
 def duration(seconds: float) -> str:
