@@ -64,7 +64,7 @@ class Rule:
         return self.intercept + self.slope * max(-EDGE_LIMIT, min(EDGE_LIMIT, edge))
 
     def says_distil(self, edge: float) -> bool:
-        """Say whether the gain to expect is above `MARGIN`: worth measuring, or distilling unseen."""
+        """Say whether the gain to expect is above `MARGIN`: worth measuring at all."""
         return self.forecast(edge) > MARGIN
 
 

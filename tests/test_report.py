@@ -677,7 +677,8 @@ def test_a_forecast_says_whether_to_measure_by_the_line_as_committed():
 
     least = (MARGIN - RULE.intercept) / RULE.slope
     assert least < 0, "an edge a little below zero is still worth measuring"
-    for edge, words in ((least + 1e-6, "what is measured decides"), (least - 1e-6, "you may stop here")):
+    for step, words in ((1e-6, "what is measured decides"), (-1e-6, "you may stop here")):
+        edge = least + step
         said = str(Forecast(edge, 0.01, RULE.forecast(edge)))
         assert words in said and said.count("worth measuring") == 1, said
 
@@ -687,8 +688,8 @@ def test_a_forecast_never_decides():
     from distill_helpers.statistics import mean_estimate
 
     measured = mean_estimate([-0.04, -0.02])
-    for gain in (0.2, -0.2):
-        said = in_words(Forecast(0.1, 0.02, gain).beside(measured))
+    for expected in (0.2, -0.2):
+        said = in_words(Forecast(0.1, 0.02, expected).beside(measured))
         assert said.endswith("it saved -0.030; the decision goes by what was measured.")
 
 

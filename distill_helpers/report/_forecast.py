@@ -34,7 +34,7 @@ class Forecast:
             + (
                 "worth measuring; what is measured decides."
                 if RULE.says_distil(self.edge)
-                else "too little to be worth measuring: you may stop here, and train on hard labels."
+                else "too little to be worth measuring: you may stop here and train on labels."
             )
         )
 
