@@ -49,8 +49,11 @@ _PACKAGES = {  # name: package, version, file inside it
 FIRST = ("iris", "wine", "breast-cancer", "phishing", "digits", "segment", "mnist")
 """Data sets that chapter 07's predictions are about, by rows."""
 
-STUDIED = (*FIRST, "bananas", "anes96")
-"""Data sets of the study: those two were added when the others were known."""
+ADDED = ("bananas", "anes96")
+"""Data sets that were added when the first were known."""
+
+STUDIED = (*FIRST, *ADDED)
+"""Data sets of the study, as its tables number them."""
 
 NAMES = (*STUDIED, "article")
 """What `example_file` can write; those of `_PACKAGES` need a package beside ours."""
