@@ -396,6 +396,7 @@ def test_in_sample_answers_betray_themselves(tmp_path):
 
     assert of(honest, True) == []
     assert "look in-sample" in of(fitted, True)[0]
+    assert "may honestly know as much" in of(fitted, True)[0]  # 5 times the rows of digits did
     assert of(fitted, False) == []  # it was said
 
 
