@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from distill_helpers.audit import BUGS, Report, check_distillation_setup
+from distill_helpers.audit import BUGS, Report, _loss_checks, check_distillation_setup
+from distill_helpers.audit._forms import SOFT, Form
+from distill_helpers.audit._probe import Probe
 from distill_helpers.losses import MATCHINGS, matching_loss
 
 pytestmark = pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
@@ -445,3 +447,33 @@ def test_a_table_in_the_teachers_part_of_one_sigmoid_output() -> None:
 def test_every_way_out_is_in_the_messages() -> None:
     assert 'divergence="reverse"' in BUGS["arguments swapped"]
     assert 'divergence="other"' in BUGS["another loss"]
+
+
+def strange(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+    """Another loss, that has no name here: each side drops classes of its own."""
+    soft = F.kl_div((z[:, :-2] / T).log_softmax(-1), (v[:, 2:] / T).softmax(-1), reduction="sum")
+    return ALPHA * T**2 * soft / len(z) + (1 - ALPHA) * F.cross_entropy(z, y)
+
+
+def test_a_declared_loss_is_not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = audit(strange, divergence="other")
+    monkeypatch.setattr(_loss_checks, "identify", lambda probe: pytest.fail("looked for a form"))
+    report = audit(strange, divergence="other")
+    assert str(report) == str(before)
+    assert [c.outcome for c in report.values()] == [c.outcome for c in before.values()]
+    assert report["graph"].outcome == "passed" and "not judged" in report["soft part"].reason
+
+
+def test_a_labels_part_is_worked_out_once_and_not_beside_every_teachers_part(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[Any] = []
+    own = Probe.hard
+
+    def counted(probe: Probe, form: Form, pick: Tensor | None = None) -> Tensor:
+        asked.append(form)
+        return own(probe, form, pick)
+
+    monkeypatch.setattr(Probe, "hard", counted)
+    assert not audit(strange).ok
+    assert 0 < len(asked) < len(SOFT)

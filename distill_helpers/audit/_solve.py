@@ -84,8 +84,9 @@ def identify(probe: Probe) -> Fit | None:
         return best[2]
     # Smoothed labels, and a mistake in one of both parts.
     tries = [(form, SMOOTHED[0]) for form in forms] + [(right, pair) for pair in SMOOTHED[1:]]
+    drawn = {pair: [probe.hard(form) for form in pair] for pair in SMOOTHED}
     for form, (hard_form, uniform) in tries:
-        columns = [probe.soft(form), probe.hard(hard_form), probe.hard(uniform)]
+        columns = [probe.soft(form), *drawn[hard_form, uniform]]
         weights, left = probe.solve(torch.stack(columns))
         total = float(weights[1] + weights[2])
         if left < min(probe.tolerance, usual / 2) and total > 0 and weights[2] > 0:
