@@ -17,18 +17,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urldefrag, urlsplit
 
-import lxml.html
 import pikepdf
 import yaml
 from browser import FLAGS, MISSING, chromium
-from lxml.html import HtmlElement
+from bs4 import BeautifulSoup, Tag
 
 # Attributes that name elements of the same page.
 NAMING = ("id", "for", "aria-labelledby", "aria-describedby", "headers")
 # What nobody can press on paper, and folded code, which book.css does not print either: without it
 # the whole is laid out in half of the time.
-LEFT_OUT = """.//script | .//a[contains(@class, 'headerlink')]
-    | .//*[contains(@class, 'tag_hide-input')]/details[contains(@class, 'above-input')]"""
+LEFT_OUT = "script, a.headerlink, .tag_hide-input > details.above-input"
 ROOM = 672  # CSS pixels (96 an inch) between the margins: 210 mm less twice the 16 mm of book.css
 STYLE = """
 @page { size: A4; @top-center { font: 8pt sans-serif; color: #555; } }
@@ -38,8 +36,8 @@ STYLE = """
 .front .title { margin-top: 60mm; }
 .front p:not(.title) { font-size: 12pt; }
 .overview { break-after: page; }
-.overview ol { list-style: none; padding: 0; }
-.overview li { display: flex; }
+.overview ol { list-style: none; padding: 0; margin: 0; }
+.overview li { display: flex; line-height: 1.35; }
 .overview a { flex: 1; }
 .part { font-size: 12pt; margin: 0 0 6mm; padding-top: 0.2em; }
 article h2 { font-size: 2em; margin-top: 0; }
@@ -104,13 +102,13 @@ def gather(site: Path, parts: Sequence[Part], about: Mapping[str, Any], made: st
     """
     pages = [page for part in parts for page in part.pages]
     articles = {page: article(site, page, pages) for page in pages}
-    anchors = {name for found in articles.values() for name in found.xpath(".//@id")}
+    anchors = {tag["id"] for found in articles.values() for tag in found.find_all(id=True)}
     anchors.update(map(anchor, pages))
     for page, found in articles.items():
-        for link in found.xpath(".//a/@href[starts-with(., '#')]"):
-            if link[1:] not in anchors:
-                raise ValueError(f"{page} links to {link[1:]}, which is not in the book")
-    titles = {page: found.xpath("string(.//h2)") for page, found in articles.items()}
+        for link in found.select('a[href^="#"]'):
+            if link["href"][1:] not in anchors:
+                raise ValueError(f"{page} links to {link['href'][1:]}, which is not in the book")
+    titles = {page: found.find("h2").get_text() for page, found in articles.items()}
     lines, body, running = [], [], []
     for part in parts:
         if part.title:
@@ -120,8 +118,7 @@ def gather(site: Path, parts: Sequence[Part], about: Mapping[str, Any], made: st
             lines.append(f'<li><a href="#{name}">{title}</a><span></span></li>')
             opens = part.title is not None and page == part.pages[0]
             heading = f'<h1 class="part">{html.escape(part.title or "")}</h1>' if opens else ""
-            text = lxml.html.tostring(articles[page], encoding="unicode")
-            body.append(f'<div id="{name}">{heading}{text}</div>')
+            body.append(f'<div id="{name}">{heading}{articles[page]}</div>')
             words = titles[page].replace("\\", "\\\\").replace('"', '\\"')
             running.append(f'@page p{len(body)} {{ @top-center {{ content: "{words}"; }} }}')
             running.append(f"#{name} {{ page: p{len(body)}; }}")  # and so begins a new page
@@ -152,28 +149,27 @@ def anchor(page: str, fragment: str = "") -> str:
     return f"{name}--{fragment}" if fragment else f"page-{name}"
 
 
-def article(site: Path, page: str, pages: Sequence[str]) -> HtmlElement:
+def article(site: Path, page: str, pages: Sequence[str]) -> Tag:
     """Return the article of a page: names unique in the book, headings one level lower."""
     path = site / f"{page}.html"
     text = path.read_text(encoding="utf-8")
-    found = lxml.html.fragment_fromstring(
-        text[text.index("<article") : text.index("</article>")] + "</article>"
-    )
-    for tag in found.xpath(LEFT_OUT):
-        tag.drop_tree()
+    text = text[text.index("<article") : text.index("</article>")]  # a third of the page, and time
+    found: Any = BeautifulSoup(text, "html.parser").article
+    for tag in found.select(LEFT_OUT):
+        tag.decompose()
     for level in range(5, 0, -1):
-        for tag in found.iter(f"h{level}"):
-            tag.tag = f"h{level + 1}"
+        for tag in found.find_all(f"h{level}"):
+            tag.name = f"h{level + 1}"
     for name in NAMING:
-        for tag in found.xpath(f".//*[@{name}]"):
-            tag.set(name, " ".join(anchor(page, one) for one in tag.get(name).split()))
-    for tag in found.iter("img"):
-        source = unquote(tag.get("src").split("?")[0])
-        tag.set("src", (path.parent / source).resolve().as_uri())
-        tag.attrib.pop("loading", None)
-    for tag in found.xpath(".//a[@href]"):
-        if not urlsplit(tag.get("href")).scheme:
-            tag.set("href", "#" + target(page, tag.get("href"), pages))
+        for tag in found.find_all(attrs={name: True}):
+            tag[name] = " ".join(anchor(page, one) for one in tag[name].split())
+    for tag in found.select("img[src]"):
+        source = unquote(tag["src"].split("?")[0])
+        tag["src"] = (path.parent / source).resolve().as_uri()
+        del tag["loading"]
+    for tag in found.select("a[href]"):
+        if not urlsplit(tag["href"]).scheme:
+            tag["href"] = "#" + target(page, tag["href"], pages)
     return found
 
 
