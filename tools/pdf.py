@@ -255,7 +255,10 @@ def main(site: Path, to: Path) -> int:
     part = to.with_suffix(".part.pdf")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        faults = make(browser, site, Path("_toc.yml"), Path("CITATION.cff"), part)
+        try:
+            faults = make(browser, site, Path("_toc.yml"), Path("CITATION.cff"), part)
+        except ValueError as error:
+            faults = [str(error)]
         browser.close()
     if faults:
         print("\n".join(faults), file=sys.stderr)
