@@ -22,7 +22,7 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 endif
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help book test lab outputs lint test-pages slow studies benchmarks mutants clean
+.PHONY: help book pdf test lab outputs lint test-pages slow studies benchmarks mutants clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -30,6 +30,8 @@ help: ## list what can be made
 
 book: _build/html/index.html ## run the notebooks and render the book
 	@echo "The book is ready: open _build/html/index.html in a browser."
+
+pdf: _build/book.pdf ## the whole book as one PDF; needs Chromium or Chrome
 
 # One thread a worker: two OpenMP programs on two cores wait for each other (ten times slower).
 test: $(VENV)/.dev ## unit tests, docstring examples, and every notebook against its stored outputs
@@ -118,6 +120,9 @@ _build/html/index.html: $(EXECUTED) $(PAGES) $(PACKAGE) $(PINS) _config.yml _toc
 	@mv _build/new/_build/html _build/html
 	@rm -rf _build/new _build/old
 	@touch $@
+
+_build/book.pdf: _build/html/index.html tools/pdf.py tools/browser.py CITATION.cff | $(VENV)/.dev
+	@$(PY) tools/pdf.py _build/html $@
 
 $(VENV)/.book: $(PINS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \

@@ -250,7 +250,7 @@ def seen_by_teacher(teacher: Teacher, own: OwnRows, wrong: npt.NDArray[np.int64]
     return [
         f"the teacher is right on {right:.0%} of the {len(wrong)} rows that students get wrong "
         "where they had not seen them: its answers look in-sample, though they were called out of "
-        "fold. A teacher that learned from many other rows may honestly know as much; if yours learned "
-        "from these, predict each row by a model that was not trained on it "
+        "fold. A teacher that learned from many other rows may honestly know as much; if yours "
+        "learned from these, predict each row by a model that was not trained on it "
         "(sklearn.model_selection.cross_val_predict), or say in-sample"
     ]

@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-HTML = Path("_build/html")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-MAC = Path("/Applications/Google Chrome.app/Contents/MacOS/Google Chrome")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+sys.path.insert(0, str(Path(__file__).parents[2] / "tools"))
 
-
-def chromium() -> str | None:
-    """Return the browser to drive: CHROMIUM, or the first that is installed."""
-    found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-    return found or (str(MAC) if MAC.exists() else None)
+from browser import FLAGS, MISSING, chromium
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[object]:
     path = chromium()
     if path is None:
-        pytest.skip("no Chromium here; install one, or name it: CHROMIUM=/path/to/it")
+        pytest.skip(MISSING)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
