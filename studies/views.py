@@ -9,9 +9,9 @@ once, of which the theorem says nothing. The protocol is the map's (`paying.meas
 Sixteen points, a scrambled Sobol sequence over seven axes: classes (2 to 6), columns (16 to 64),
 overlap (the best classifier's error, 2 to 30 % of a guess's), labelled rows (60 to 1,000), the
 student's width (8 to 64), share of rows that show one view alone (5 to 50 %), strength of another
-class's view (10 to 50 % of a seen one's). Teachers see what the student sees. Each point is measured
-twice: with two views of each class, and with one, all else (the best classifier's error too) as it
-was. Two rows a point.
+class's view (10 to 50 % of a seen one's). Teachers see what the student sees. Each point is
+measured twice: with two views of each class, and with one, all else (the best classifier's error
+too) as it was. Two rows a point.
 
 Predictions, written before the run; a family of their own, all means over points. The lead is one
 teacher's NLL minus the ensemble's of twelve; a gain is what soft targets save in NLL against tuned
