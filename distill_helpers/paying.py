@@ -1,7 +1,8 @@
 """The map of when distilling pays: many made-up tasks of known law, one measurement each.
 
 `points` lays them out, `replicate` measures one; ``studies/map.py`` runs them all and says what was
-predicted. Chapter 08 reads its table.
+predicted. `view_points` and `replicate_views` are the same for a corner of its own, in which a
+class can be told by either of two views (``studies/views.py``). Chapter 08 reads both tables.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from distill_helpers.experiments import Arm
 from distill_helpers.networks import Stack
 from distill_helpers.protocol import Choice, Recipe, Setting, Shape
 from distill_helpers.soft_targets import soft_targets
-from distill_helpers.tasks import Task, gaussian_mixture_task
+from distill_helpers.tasks import Task, gaussian_mixture_task, multi_view_task
 from distill_helpers.training import Distillation, HardLabels, fit
 
 RANDOM_STATE = 42
@@ -42,6 +43,10 @@ CLUSTERS = (1, 2, 3)
 WIDTHS = (8, 16, 32, 64)
 TEACHER_ROWS = (1, 1, 2, 4)
 UNLABELLED = (0, 0, 1, 3)
+
+VIEW_POINTS = 16
+VIEWS = 2
+VIEW_CLASSES = (2, 3, 4, 6)
 
 HARD, SMOOTHED, SOFT = "hard", "smoothed", "soft"
 LEVELLED, PERMUTED, EXACT = "levelled", "permuted", "exact"
@@ -124,6 +129,66 @@ def points() -> list[Point]:
                 teacher_rows=among(TEACHER_ROWS, u[7]),
                 unlabelled=unlabelled,
                 diagnosed=classes > 2 and not unlabelled and len(found) % 2 == 0,
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True)
+class ViewPoint(Point):
+    """A point whose classes have several views; see `tasks.multi_view_task`.
+
+    Attributes
+    ----------
+    views : int
+        Of each class.
+    single : float
+        Share of rows that show one of them alone.
+    faint : float
+        Strength of another class's view in a row, as a share of a seen one's.
+    """
+
+    views: int
+    single: float
+    faint: float
+
+    def task(self, index: int) -> Task:
+        """Draw its law, and a training part of the teachers' rows."""
+        return multi_view_task(
+            self.classes,
+            self.dimension,
+            self.overlap * (1 - 1 / self.classes),
+            views=self.views,
+            single=self.single,
+            faint=self.faint,
+            num_train=self.rows,
+            num_test=1,
+            random_state=index,
+        )
+
+
+def view_points() -> list[ViewPoint]:
+    """Spread points of two views over seven axes, as `points` does; teachers see no more rows."""
+    power = math.ceil(math.log2(VIEW_POINTS))
+    sequence = qmc.Sobol(7, scramble=True, rng=RANDOM_STATE).random_base2(power).tolist()
+    found = []
+    for u in sequence[:VIEW_POINTS]:
+        classes = VIEW_CLASSES[int(u[0] * len(VIEW_CLASSES))]
+        found.append(
+            ViewPoint(
+                classes=classes,
+                dimension=round(16 * 4 ** u[1]),
+                clusters=1,
+                overlap=round(0.02 + 0.28 * u[2], 4),
+                label_noise=0.0,
+                rows=max(round(60 * (1000 / 60) ** u[3]), 16 * classes),
+                width=WIDTHS[int(u[4] * len(WIDTHS))],
+                teacher_rows=1,
+                unlabelled=0,
+                diagnosed=False,
+                views=VIEWS,
+                single=round(0.05 + 0.45 * u[5], 4),
+                faint=round(0.1 + 0.4 * u[6], 4),
             )
         )
     return found
@@ -464,7 +529,57 @@ def replicate(index: int) -> list[studies.Row]:
     return [{"point": index} | measure(points()[index], index)]
 
 
-def measure(point: Point, index: int, replicates: int = REPLICATES) -> studies.Row:
+def one_view_only(task: Task, teachers: Stack, views: int) -> dict[str, float]:
+    """Count the classes of which a network recognises some views and not all.
+
+    It is shown the mean row of each class that has one view alone: no noise, and every other view
+    as faint as on average.
+
+    Parameters
+    ----------
+    task : Task
+        Made by `tasks.multi_view_task`.
+    teachers : Stack
+        M members.
+    views : int
+        Of each class.
+
+    Returns
+    -------
+    dict of str to float
+        ``one_view_teacher``, the share of classes, mean over members; ``one_view_ensemble``, the
+        share for the mean of their logits.
+    """
+    assert task.law is not None
+    classes, columns = task.num_classes, task.law.num_features
+    centres = task.law.centroids.reshape(classes, -1, (classes - 1) * views, columns)
+    alone = task.standardise(centres[:, -views:].mean(2).reshape(-1, columns))
+    z = teachers.predict(alone)
+    found = {}
+    for name, logits in (("teacher", z), ("ensemble", z.mean(0, keepdim=True))):
+        guesses = logits.argmax(-1).view(-1, classes, views)
+        right = guesses == torch.arange(classes)[:, None]
+        some = right.any(-1) & ~right.all(-1)
+        found[f"one_view_{name}"] = float(some.double().mean())
+    return found
+
+
+def replicate_views(index: int) -> list[studies.Row]:
+    """Measure a point of two views, and the same with one: two rows, the point's number first."""
+    found: list[studies.Row] = []
+    for views in (VIEWS, 1):
+        point = replace(view_points()[index], views=views)
+        also = functools.partial(one_view_only, views=views)
+        found.append({"point": index} | measure(point, index, also=also))
+    return found
+
+
+def measure(
+    point: Point,
+    index: int,
+    replicates: int = REPLICATES,
+    also: Callable[[Task, Stack], Mapping[str, float]] | None = None,
+) -> studies.Row:
     """Tune on a point's first training set, then train and judge on every one.
 
     The settings of the first training set serve all: a reader has one, and the choice's luck is
@@ -478,6 +593,8 @@ def measure(point: Point, index: int, replicates: int = REPLICATES) -> studies.R
         Seeds its law, its folds and its networks.
     replicates : int
         Training sets, fresh draws of one law.
+    also : callable, optional
+        What else to measure of each training set's teachers; its means join the row.
 
     Returns
     -------
@@ -526,6 +643,7 @@ def measure(point: Point, index: int, replicates: int = REPLICATES) -> studies.R
         )
     scores: dict[str, list[tuple[float, float]]] = {}
     results = train(tasks, ready, students, point.width)
+    more = [also(task, stack) for task, stack in zip(tasks, stacks, strict=True)] if also else []
     for number, (task, stack, made) in enumerate(zip(tasks, stacks, results, strict=True)):
         x, _ = task.sample(NUM_TEST, seed=number)
         truth = task.posterior(x)
@@ -540,6 +658,7 @@ def measure(point: Point, index: int, replicates: int = REPLICATES) -> studies.R
         {name: int(v) if isinstance(v, bool) else v for name, v in asdict(point).items()}
         | asdict(told)
         | _summary(scores)
+        | {name: float(np.mean([found[name] for found in more])) for name in (more or [{}])[0]}
         | {"edges": sum(bool(choice.edges) for choice in chosen.values()), "arms": len(chosen)}
     )
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from distill_helpers import paying, protocol, studies
-from distill_helpers.paying import Point
+from distill_helpers.paying import Point, ViewPoint
 from distill_helpers.tasks import gaussian_mixture_task
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -27,6 +27,12 @@ SMALL = Point(
     teacher_rows=2,
     unlabelled=1,
     diagnosed=False,
+)
+TWO_VIEWS = ViewPoint(
+    **asdict(SMALL) | {"teacher_rows": 1, "unlabelled": 0, "dimension": 8},
+    views=2,
+    single=0.4,
+    faint=0.3,
 )
 
 
@@ -166,6 +172,79 @@ def test_a_point_measured(quick):
         assert value == pytest.approx(row[name], abs=1e-4)
 
 
+def test_view_points_are_the_same_every_time_and_spread_over_each_axis():
+    found = paying.view_points()
+    assert len(found) == paying.VIEW_POINTS == 16 and found == paying.view_points()
+    for name, choices in (("classes", paying.VIEW_CLASSES), ("width", paying.WIDTHS)):
+        assert [sum(getattr(p, name) == one for p in found) for one in choices] == [4] * 4
+    for name, low, high in (
+        ("dimension", np.log(16), np.log(64)),
+        ("overlap", 0.02, 0.3),
+        ("single", 0.05, 0.5),
+        ("faint", 0.1, 0.5),
+    ):
+        values = np.array([getattr(p, name) for p in found])
+        spread = np.log(values) if name == "dimension" else values
+        assert np.histogram(spread, np.linspace(low, high, 3))[0].tolist() == [8, 8], name
+    for point in found:
+        assert point.dimension >= point.classes * point.views and point.views == 2
+        assert max(60, 16 * point.classes) <= point.rows <= 1000
+        assert (point.teacher_rows, point.unlabelled, point.label_noise) == (1, 0, 0)
+
+
+def test_a_point_of_several_views_is_the_task_that_it_says():
+    task = TWO_VIEWS.task(4)
+    assert task.name.startswith("2 views, 3 classes") and task.x_train.shape == (60, 8)
+    error, spread = task.law.bayes_error(200_000, seed=1)
+    assert abs(error - 0.3 * 2 / 3) < 4 * spread + 0.002
+    weights = task.law.weights.reshape(3, 3, -1).sum(2)[0]
+    assert weights / weights.sum() == pytest.approx([0.6, 0.2, 0.2])
+    lengths = (task.law.centroids**2).sum(1).reshape(3, 3, -1)[0, :, 0]
+    assert lengths / lengths[0] * 2.09 == pytest.approx([2.09, 1.09, 1.09])
+
+
+def test_classes_of_which_one_view_alone_is_recognised_are_counted():
+    task = TWO_VIEWS.task(4)
+    centres = torch.from_numpy(task.law.centroids.reshape(3, 3, 4, 8)[:, 1:].mean(2))
+
+    class Members:
+        """The first knows both views, the second one view, the third knows neither."""
+
+        def predict(self, x):
+            raw = x.double() * task.scale + task.mean
+            both, first = raw @ centres.sum(1).T, raw @ centres[:, 0].T
+            return torch.stack([both, first, -both])
+
+    found = paying.one_view_only(task, Members(), 2)
+    assert found == {
+        "one_view_teacher": pytest.approx(1 / 3),
+        "one_view_ensemble": pytest.approx(1.0),
+    }
+
+    class Good(Members):
+        def predict(self, x):
+            return super().predict(x)[:1]
+
+    assert set(paying.one_view_only(task, Good(), 2).values()) == {0.0}
+
+
+def test_a_point_of_two_views_is_measured_beside_one_of_one(quick, monkeypatch):
+    monkeypatch.setattr(paying, "view_points", lambda: [SMALL, TWO_VIEWS])
+    monkeypatch.setattr(paying.measure, "__defaults__", (2, None))
+    rows = paying.replicate_views(1)
+    assert [row["views"] for row in rows] == [2, 1] and list(rows[0]) == list(rows[1])
+    two, one = rows
+    for name in {*asdict(TWO_VIEWS)} - {"views"}:
+        assert two[name] == one[name]
+    assert two["point"] == one["point"] == 1 and two["nll_ensemble"] != one["nll_ensemble"]
+    assert 0 <= two["one_view_ensemble"] <= 1 and 0 <= two["one_view_teacher"] <= 1
+    assert one["one_view_ensemble"] == one["one_view_teacher"] == 0
+    for row in rows:
+        assert row["gain_soft"] == pytest.approx(row["nll_hard"] - row["nll_soft"])
+    alone = paying.measure(TWO_VIEWS, 1, replicates=2)
+    assert {name: two[name] for name in alone} == pytest.approx(alone, nan_ok=True)
+
+
 def test_errors_are_those_of_the_paired_differences():
     rng = np.random.default_rng(0)
     scores = {name: [tuple(v) for v in rng.random((5, 2))] for name in ("hard", "smoothed", "soft")}
@@ -198,8 +277,21 @@ def test_the_stored_map_is_whole_and_says_how_it_was_made():
         assert row["gain_soft"] == pytest.approx(row["nll_hard"] - row["nll_soft"], abs=1e-7)
 
 
+def test_the_stored_views_are_whole_and_say_how_they_were_made():
+    table = studies.read(STUDIES / "views.csv")
+    found = paying.view_points()
+    assert table.about["command"] == "python studies/views.py"
+    pairs = [(point, views) for point in range(16) for views in (2, 1)]
+    assert [(row["point"], row["views"]) for row in table.rows] == pairs
+    for row in table.rows:
+        point = replace(found[row["point"]], views=row["views"])
+        for name, value in asdict(point).items():
+            assert row[name] == pytest.approx(float(value))
+        assert row["gain_soft"] == pytest.approx(row["nll_hard"] - row["nll_soft"], abs=1e-7)
+
+
 def test_the_studies_say_what_they_are(capsys, monkeypatch, tmp_path):
-    for name in ("map", "map_data"):
+    for name in ("map", "map_data", "views"):
         spec = importlib.util.spec_from_file_location(name, STUDIES / f"{name}.py")
         study = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(study)

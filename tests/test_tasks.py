@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from itertools import product
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
@@ -26,6 +27,7 @@ from distill_helpers.tasks import (
     article_task,
     digits_task,
     gaussian_mixture_task,
+    multi_view_task,
     replay_make_classification,
     task_from_arrays,
 )
@@ -651,6 +653,114 @@ def test_gaussian_mixture_is_reproducible_and_named() -> None:
     assert not np.isclose(fresh.mean, first.mean, rtol=1e-9).any()
 
 
+# --- Several views of a class -----------------------------------------------------------------
+
+VIEWS: dict[str, Any] = {  # classes, columns, Bayes error, then the shares
+    "two": {"num_classes": 3, "dimension": 7, "overlap": 0.1, "single": 0.3, "faint": 0.4},
+    "three": {"num_classes": 2, "dimension": 9, "overlap": 0.2, "single": 0.6, "views": 3},
+    "one": {"num_classes": 4, "dimension": 5, "overlap": 0.15, "views": 1, "faint": 0.5},
+    "plain": {"num_classes": 3, "dimension": 6, "overlap": 0.05, "single": 0.0, "faint": 0.0},
+    "alone": {"num_classes": 2, "dimension": 4, "overlap": 0.05, "single": 1.0},
+}
+
+
+@cache
+def several(name: str) -> Task:
+    return multi_view_task(**VIEWS[name], num_train=60, num_test=20, random_state=3)
+
+
+def by_hand(name: str, task: Task) -> tuple[np.ndarray, np.ndarray, list[tuple[float, int, Any]]]:
+    """The strength and the directions, read off the law, and every row without noise there is."""
+    given_values = {"single": 0.2, "faint": 0.3, "views": 2} | VIEWS[name]
+    classes, views = given_values["num_classes"], given_values["views"]
+    draws = tasks._rng(3, tasks._VIEWS).standard_normal(
+        (given_values["dimension"], classes * views)
+    )
+    directions, triangle = np.linalg.qr(draws)
+    np.testing.assert_allclose(directions @ triangle, draws, atol=1e-12)
+    u = law_of(task).centroids @ directions
+    np.testing.assert_allclose(u @ directions.T, law_of(task).centroids, atol=1e-12)
+    rows = []
+    for c, d, weak in product(range(classes), range(classes), range(views)):
+        if c == d:
+            continue
+        for shown in product([0, 1], repeat=views):
+            if sum(shown) not in (1, views):
+                continue
+            share = given_values["single"] / views if sum(shown) < views else 0.0
+            share += (1 - given_values["single"]) * (sum(shown) == views and views > 1)
+            share += views == 1
+            mean = np.zeros((classes, views))
+            mean[c] = shown
+            mean[d, weak] = given_values["faint"]
+            rows.append((share / classes / (classes - 1) / views, c, mean.ravel()))
+    return np.array(u.max()), directions, rows
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_against_scipys_normal_densities_and_bayes_rule(name: str) -> None:
+    task = several(name)
+    law = law_of(task)
+    strength, directions, rows = by_hand(name, task)
+    assert sum(weight for weight, _, _ in rows) == pytest.approx(1)
+    assert len(rows) == len(law.weights) and not law.label_noise
+    raw, _ = law.sample(300, seed=5)
+    density = np.zeros((len(raw), law.num_classes))
+    for weight, label, mean in rows:
+        normal = stats.multivariate_normal(strength * directions @ mean, np.eye(raw.shape[1]))
+        density[:, label] += weight * normal.pdf(raw)
+    expected = density / density.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(law.posterior(raw), expected, atol=1e-10)
+    np.testing.assert_allclose(task.posterior(task.standardise(raw)), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_are_seen_as_often_as_they_should(name: str) -> None:
+    """Fresh labels follow the posterior, and the Bayes error is the one asked for."""
+    law = law_of(several(name))
+    raw, y = law.sample(60_000, seed=6)
+    p = law.posterior(raw)
+    mistakes = p.argmax(axis=1) != y
+    overlap = VIEWS[name]["overlap"]
+    assert mistakes.mean() == pytest.approx(overlap, abs=4 * mistakes.std() / len(y) ** 0.5 + 0.002)
+    surprise = -np.log(p[np.arange(len(y)), y]) + xlogy(p, p).sum(axis=1)
+    assert abs(surprise.mean()) < 4 * surprise.std() / math.sqrt(len(y))
+    for c in range(law.num_classes):
+        gap = (y == c) - p[:, c]
+        for part in (p[:, c] < 0.5, p[:, c] >= 0.5):
+            assert abs(gap[part].mean()) < 4.5 * gap[part].std() / math.sqrt(part.sum())
+    error, standard_error = law.bayes_error(60_000)
+    assert abs(error - overlap) < 4 * math.sqrt(2) * standard_error
+
+
+def test_shares_of_rows_that_show_one_view_are_counted_in_samples() -> None:
+    """Far apart, a row says by its nearest pattern which views it shows."""
+    task = multi_view_task(3, 8, 1e-9, single=0.25, faint=0.4, num_train=5, num_test=5)
+    law = law_of(task)
+    draws = tasks._rng(0, tasks._VIEWS).standard_normal((8, 6))
+    raw, y = law.sample(40_000, seed=2)
+    strength = np.linalg.norm(law.centroids, axis=1).min() / math.sqrt(1 + 0.4**2)
+    u = (raw @ np.linalg.qr(draws)[0]).reshape(-1, 3, 2) / strength
+    seen = u[np.arange(len(y)), y] > 0.5
+    assert (seen.sum(axis=1) == 1).mean() == pytest.approx(0.25, abs=0.01)
+    assert seen.any(axis=1).all()
+    assert seen[seen.sum(axis=1) == 1].mean(axis=0) == pytest.approx([0.5, 0.5], abs=0.025)
+    others = np.stack([np.delete(row, label, axis=0) for row, label in zip(u, y, strict=True)])
+    assert others.sum(axis=(1, 2)).mean() == pytest.approx(0.4, abs=0.01)
+    assert others.reshape(len(y), -1).mean(axis=0) == pytest.approx([0.1] * 4, abs=0.01)
+
+
+def test_views_are_reproducible_and_named() -> None:
+    first, again = (multi_view_task(random_state=1) for _ in range(2))
+    other = multi_view_task(random_state=2, views=1)
+    assert torch.equal(first.x_train, again.x_train)
+    assert first.name == "2 views, 4 classes, overlap 0.05"
+    assert other.name == "one view, 4 classes, overlap 0.05"
+    assert len(law_of(first).labels) == 4 * 3 * 3 * 2 and len(law_of(other).labels) == 4 * 3
+    assert first.x_train.shape == (4000, 20) and first.x_test.shape == (1000, 20)
+    assert torch.bincount(first.y_train).min() > 900
+
+
 # --- A reader's own arrays --------------------------------------------------------------------
 
 
@@ -868,6 +978,14 @@ def changed(row: int, column: int, value: float) -> np.ndarray:
         (lambda: gaussian_mixture_task(clusters_per_class=0), ValueError, "clusters_per_class is"),
         (lambda: gaussian_mixture_task(num_train=0), ValueError, "num_train is 0"),
         (lambda: gaussian_mixture_task(num_test=0), ValueError, "num_test is 0"),
+        (lambda: multi_view_task(1), ValueError, "num_classes is 1"),
+        (lambda: multi_view_task(views=0), ValueError, "views is 0"),
+        (lambda: multi_view_task(3, 5), ValueError, "dimension is 5; .*6"),
+        (lambda: multi_view_task(overlap=0.75), ValueError, "overlap is 0.75.*below 0.75,"),
+        (lambda: multi_view_task(single=1.1), ValueError, "single is 1.1"),
+        (lambda: multi_view_task(faint=1.0), ValueError, "faint is 1.0; .*below 1"),
+        (lambda: multi_view_task(faint=odd("0.1")), TypeError, "faint is '0.1'"),
+        (lambda: multi_view_task(num_test=0), ValueError, "num_test is 0"),
         (lambda: replay_make_classification(0), ValueError, "n_samples is 0"),
         (lambda: replay_make_classification(9, 3), ValueError, "n_features is 3"),
         (lambda: replay_make_classification(n_informative=0), ValueError, "n_informative is 0"),

@@ -37,6 +37,7 @@ SCRIPTS = {
     "plants": ("",),
     "verdict_rule": ("",),
     "skew": ("",),
+    "views": ("",),
 }
 # A script that has processes of its own: what they call for one replicate.
 FUNCTIONS = {"map": "distill_helpers.paying.replicate"}
