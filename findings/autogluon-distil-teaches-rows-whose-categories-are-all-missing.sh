@@ -65,4 +65,4 @@ for columns in ([text, number], [text.astype("category"), number], [text]):
     assert (missing.filter(like="text") == 1).all() and (missing.filter(like="number") == 0).all()
 assert len(added.drop_duplicates()) == 1 < len(train.drop_duplicates())
 PY
-(cd "$dir" && venv/bin/python -W ignore run.py 2>/dev/null)
+(cd "$dir" && venv/bin/python -W ignore run.py)

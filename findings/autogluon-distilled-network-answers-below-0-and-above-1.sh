@@ -59,4 +59,4 @@ for classes in (2, 3):
             sure = classes == 2 and name == "NeuralNetTorch_DSTL"
             assert (share > 0.02 and p.min() < -0.005) if sure else share == 0, name
 PY
-(cd "$dir" && AG_CPU_COUNT=1 venv/bin/python -W ignore run.py "$dir" 2>/dev/null)
+(cd "$dir" && AG_CPU_COUNT=1 venv/bin/python -W ignore run.py "$dir")
