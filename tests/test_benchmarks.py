@@ -58,6 +58,8 @@ def test_a_peers_student_is_scored_by_the_names_of_its_classes(tmp_path: Path) -
     found = peers.one("fake", test, test)
     assert found["accuracy"] == round(1 / 3, 4)
     assert found["nll"] == round(-math.log(0.5 * 0.75 * 0.25) / 3, 4)
+    p[:] = 3 * [[-0.02, 1.02]]  # as a distilled network of AutoGluon may answer
+    assert peers.one("fake", test, test)["nll"] == round(2 * math.log(1e7) / 3, 4)
     assert peers.size_of(20, 2) == 3490
 
 
