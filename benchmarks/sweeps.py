@@ -66,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         epilog="examples:\n  python benchmarks/sweeps.py --rounds 1 --points 2\n"
         "  python benchmarks/sweeps.py --output benchmarks",
     )
-    parser.add_argument("--rounds", type=int, default=3, help="of one worker and two")
-    parser.add_argument("--points", type=int, default=8, help="in each sweep")
+    parser.add_argument("--rounds", type=int, default=1, help="of one worker and two")
+    parser.add_argument("--points", type=int, default=12, help="in each sweep")
     parser.add_argument("--output", type=Path, help="a folder for sweeps.csv")
     options = parser.parse_args(arguments)
     if options.rounds < 1 or options.points < 2:

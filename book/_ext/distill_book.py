@@ -285,8 +285,8 @@ def point_costs(table: Path, epoch: float) -> str:
         f"{1000 * kernel / (2 * epoch) / 1e6:.1f} million epochs of students. So a grid of few "
         "points with many students each (`num_seeds`) is cheaper than one of many points with "
         f"few.\nBetween one point and the next the engine takes {duration(engine)}, and two "
-        f"workers did {two['median']} times as much as one ({two['least']} to {two['most']}; "
-        "`benchmarks/sweeps.csv`)."
+        f"workers did {two['median']} times as much as one on a grid of twelve points, the start "
+        "and the drawing of its page counted, which they do not speed up (`benchmarks/sweeps.csv`)."
     )
 
 
