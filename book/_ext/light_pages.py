@@ -22,6 +22,7 @@ from fontTools import subset
 from sphinx.application import Sphinx
 
 STYLES = "pages.css"
+OURS = "book.css"
 MATHS_FONT = Path(__file__).with_name("stix-two-math.woff")
 SHEET = re.compile(
     r'<link [^>]*href="([^"?]+)[^"]*"[^>]*rel="stylesheet"[^>]*>|'
@@ -64,7 +65,9 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
             p.read_text(encoding="utf-8") for p in static.rglob("*.js") if p.name not in FOREIGN
         ]
         named = [name for text in pages.values() for name in NAMED.findall(text)]
-        words = BOOTSTRAP.union(*map(WORD.findall, [*named, *scripts]))
+        # What our own sheet names is used, if by a foreign script (Vega's sliders).
+        ours = (static / OURS).read_text(encoding="utf-8")
+        words = BOOTSTRAP.union(*map(WORD.findall, [*named, *scripts, ours]))
         icons = [code for names, code in ICON_RULE.findall(css) if words & set(FA.findall(names))]
         glyphs = {chr(int(code, 16)) for code in icons}
         maths = {drawn(m) for text in pages.values() for m in MATH.findall(text)}

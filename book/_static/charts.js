@@ -5,6 +5,7 @@
 
   var library = document.currentScript.src.replace("charts.js", "vega.js");
   var loading = {};
+  var LETTER = 7.5; // mean width of a letter of an axis title, in pixels
 
   function load(source) {
     loading[source] =
@@ -48,11 +49,16 @@
     if ((spec.mark || spec.layer) && typeof width === "number" && width + 60 > room) {
       spec.width = "container";
       spec.autosize = { type: "fit-x", contains: "padding" };
+      (spec.layer || [spec]).forEach(function (layer) {
+        var x = layer.encoding && layer.encoding.x;
+        if (x && typeof x.title === "string") x.title = lines(x.title, (room - 90) / LETTER);
+      });
     }
     window
       .vegaEmbed(chart, spec, { renderer: "svg", actions: false, tooltip: true })
       .then(function () {
         chart.dataset.drawn = "true";
+        name_steps(chart, spec);
         if (picture) {
           picture.hidden = true;
           var svg = chart.querySelector("svg");
@@ -64,6 +70,40 @@
         chart.remove();
         console.error("a live chart could not be drawn: " + error);
       });
+  }
+
+  // An axis has no room beside it on a phone: its title goes on in a next line.
+  function lines(text, most) {
+    return text.split(" ").reduce(
+      function (all, word) {
+        var last = all[all.length - 1];
+        if (!last) all[all.length - 1] = word;
+        else if (last.length + word.length < most) all[all.length - 1] = last + " " + word;
+        else all.push(word);
+        return all;
+      },
+      [""]
+    );
+  }
+
+  // Sliders that count steps say what a step stands for, as the chart's own heading does.
+  function name_steps(chart, spec) {
+    var slider = chart.querySelector("input[type=range][name=step]");
+    if (!slider) return;
+    var label = slider.parentElement.textContent.split(":")[0].trim();
+    var names = {};
+    (function walk(view) {
+      ((view.data && view.data.values) || []).forEach(function (row) {
+        var size = row.size || row.M;
+        if (row.title || size) names[row.step] = row.title || size + " " + label;
+      });
+      [].concat(view.layer || [], view.hconcat || []).forEach(walk);
+    })(spec);
+    function say() {
+      if (names[slider.value]) slider.setAttribute("aria-valuetext", names[slider.value]);
+    }
+    slider.addEventListener("input", say);
+    say();
   }
 
   document.addEventListener("DOMContentLoaded", function () {

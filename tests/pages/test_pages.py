@@ -224,9 +224,23 @@ def test_a_slider_or_buttons_move_the_live_chart(browser, page):
             assert box["x"] + box["width"] <= room["x"] + room["width"] + 1
             control = chart.query_selector("input[type=range], input[type=radio]")
             assert control is not None, f"{page}: a live chart without a slider or buttons"
+            for text in svg.query_selector_all(".role-axis-title text, .role-axis-title"):
+                title = text.bounding_box()
+                assert title is None or (
+                    title["x"] >= room["x"] and title["x"] + title["width"] <= room["x"] + room["width"]
+                ), f"{page}: an axis title is cut at {size['width']} px"
             control.focus()
             ends = []
             sliding = control.get_attribute("type") == "range"
+            if sliding and control.get_attribute("name") == "step":  # its number is no reader's
+                counted = chart.query_selector("input[type=range] + span")
+                assert not counted.is_visible(), f"{page}: a slider shows the number of its step"
+                spoken = [control.get_attribute("aria-valuetext")]
+                tab.keyboard.press("Home")
+                spoken.append(control.get_attribute("aria-valuetext"))
+                tab.keyboard.press("End")
+                spoken.append(control.get_attribute("aria-valuetext"))
+                assert all(spoken) and spoken[1] != spoken[2], f"{page}: a slider says {spoken}"
             for key in ("Home", "End") if sliding else ("ArrowDown", "ArrowDown"):
                 tab.keyboard.press(key)
                 tab.wait_for_timeout(150)
