@@ -34,9 +34,11 @@ book: _build/html/index.html ## run the notebooks and render the book
 pdf: _build/book.pdf ## the whole book as one PDF; needs Chromium or Chrome
 
 # One thread a worker: two OpenMP programs on two cores wait for each other (ten times slower).
+# The notebooks begin with an empty cache: each network is trained in this run, and once.
 test: $(VENV)/.dev ## unit tests, docstring examples, and every notebook against its stored outputs
 	OMP_NUM_THREADS=1 DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile -m "not slow" tests distill_helpers --ignore=tests/pages
-	OMP_NUM_THREADS=1 DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env notebooks
+	@rm -rf _build/cache
+	OMP_NUM_THREADS=1 DISTILL_CACHE="$(CURDIR)/_build/cache" DISTILL_PROGRESS=off $(PYTEST) -q -n 2 --dist loadfile --nbval --nbval-current-env notebooks
 
 slow: $(VENV)/.dev ## the tests marked slow (minutes to an hour)
 	DISTILL_CACHE=off DISTILL_PROGRESS=off $(PYTEST) -q -m slow tests --ignore=tests/pages
