@@ -2467,7 +2467,7 @@ def live_neighbours(
             dots += f'<path d="{shape}" fill="{colour}" transform="{place}"/>'
         return (
             f"<p><strong>{html.escape(strip['name'])}, of {count}: <span>{shares}</span>.</strong> "
-            f"In the middle <span>{sign}{value} [{ends[0]}, {ends[1]}]</span>.</p>"
+            f"Middle <span>{sign}{value} [{ends[0]}, {ends[1]}]</span>.</p>"
             f'<svg viewBox="0 0 340 {bottom + 34}" role="img" aria-label="The gains in order: '
             f'{", ".join(str(strip["gains"][k]) for k in order)}">{axis}<g>{dots}</g>'
             f'<path class="reach" d="M{left} {bottom - 7}H{right}"/>'
@@ -2528,7 +2528,7 @@ _NEAR_PAGE = """<div class="live-near" id="$identity" role="group" aria-label="y
 </style>
 <div class="controls" hidden>$sliders
 <label><span>$picker</span><select>$options</select></label></div>
-<p>One mark a task: $legend. Black: the middle and its interval. Grey: the margin.</p>
+<p>One mark a task: $legend. Black: the middle, its interval. Grey: the margin.</p>
 <div aria-live="polite">$strips
 <p class="note">$note</p></div>
 <script>

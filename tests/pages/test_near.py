@@ -40,7 +40,7 @@ def compare(box) -> tuple[float, ...]:
         assert words in said.inner_text()
         exact = sorted(1000 * row[column] for row in near)
         middle = median_estimate(exact)
-        told = numbers(said.inner_text().partition("In the middle")[2])
+        told = numbers(said.inner_text().partition("Middle")[2])
         assert told == [round(v) for v in (middle.value, middle.low, middle.high)]
         listed = numbers(svg.get_attribute("aria-label"))
         assert listed == [round(gain) for gain in exact], "the text alternative has stayed behind"
@@ -61,7 +61,7 @@ def compare(box) -> tuple[float, ...]:
     note = box.locator(".note").inner_text()
     assert f"{1000 * forecast.RULE.forecast(edge / 1000):+.0f}: {does}." in note
     edges = [1000 * row["edge"] for row in near]
-    assert f"edges of {min(edges):.0f} to {max(edges):.0f} " in note
+    assert f"edges of {min(edges):.0f} to {max(edges):.0f}, " in note
     return edge, labels, seen
 
 
