@@ -2324,20 +2324,9 @@ def payoff(
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
-    leftmost = min((told for told, _ in (named or {}).values()), default=0.0)
-    for place, (name, (told, gain)) in enumerate((named or {}).items()):
-        left = place % 2 == 1 or told == leftmost
+    for told, gain in (named or {}).values():
         axes.plot([told, told], [gain.low, gain.high], color="black", linewidth=1.2, zorder=4)
         axes.plot(told, gain.value, "D", color="black", markersize=5, zorder=4)
-        axes.annotate(
-            name,
-            (told, gain.value),
-            xytext=(-6, 5) if left else (6, -11),
-            ha="right" if left else "left",
-            textcoords="offset points",
-            fontsize=9,
-            zorder=5,
-        )
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.grid(color="#e6e6e6", linewidth=0.8)
@@ -2345,7 +2334,36 @@ def payoff(
     legend = figure.legend(frameon=False, loc="outside lower center", ncols=1)
     for handle in legend.get_lines():
         handle.set_alpha(1)
+    _name_points(axes, named or {})
     return figure
+
+
+def _name_points(axes: Axes, named: Mapping[str, tuple[float, Estimate]]) -> None:
+    """Write each name beside its point, on the left of the left half, and none on another.
+
+    A short line leads from the point to its name.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # from here on it is known where points are
+    middle = sorted(told for told, _ in named.values())[len(named) // 2] if named else 0.0
+    least = {-1: -math.inf, 1: -math.inf}  # where the next name of a side may stand, in points
+    for name, (told, gain) in sorted(named.items(), key=lambda item: item[1][1].value):
+        side = -1 if told < middle else 1
+        y = float(axes.transData.transform((told, gain.value))[1]) * 72 / figure.dpi
+        at = max(y, least[side])
+        least[side] = at + 13
+        axes.annotate(
+            name,
+            (told, gain.value),
+            xytext=(14 * side, at - y),
+            textcoords="offset points",
+            ha="right" if side < 0 else "left",
+            va="center",
+            fontsize=9,
+            zorder=5,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
+        )
 
 
 def live_neighbours(
@@ -2479,9 +2497,9 @@ def live_neighbours(
     return Template(_NEAR_PAGE).substitute(
         identity="near-" + hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8],
         sliders="".join(
-            f'<label><span>{html.escape(name)}</span><input type="range" min="0" step="1" '
-            f'max="{len(positions) - 1}" value="{list(positions).index(at)}"><output></output>'
-            "</label>"
+            f"<label><span>{html.escape(name)}</span><output></output>"
+            f'<input type="range" min="0" step="1" max="{len(positions) - 1}" '
+            f'value="{list(positions).index(at)}"></label>'
             for (name, positions), at in zip(sliders.items(), start, strict=True)
         ),
         picker=html.escape(picker[0]),
@@ -2512,10 +2530,10 @@ _NEAR_PAGE = """<div class="live-near" id="$identity" role="group" aria-label="y
 .live-near p { margin: .6em 0 .2em; color: inherit; }
 .live-near label { display: flex; flex-wrap: wrap; gap: .1em .75em; align-items: center;
   margin: .3em 0; }
-.live-near input { flex: 1 1 9rem; min-width: 0; }
+.live-near input { flex: 1 1 13rem; min-width: 0; }
 .live-near select { flex: 1 1 13rem; min-width: 0; max-width: 100%; }
 .live-near label span { flex: 0 0 9rem; }
-.live-near label output { flex: 0 0 2.5rem; text-align: right; }
+.live-near label output { flex: 0 0 2.5rem; text-align: right; font-weight: bold; }
 .live-near svg { display: block; width: 100%; height: auto; }
 .live-near p svg { display: inline-block; width: .8em; height: .8em; }
 .live-near p span { white-space: nowrap; }
@@ -2546,7 +2564,7 @@ _NEAR_PAGE = """<div class="live-near" id="$identity" role="group" aria-label="y
     inputs.forEach(function (input, k) {
       var value = data.sliders[k][input.value];
       at = at * data.sliders[k].length + Number(input.value);
-      input.nextElementSibling.textContent = value;
+      input.previousElementSibling.textContent = value;
       input.setAttribute("aria-valuetext", value);
     });
     at = at * picker.length + picker.selectedIndex;

@@ -1064,6 +1064,20 @@ def test_gains_stand_against_what_was_known_before() -> None:
     assert (band.get_y(), band.get_height()) == (-5, 10)
 
 
+def test_names_of_points_that_lie_together_do_not_cover_each_other() -> None:
+    named = {
+        f"set {k}": (12.0 + k / 3, mean_estimate([k / 3 - 1, k / 3, k / 3 + 1])) for k in range(9)
+    }
+    points = {"a": ([-20.0, 5.0, 300.0], [-30.0, 4.0, 250.0])}
+    figure = figures.payoff(points, xlabel="x", ylabel="y", margin=5, named=named)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == len(named)
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert figure.axes[0].get_window_extent().overlaps(box)
+
+
 def test_gains_against_a_positive_axis_have_medians_of_fifths() -> None:
     x = [float(k) for k in range(1, 21)]
     (axes,) = figures.payoff(
