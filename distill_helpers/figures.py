@@ -1789,7 +1789,7 @@ def show_page(html: str, text: str) -> None:
     Parameters
     ----------
     html : str
-        Made by `live_student`.
+        Made by `live_student`, `guess` or `live_neighbours`.
     text : str
         What stands where there are no pages.
     """
