@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -1789,7 +1789,7 @@ def show_page(html: str, text: str) -> None:
     Parameters
     ----------
     html : str
-        Made by `live_student`.
+        Made by `live_student`, `guess` or `live_neighbours`.
     text : str
         What stands where there are no pages.
     """
@@ -2324,20 +2324,9 @@ def payoff(
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter("")
-    leftmost = min((told for told, _ in (named or {}).values()), default=0.0)
-    for place, (name, (told, gain)) in enumerate((named or {}).items()):
-        left = place % 2 == 1 or told == leftmost
+    for told, gain in (named or {}).values():
         axes.plot([told, told], [gain.low, gain.high], color="black", linewidth=1.2, zorder=4)
         axes.plot(told, gain.value, "D", color="black", markersize=5, zorder=4)
-        axes.annotate(
-            name,
-            (told, gain.value),
-            xytext=(-6, 5) if left else (6, -11),
-            ha="right" if left else "left",
-            textcoords="offset points",
-            fontsize=9,
-            zorder=5,
-        )
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.grid(color="#e6e6e6", linewidth=0.8)
@@ -2345,4 +2334,275 @@ def payoff(
     legend = figure.legend(frameon=False, loc="outside lower center", ncols=1)
     for handle in legend.get_lines():
         handle.set_alpha(1)
+    _name_points(axes, named or {})
     return figure
+
+
+def _name_points(axes: Axes, named: Mapping[str, tuple[float, Estimate]]) -> None:
+    """Write each name beside its point, on the left of the left half, and none on another.
+
+    A short line leads from the point to its name.
+    """
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.draw_without_rendering()  # from here on it is known where points are
+    middle = sorted(told for told, _ in named.values())[len(named) // 2] if named else 0.0
+    least = {-1: -math.inf, 1: -math.inf}  # where the next name of a side may stand, in points
+    for name, (told, gain) in sorted(named.items(), key=lambda item: item[1][1].value):
+        side = -1 if told < middle else 1
+        y = float(axes.transData.transform((told, gain.value))[1]) * 72 / figure.dpi
+        at = max(y, least[side])
+        least[side] = at + 13
+        axes.annotate(
+            name,
+            (told, gain.value),
+            xytext=(14 * side, at - y),
+            textcoords="offset points",
+            ha="right" if side < 0 else "left",
+            va="center",
+            fontsize=9,
+            zorder=5,
+            arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
+        )
+
+
+def live_neighbours(
+    gains: Mapping[str, Sequence[tuple[float, str]]],
+    near: Callable[[float, float, str], Sequence[int]],
+    note: Callable[[float, float, str], str],
+    *,
+    sliders: Mapping[str, Sequence[float]],
+    picker: tuple[str, Sequence[str]],
+    start: tuple[float, float],
+    margin: float,
+    xlabel: str,
+) -> str:
+    """Write a piece of a web page that shows what was gained at the points nearest to a reader's.
+
+    The reader moves two sliders and picks a word; each position's answer is found here, so the
+    page only looks it up: neither kernel nor network stands behind it. A strip draws the gains of
+    the nearest points in order, marked by what each shows, and their median with its interval.
+    Where scripts do not run, the answer to `start` and the first word stands.
+
+    Parameters
+    ----------
+    gains : mapping of str to sequence of (gain, state)
+        By what is beaten, a strip each: for every point, its gain, and ``"pays"``,
+        ``"no better"``, ``"hurts"`` or ``"open"``.
+    near : callable
+        From a position of each slider and a word to the nearest points: their places in `gains`,
+        always as many.
+    note : callable
+        From the same to a sentence that stands below.
+    sliders : mapping of str to sequence of float
+        Two, by name: the positions of each, in order.
+    picker : (str, sequence of str)
+        Its name and its words.
+    start : (float, float)
+        Of the sliders, each one of its positions.
+    margin : float
+        Half of the band about 0, in the unit of the gains.
+    xlabel : str
+        Of the gains, with their unit.
+
+    Returns
+    -------
+    str
+        HTML; see `show_page`.
+
+    Raises
+    ------
+    ValueError
+        If a slider has no such position to start at.
+    """
+    import hashlib
+    import html
+    import json
+    from string import Template
+
+    from distill_helpers.statistics import median_estimate
+
+    (_, first), (_, second) = sliders.items()
+    for (name, positions), at in zip(sliders.items(), start, strict=True):
+        if at not in positions:
+            raise ValueError(f"{name} starts at {at}; it must be one of {list(positions)}.")
+    places = list(itertools.product(first, second, picker[1]))
+    nearest = [list(near(*place)) for place in places]
+
+    def middle(values: Sequence[tuple[float, str]], points: Sequence[int]) -> list[int]:
+        found = median_estimate([values[k][0] for k in points])
+        return [round(v) for v in (found.value, found.low, found.high)]
+
+    every = [gain for values in gains.values() for gain, _ in values]
+    low, high = (math.asinh(end / (2 * margin)) for end in (min(every), max(every)))
+    strips = [
+        {
+            "name": name,
+            "gains": [round(gain) for gain, _ in values],
+            "states": [list(_STATES).index(state) for _, state in values],
+            "middles": [middle(values, points) for points in nearest],
+        }
+        for name, values in gains.items()
+    ]
+    notes = [note(*place) for place in places]
+    data = {
+        "sliders": [list(first), list(second)],
+        "near": nearest,
+        "notes": notes,
+        "words": list(_STATES),
+        "marks": list(_STATES.values()),
+        "scale": [2 * margin, low, high],
+        "strips": strips,
+    }
+
+    def across(value: float) -> float:
+        return 14 + 312 * (math.asinh(value / (2 * margin)) - low) / (high - low)
+
+    count = len(nearest[0])
+    bottom = 5 * count + 18
+    ticks = [10**k for k in range(1, 5)]
+    axis = f'<rect x="{across(-margin):.1f}" width="{across(margin) - across(-margin):.1f}" '
+    axis += f'height="{bottom}"/>'
+    for tick in (0, *ticks, *(-tick for tick in ticks)):
+        if min(every) <= tick <= max(every):
+            x = f"{across(tick):.1f}"
+            axis += f'<line x1="{x}" x2="{x}" y2="{bottom}"/>'
+            axis += f'<text x="{x}" y="{bottom + 14}">{tick}</text>'
+    axis += f'<text x="170" y="{bottom + 30}">{html.escape(xlabel)}</text>'
+
+    def drawn(strip: dict[str, Any], at: int) -> str:
+        """As the page's script does it, for where none runs."""
+        order = sorted(nearest[at], key=lambda k: strip["gains"][k])
+        told = [strip["states"][k] for k in order]
+        shares = ", ".join(f"{word} at {told.count(k)}" for k, word in enumerate(_STATES))
+        value, *ends = strip["middles"][at]
+        sign = "+" if value > 0 else ""
+        left, right = (f"{across(end):.1f}" for end in ends)
+        dots = ""
+        for row, (k, index) in enumerate(zip(order, told, strict=True)):
+            shape, colour = list(_STATES.values())[index]
+            place = f"translate({across(strip['gains'][k]):.1f} {5 * (count - row)})"
+            dots += f'<path d="{shape}" fill="{colour}" transform="{place}"/>'
+        return (
+            f"<p><strong>{html.escape(strip['name'])}, of {count}: <span>{shares}</span>.</strong> "
+            f"Middle <span>{sign}{value} [{ends[0]}, {ends[1]}]</span>.</p>"
+            f'<svg viewBox="0 0 340 {bottom + 34}" role="img" aria-label="The gains in order: '
+            f'{", ".join(str(strip["gains"][k]) for k in order)}">{axis}<g>{dots}</g>'
+            f'<path class="reach" d="M{left} {bottom - 7}H{right}"/>'
+            f'<path class="middle" d="M0-5L5 0L0 5L-5 0Z" '
+            f'transform="translate({across(value):.1f} {bottom - 7})"/></svg>'
+        )
+
+    here = places.index((*start, picker[1][0]))
+    return Template(_NEAR_PAGE).substitute(
+        identity="near-" + hashlib.sha256(json.dumps(data).encode()).hexdigest()[:8],
+        sliders="".join(
+            f"<label><span>{html.escape(name)}</span><output></output>"
+            f'<input type="range" min="0" step="1" max="{len(positions) - 1}" '
+            f'value="{list(positions).index(at)}"></label>'
+            for (name, positions), at in zip(sliders.items(), start, strict=True)
+        ),
+        picker=html.escape(picker[0]),
+        options="".join(f"<option>{html.escape(word)}</option>" for word in picker[1]),
+        strips="".join(drawn(strip, here) for strip in strips),
+        note=html.escape(notes[here]),
+        bottom=bottom - 7,
+        legend=", ".join(
+            f'<span><svg viewBox="-6 -6 12 12" aria-hidden="true"><path d="{shape}" '
+            f'fill="{colour}"/></svg> {word}</span>'
+            for word, (shape, colour) in _STATES.items()
+        ),
+        data=json.dumps(data, separators=(",", ":")),
+    )
+
+
+_STATES = {  # the mark of each: its path about (0, 0), and its fill
+    "pays": ("M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z", BLUE),
+    "no better": ("M-3.5-3.5H3.5V3.5H-3.5Z", GREY),
+    "hurts": ("M-4.5-3.5H4.5L0 4.5Z", VERMILION),
+    "open": ("M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z", "#fff"),
+}
+
+_NEAR_PAGE = """<div class="live-near" id="$identity" role="group" aria-label="your data">
+<style>
+.live-near { background: #fff; color: #1a1a1a; color-scheme: light; border: 1px solid #6B6B6B;
+  border-radius: 6px; padding: 12px; max-width: 30rem; box-sizing: border-box; line-height: 1.5; }
+.live-near p { margin: .6em 0 .2em; color: inherit; }
+.live-near label { display: flex; flex-wrap: wrap; gap: .1em .75em; align-items: center;
+  margin: .3em 0; }
+.live-near input { flex: 1 1 13rem; min-width: 0; }
+.live-near select { flex: 1 1 13rem; min-width: 0; max-width: 100%; }
+.live-near label span { flex: 0 0 9rem; }
+.live-near label output { flex: 0 0 2.5rem; text-align: right; font-weight: bold; }
+.live-near svg { display: block; width: 100%; height: auto; }
+.live-near p svg { display: inline-block; width: .8em; height: .8em; }
+.live-near p span { white-space: nowrap; }
+.live-near strong span { white-space: normal; }
+.live-near rect { fill: #e2e2e2; } .live-near line { stroke: #d0d0d0; }
+.live-near text { font-size: 12px; text-anchor: middle; fill: #1a1a1a; }
+.live-near g path, .live-near p path { stroke: #1a1a1a; stroke-width: .8; }
+.live-near .reach { stroke: #1a1a1a; stroke-width: 2; } .live-near .middle { fill: #1a1a1a; }
+.live-near [hidden] { display: none; }
+</style>
+<div class="controls" hidden>$sliders
+<label><span>$picker</span><select>$options</select></label></div>
+<p>One mark a task: $legend. Black: the middle, its interval. Grey: the margin.</p>
+<div aria-live="polite">$strips
+<p class="note">$note</p></div>
+<script>
+(function () {
+  "use strict";
+  var box = document.getElementById("$identity"), data = $data;
+  var inputs = box.querySelectorAll("input"), picker = box.querySelector("select");
+  var scale = data.scale, strips = box.querySelectorAll("svg[role]");
+  function across(value) {
+    var x = 14 + 312 * (Math.asinh(value / scale[0]) - scale[1]) / (scale[2] - scale[1]);
+    return x.toFixed(1);
+  }
+  function show() {
+    var at = 0;
+    inputs.forEach(function (input, k) {
+      var value = data.sliders[k][input.value];
+      at = at * data.sliders[k].length + Number(input.value);
+      input.previousElementSibling.textContent = value;
+      input.setAttribute("aria-valuetext", value);
+    });
+    at = at * picker.length + picker.selectedIndex;
+    data.strips.forEach(function (strip, k) {
+      var svg = strips[k], said = svg.previousElementSibling.querySelectorAll("span");
+      var order = data.near[at].slice().sort(function (a, b) {
+        return strip.gains[a] - strip.gains[b];
+      });
+      var counts = data.marks.map(function () { return 0; });
+      svg.querySelectorAll("g path").forEach(function (dot, row) {
+        var mark = data.marks[strip.states[order[row]]];
+        counts[strip.states[order[row]]]++;
+        dot.setAttribute("d", mark[0]);
+        dot.setAttribute("fill", mark[1]);
+        dot.setAttribute("transform", "translate(" + across(strip.gains[order[row]]) + " " +
+          5 * (order.length - row) + ")");
+      });
+      var middle = strip.middles[at];
+      said[0].textContent = data.words.map(function (word, n) {
+        return word + " at " + counts[n];
+      }).join(", ");
+      said[1].textContent = (middle[0] > 0 ? "+" : "") + middle[0] + " [" + middle[1] + ", " +
+        middle[2] + "]";
+      svg.setAttribute("aria-label", "The gains in order: " + order.map(function (point) {
+        return strip.gains[point];
+      }).join(", "));
+      svg.querySelector(".reach").setAttribute("d", "M" + across(middle[1]) + " $bottom" + "H" +
+        across(middle[2]));
+      svg.querySelector(".middle").setAttribute("transform",
+        "translate(" + across(middle[0]) + " $bottom)");
+    });
+    box.querySelector(".note").textContent = data.notes[at];
+  }
+  inputs.forEach(function (input) { input.addEventListener("input", show); });
+  picker.addEventListener("change", show);
+  box.querySelector(".controls").hidden = false;
+  show();
+  box.dataset.ready = "true";
+})();
+</script>
+</div>"""

@@ -10,6 +10,7 @@ A forecast says whether it is worth measuring what distilling gains. Where that 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import HuberRegressor
 
-from distill_helpers.paying import FEW, FOLDS_USED, MEMBERS
+from distill_helpers._estimates import t_quantile
+from distill_helpers.paying import FEW, FOLDS_USED, MEMBERS, REPLICATES
 from distill_helpers.protocol import DECAYS, NUM_TRIALS, RATES
 from distill_helpers.statistics import Estimate, mean_estimate
 from distill_helpers.studies import Row
@@ -175,6 +177,86 @@ def outcomes(rule: Rule, rows: Sequence[Row]) -> dict[str, Outcome]:
 def errors(rule: Rule, rows: Sequence[Row]) -> Array:
     """Return how far each forecast is from what was measured, in nats, one a point."""
     return np.array([abs(rule.forecast(row["edge"]) - row["gain_soft"]) for row in rows])
+
+
+SAW = ("same rows, same inputs", "unlabelled inputs", "teachers saw more rows")
+"""What teachers can have seen: no more than the student, inputs without a label too, or more rows,
+with unlabelled inputs or without."""
+
+STATES = ("pays", "no better", "hurts", "open")
+"""What the interval of one point can say (`state`)."""
+
+NEAR = 20
+"""Points of the map that `nearest` returns."""
+
+
+def saw(row: Row) -> str:
+    """Say what the teachers of a point saw more than its student: one of `SAW`."""
+    if row["teacher_rows"] > 1:
+        return SAW[2]
+    return SAW[1] if row["unlabelled"] else SAW[0]
+
+
+def state(row: Row, gain: str = "gain_soft") -> str:
+    """Say what a point's t interval over its training sets shows: one of `STATES`.
+
+    It pays where all of the interval lies above `MARGIN`, hurts where all of it lies below minus
+    that, is no better where it lies between, and is open otherwise. See chapter 08's evidence.
+
+    Parameters
+    ----------
+    row : dict
+        A point of the map.
+    gain : str
+        A column with a standard error beside it: ``gain_soft``, over hard labels, or
+        ``gain_soft_on_smoothed``.
+    """
+    reach = t_quantile(0.95, REPLICATES - 1) * row[f"{gain}_error"]
+    low, high = row[gain] - reach, row[gain] + reach
+    if low > MARGIN:
+        return STATES[0]
+    if high < -MARGIN:
+        return STATES[2]
+    return STATES[1] if low > -MARGIN and high < MARGIN else STATES[3]
+
+
+def nearest(rows: Sequence[Row], edge: float, labels_per_class: float, seen: str) -> list[Row]:
+    r"""Return the `NEAR` points of the map that are most like a reader's data, the nearest first.
+
+    Their teachers saw the same (`seen`). Of those, near means a small
+
+    .. math:: \Big(\operatorname{asinh} \frac{e}{2m} - \operatorname{asinh} \frac{e'}{2m}\Big)^2
+        + \Big(\ln \frac{n}{n'}\Big)^2
+
+    with edges e, the margin m and labels per class n: differences count near an edge of 0, ratios
+    beyond. Chapter 08's live figure shows what distilling gained there.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Points of the map.
+    edge : float
+        What three teachers gain on one student of hard labels, held out, in nats.
+    labels_per_class : float
+        Labelled rows of the student, by class.
+    seen : str
+        One of `SAW`.
+
+    Raises
+    ------
+    ValueError
+        If `seen` is none of `SAW`.
+    """
+    if seen not in SAW:
+        raise ValueError(f"seen is {seen!r}; it must be one of {', '.join(map(repr, SAW))}.")
+
+    def place(e: float, n: float) -> tuple[float, float]:
+        return math.asinh(e / (2 * MARGIN)), math.log(n)
+
+    def far(row: Row) -> float:
+        return math.dist(place(edge, labels_per_class), place(row["edge"], row["labels_per_class"]))
+
+    return sorted((row for row in rows if saw(row) == seen), key=far)[:NEAR]
 
 
 def trainings(policy: str, distilled: float) -> float:

@@ -2,16 +2,21 @@
 
 `points` lays them out, `replicate` measures one; ``studies/map.py`` runs them all and says what was
 predicted. `view_points` and `replicate_views` are the same for a corner of its own, in which a
-class can be told by either of two views (``studies/views.py``). Chapter 08 reads both tables.
+class can be told by either of two views (``studies/views.py``). `run_study` is what both scripts
+do. Chapter 08 reads both tables.
 """
 
 from __future__ import annotations
 
+import argparse
 import functools
 import math
+import multiprocessing
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -661,6 +666,47 @@ def measure(
         | {name: float(np.mean([found[name] for found in more])) for name in (more or [{}])[0]}
         | {"edges": sum(bool(choice.edges) for choice in chosen.values()), "arms": len(chosen)}
     )
+
+
+def run_study(
+    script: str, about: str, replicate: Callable[[int], list[studies.Row]], most: int
+) -> None:
+    """Read a study's command line, and measure its points beside each other; save after each.
+
+    Parameters
+    ----------
+    script : str
+        The study's own file; the table stands beside it.
+    about : str
+        What ``--help`` says.
+    replicate : callable
+        Measures the point of a number: `replicate` or `replicate_views`.
+    most : int
+        Points that there are.
+    """
+    path = Path(script)
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--points", type=int, default=most, help="how many, to try")
+    parser.add_argument("--workers", type=int, default=2, help="no number depends on it")
+    parser.add_argument("--output", type=Path, default=path.with_suffix(".csv"), help="the table")
+    args = parser.parse_args()
+    if min(args.points, args.workers) < 1 or args.points > most:
+        parser.error(f"workers must be 1 or more, points 1 to {most}")
+    command = f"python studies/{path.name}"
+    writer = studies.Writer(args.output, command, "point", script=[path, Path(__file__)])
+    left = list(writer.missing(args.points))
+    start = time.perf_counter()
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(args.workers, torch.set_num_threads, (1,)) as pool:
+        for done, rows in enumerate(pool.imap_unordered(replicate, left), 1):
+            writer.add(rows)
+            each = (time.perf_counter() - start) / done
+            minutes = each * (len(left) - done) / 60
+            print(f"{done} of {len(left)}; {minutes:.0f} min left", flush=True)
+    writer.finish()
+    print(f"wrote {args.output}")
 
 
 def _rows(arm: Arm) -> Tensor:

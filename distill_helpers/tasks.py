@@ -751,6 +751,41 @@ def _radius(centres: Array, num_classes: int, overlap: float, random_state: int)
     return float(brentq(excess, 0, far, rtol=1e-5))
 
 
+def _overlap_and_sizes(
+    num_classes: int, overlap: float, num_train: int, num_test: int, random_state: int
+) -> tuple[float, int, int, int]:
+    """Check what every made-up mixture is given."""
+    highest = 1 - 1 / num_classes
+    overlap = _number(
+        "overlap",
+        overlap,
+        f"above 0 and below {highest:.3g}, the error of guessing among {num_classes} classes",
+        lambda v: 0 < v < highest,
+        "Use 0.1 for a Bayes error of 10 %.",
+    )
+    num_train = whole("num_train", num_train, 1, "The default is 4000.")
+    num_test = whole("num_test", num_test, 1, "The default is 1000.")
+    return overlap, num_train, num_test, _seed("random_state", random_state)
+
+
+def _round_clusters(
+    num_classes: int, weights: Array, labels: IntArray, centres: Array, label_noise: float = 0.0
+) -> GaussianMixtureLaw:
+    """Return the law of clusters with unit covariance, all of their features informative."""
+    num_clusters, dimension = centres.shape
+    return GaussianMixtureLaw(
+        num_classes=num_classes,
+        weights=weights,
+        labels=labels,
+        centroids=centres,
+        mixing=np.stack([np.eye(dimension)] * num_clusters),
+        redundant=np.zeros((dimension, 0)),
+        num_noise=0,
+        order=np.arange(dimension),
+        label_noise=label_noise,
+    )
+
+
 def gaussian_mixture_task(
     num_classes: int = 2,
     dimension: int = 10,
@@ -809,33 +844,21 @@ def gaussian_mixture_task(
     """
     num_classes = whole("num_classes", num_classes, 2, "Use 2 for two classes.")
     dimension = whole("dimension", dimension, 1, "The default is 10.")
-    highest = 1 - 1 / num_classes
-    overlap = _number(
-        "overlap",
-        overlap,
-        f"above 0 and below {highest:.3g}, the error of guessing among {num_classes} classes",
-        lambda v: 0 < v < highest,
-        "Use 0.1 for a Bayes error of 10 %.",
+    overlap, num_train, num_test, random_state = _overlap_and_sizes(
+        num_classes, overlap, num_train, num_test, random_state
     )
     label_noise = _fraction("label_noise", label_noise, "Use 0 for clean labels.")
     per_class = whole("clusters_per_class", clusters_per_class, 1, "Use 1 for a linear boundary.")
-    num_train = whole("num_train", num_train, 1, "The default is 4000.")
-    num_test = whole("num_test", num_test, 1, "The default is 1000.")
-    random_state = _seed("random_state", random_state)
 
     num_clusters = num_classes * per_class
     rng = _rng(random_state, _MIXTURE)
     centres = rng.standard_normal((num_clusters, dimension))
-    law = GaussianMixtureLaw(
-        num_classes=num_classes,
-        weights=np.full(num_clusters, 1 / num_clusters),
-        labels=np.arange(num_clusters) % num_classes,
-        centroids=centres * _radius(centres, num_classes, overlap, random_state),
-        mixing=np.stack([np.eye(dimension)] * num_clusters),
-        redundant=np.zeros((dimension, 0)),
-        num_noise=0,
-        order=np.arange(dimension),
-        label_noise=label_noise,
+    law = _round_clusters(
+        num_classes,
+        np.full(num_clusters, 1 / num_clusters),
+        np.arange(num_clusters) % num_classes,
+        centres * _radius(centres, num_classes, overlap, random_state),
+        label_noise,
     )
     name = f"Gaussian mixture, {num_classes} classes, overlap {overlap:g}"
     if label_noise:
@@ -925,20 +948,16 @@ def multi_view_task(
 
     Parameters
     ----------
-    num_classes : int
-        C, 2 or more.
+    num_classes, overlap, num_train, num_test : int, float, int, int
+        As for `gaussian_mixture_task`; no label is drawn anew.
     dimension : int
         D, at least C V.
-    overlap : float
-        Bayes error, above 0 and below 1 - 1 / C.
     views : int
         V, 1 or more. With one, `single` means nothing.
     single : float
         :math:`\mu`, from 0 to 1: share of samples that show one view of their class alone.
     faint : float
         :math:`\varphi`, from 0 to below 1: strength of the other class's view, as a share of r.
-    num_train, num_test : int
-        Sizes of the two parts, drawn independently.
     random_state : int
         Seeds the directions and the samples.
 
@@ -971,13 +990,8 @@ def multi_view_task(
     dimension = whole(
         "dimension", dimension, needed, "Views are orthogonal: give one column for each."
     )
-    highest = 1 - 1 / num_classes
-    overlap = _number(
-        "overlap",
-        overlap,
-        f"above 0 and below {highest:.3g}, the error of guessing among {num_classes} classes",
-        lambda v: 0 < v < highest,
-        "Use 0.1 for a Bayes error of 10 %.",
+    overlap, num_train, num_test, random_state = _overlap_and_sizes(
+        num_classes, overlap, num_train, num_test, random_state
     )
     single = _fraction("single", single, "Use 0.2 for one sample in five.")
     faint = _number(
@@ -987,9 +1001,6 @@ def multi_view_task(
         lambda v: 0 <= v < 1,
         "Use 0 for none of other classes.",
     )
-    num_train = whole("num_train", num_train, 1, "The default is 4000.")
-    num_test = whole("num_test", num_test, 1, "The default is 1000.")
-    random_state = _seed("random_state", random_state)
 
     shape = (num_classes, views)
     draws = _rng(random_state, _VIEWS).standard_normal((dimension, needed))
@@ -1005,16 +1016,11 @@ def multi_view_task(
         for other in np.delete(directions, c, axis=0).reshape(-1, dimension)
     ]
     weights, labels, centres = zip(*clusters, strict=True)
-    law = GaussianMixtureLaw(
-        num_classes=num_classes,
-        weights=np.array(weights),
-        labels=np.array(labels),
-        centroids=np.stack(centres) * _strength(shape, single, faint, overlap, random_state),
-        mixing=np.stack([np.eye(dimension)] * len(clusters)),
-        redundant=np.zeros((dimension, 0)),
-        num_noise=0,
-        order=np.arange(dimension),
-        label_noise=0.0,
+    law = _round_clusters(
+        num_classes,
+        np.array(weights),
+        np.array(labels),
+        np.stack(centres) * _strength(shape, single, faint, overlap, random_state),
     )
     many = "one view" if views == 1 else f"{views} views"
     name = f"{many}, {num_classes} classes, overlap {overlap:g}"

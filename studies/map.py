@@ -35,47 +35,12 @@ One row a point. A run that was stopped goes on where it was. Examples:
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
-import time
-from pathlib import Path
-
-import torch
-
-from distill_helpers import paying, studies
-
-
-def _point(index: int) -> list[studies.Row]:
-    torch.set_num_threads(1)
-    return paying.replicate(index)
+from distill_helpers import paying
 
 
 def main() -> None:
     """Read the command line, run, save after each point."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--points", type=int, default=paying.NUM_POINTS, help="how many, to try")
-    parser.add_argument("--workers", type=int, default=2, help="no number depends on it")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).with_name("map.csv"), help="the table"
-    )
-    args = parser.parse_args()
-    if min(args.points, args.workers) < 1:
-        parser.error("counts must be 1 or more")
-    code = [Path(__file__), Path(paying.__file__)]
-    writer = studies.Writer(args.output, "python studies/map.py", "point", script=code)
-    left = list(writer.missing(args.points))
-    start = time.perf_counter()
-    with multiprocessing.get_context("spawn").Pool(args.workers) as pool:
-        for done, rows in enumerate(pool.imap_unordered(_point, left), 1):
-            writer.add(rows)
-            each = (time.perf_counter() - start) / done
-            print(
-                f"{done} of {len(left)}; {each * (len(left) - done) / 60:.0f} min left", flush=True
-            )
-    writer.finish()
-    print(f"wrote {args.output}")
+    paying.run_study(__file__, __doc__, paying.replicate, paying.NUM_POINTS)
 
 
 if __name__ == "__main__":

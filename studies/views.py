@@ -36,37 +36,12 @@ were written: the processor time of one other point, and nothing else of it. Exa
 
 from __future__ import annotations
 
-import argparse
-import time
-from pathlib import Path
-
-import torch
-
-from distill_helpers import paying, studies
+from distill_helpers import paying
 
 
 def main() -> None:
     """Read the command line, run, save after each point."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--points", type=int, default=paying.VIEW_POINTS, help="how many, to try")
-    parser.add_argument("--threads", type=int, default=1, help="no number depends on it")
-    parser.add_argument(
-        "--output", type=Path, default=Path(__file__).with_suffix(".csv"), help="the table"
-    )
-    args = parser.parse_args()
-    if min(args.points, args.threads) < 1 or args.points > paying.VIEW_POINTS:
-        parser.error(f"threads must be 1 or more, points 1 to {paying.VIEW_POINTS}")
-    torch.set_num_threads(args.threads)
-    code = [Path(__file__), Path(paying.__file__)]
-    writer = studies.Writer(args.output, "python studies/views.py", "point", script=code)
-    for index in writer.missing(args.points):
-        start = time.process_time()
-        writer.add(paying.replicate_views(index))
-        print(f"point {index}: {time.process_time() - start:.0f} s of processor", flush=True)
-    writer.finish()
-    print(f"wrote {args.output}")
+    paying.run_study(__file__, __doc__, paying.replicate_views, paying.VIEW_POINTS)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import nbclient
 import numpy as np
 import pytest
 import torch
+from bs4 import BeautifulSoup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_notebook
@@ -1062,6 +1064,20 @@ def test_gains_stand_against_what_was_known_before() -> None:
     assert (band.get_y(), band.get_height()) == (-5, 10)
 
 
+def test_names_of_points_that_lie_together_do_not_cover_each_other() -> None:
+    named = {
+        f"set {k}": (12.0 + k / 3, mean_estimate([k / 3 - 1, k / 3, k / 3 + 1])) for k in range(9)
+    }
+    points = {"a": ([-20.0, 5.0, 300.0], [-30.0, 4.0, 250.0])}
+    figure = figures.payoff(points, xlabel="x", ylabel="y", margin=5, named=named)
+    figure.canvas.draw()
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without the lines
+    assert len(boxes) == len(named)
+    for k, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:k])
+        assert figure.axes[0].get_window_extent().overlaps(box)
+
+
 def test_gains_against_a_positive_axis_have_medians_of_fifths() -> None:
     x = [float(k) for k in range(1, 21)]
     (axes,) = figures.payoff(
@@ -1071,3 +1087,70 @@ def test_gains_against_a_positive_axis_have_medians_of_fifths() -> None:
     (medians,) = [line for line in axes.lines if len(line.get_xdata()) == 5]
     assert list(medians.get_xdata()) == [2.5, 6.5, 10.5, 14.5, 18.5]
     assert list(medians.get_ydata()) == [25, 65, 105, 145, 185]
+
+
+STATES = ("pays", "no better", "hurts", "open")
+
+
+def live_neighbours(start=(10, 4)):
+    rng = np.random.default_rng(0)
+    gains = {
+        f"Over {arm} & <b>": [
+            (float(g), STATES[k % 4]) for k, g in enumerate(rng.normal(0, 90, 30))
+        ]
+        for arm in ("hard", "smoothed")
+    }
+
+    def near(edge, labels, seen):
+        return [(int(edge + labels) + (seen == "more") + k) % 30 for k in range(7)]
+
+    page = figures.live_neighbours(
+        gains,
+        near,
+        lambda *place: f"at {place} <i>",
+        sliders={"edge": (0, 10), "labels": (2, 4, 8)},
+        picker=("saw", ("same", "more")),
+        start=start,
+        margin=5.0,
+        xlabel="saved & <b>",
+    )
+    return gains, near, page
+
+
+def test_live_neighbours_hold_the_answer_to_every_position():
+    gains, near, page = live_neighbours()
+    data = json.loads(re.search(r"data = (\{.*?\});", page).group(1))
+    places = [(e, n, w) for e in (0, 10) for n in (2, 4, 8) for w in ("same", "more")]
+    assert data["near"] == [near(*place) for place in places]
+    assert data["notes"] == [f"at {place} <i>" for place in places]
+    assert data["sliders"] == [[0, 10], [2, 4, 8]] and data["words"] == list(STATES)
+    for strip, (name, values) in zip(data["strips"], gains.items(), strict=True):
+        assert strip["name"] == name
+        assert strip["gains"] == [round(g) for g, _ in values]
+        assert [STATES[k] for k in strip["states"]] == [s for _, s in values]
+        for place, (middle, low, high) in zip(places, strip["middles"], strict=True):
+            found = np.sort([values[k][0] for k in near(*place)])
+            assert (middle, low, high) == (round(found[3]), round(found[0]), round(found[6]))
+    assert page == live_neighbours()[2] and len({mark for mark, _ in data["marks"]}) == 3
+    assert len({tuple(mark) for mark in data["marks"]}) == 4
+
+
+def test_without_scripts_live_neighbours_show_the_start():
+    gains, near, page = live_neighbours()
+    soup = BeautifulSoup(page, "html.parser")
+    for svg, values in zip(soup.select("svg[role]"), gains.values(), strict=True):
+        chosen = sorted(near(10, 4, "same"), key=lambda k: round(values[k][0]))
+        listed = svg["aria-label"].removeprefix("The gains in order: ").split(", ")
+        assert [int(v) for v in listed] == [round(values[k][0]) for k in chosen]
+        across = [float(p["transform"].split("(")[1].split()[0]) for p in svg.select("g path")]
+        assert across == sorted(across) and 14 <= across[0] < across[-1] <= 326
+        told = [values[k][1] for k in chosen]
+        said = svg.find_previous("p").get_text()
+        assert ", ".join(f"{word} at {told.count(word)}" for word in STATES) in said
+    assert soup.select_one(".note").get_text() == "at (10, 4, 'same') <i>"
+    assert not soup.select("b, i") and soup.select_one(".controls").has_attr("hidden")
+
+
+def test_live_neighbours_refuse_a_start_that_a_slider_has_not():
+    with pytest.raises(ValueError, match=r"^labels starts at 5; it must be one of \[2, 4, 8\]\.$"):
+        live_neighbours(start=(10, 5))

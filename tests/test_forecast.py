@@ -124,3 +124,40 @@ def test_trainings_by_hand():
     assert forecast.trainings("the rule", 0.0) == hard + look
     assert forecast.trainings("any edge", 0.0) == hard + look
     assert forecast.trainings("the rule", 1.0) == forecast.trainings("always", 1.0)
+
+
+def test_a_point_says_what_its_interval_shows():
+    t = 2.2010  # two-sided, 11 degrees of freedom
+
+    def said(gain, reach, name="gain_soft"):
+        return forecast.state({name: gain, f"{name}_error": reach / t}, name)
+
+    assert said(0.010, 0.0049) == "pays" and said(0.010, 0.0051) == "open"
+    assert said(-0.010, 0.0049) == "hurts" and said(-0.010, 0.0051) == "open"
+    assert said(0.001, 0.0039) == said(-0.001, 0.0039) == "no better"
+    assert said(0.001, 0.0041) == said(-0.001, 0.0041) == said(0.0, 0.006) == "open"
+    assert said(0.010, 0.0049, "gain_soft_on_smoothed") == "pays"
+    assert set(forecast.STATES) == {"pays", "no better", "hurts", "open"}
+
+
+def test_what_teachers_saw_more():
+    for teacher_rows, unlabelled, seen in ((1, 0, 0), (1, 3, 1), (2, 0, 2), (4, 1, 2)):
+        row = point(0, 0, teacher_rows=teacher_rows, unlabelled=unlabelled)
+        assert forecast.saw(row) == forecast.SAW[seen]
+
+
+def test_the_nearest_points_are_those_that_numpy_finds():
+    rows = studies.read(STUDIES / "map.csv").rows
+    seen = np.array([forecast.saw(row) for row in rows])
+    edges, labels = (np.array([r[name] for r in rows]) for name in ("edge", "labels_per_class"))
+    for edge, per_class, word in ((0.0, 40, 0), (0.2, 320, 1), (-0.1, 20, 2), (0.037, 100, 2)):
+        far = np.hypot(
+            np.arcsinh(edge / 0.01) - np.arcsinh(edges / 0.01), np.log(per_class / labels)
+        )
+        far[seen != forecast.SAW[word]] = np.inf
+        found = forecast.nearest(rows, edge, per_class, forecast.SAW[word])
+        assert found == [rows[k] for k in np.argsort(far, kind="stable")[: forecast.NEAR]]
+    one = next(row for row in rows if row["edge"] > 0.1)
+    assert forecast.nearest(rows, one["edge"], one["labels_per_class"], forecast.saw(one))[0] == one
+    with pytest.raises(ValueError, match=r"^seen is 'more'; it must be one of 'same rows, same"):
+        forecast.nearest(rows, 0.0, 40, "more")

@@ -33,6 +33,7 @@ from distill_helpers.statistics import (
     jackknife,
     mcnemar,
     mean_estimate,
+    median_estimate,
     nadeau_bengio,
     paired_gain,
     pairing_correlation,
@@ -120,6 +121,70 @@ def test_mean_estimate_covers_at_other_levels() -> None:
     for level in (0.5, 0.9):
         means = [mean_estimate(a, level=level) for a in student]
         assert abs(share(means, 97.2) - level) < 3.5 * math.sqrt(level * (1 - level) / REPLICATES)
+
+
+REACH_OF_NINE = (32.0, 363, 71, 5.2, 105, 26, 17, 6.3, 15)  # gains of chapter 08: half-widths
+
+
+@pytest.mark.parametrize(
+    ("law", "of_mean", "below_zero"),
+    [
+        ("half-normal", 0.948, 0.01),
+        ("folded", 0.953, 0.005),
+        ("scales of the nine", 0.866, 0.60),
+    ],
+)
+def test_of_nine_absolute_errors_the_medians_interval_covers_and_stays_above_zero(
+    law: str, of_mean: float, below_zero: float
+) -> None:
+    """And Hall's of the mean does not where sets differ in scale, as those of chapter 08 do."""
+    rng = np.random.default_rng(9)
+
+    def draw(count: int) -> np.ndarray:
+        z = rng.standard_normal((count, 9)) + (law == "folded")
+        return abs(z) * (rng.choice(REACH_OF_NINE, z.shape) if "nine" in law else 1.0)
+
+    far, drawn = draw(200_000), draw(4000)
+    medians = [median_estimate(values) for values in drawn]
+    means = [mean_estimate(values, interval="auto") for values in drawn]
+    exact = 1 - 20 / 512
+    error = math.sqrt(exact * (1 - exact) / len(drawn))
+    assert {e.level for e in medians} == {exact}
+    assert abs(share(medians, float(np.median(far))) - exact) < 3.5 * error
+    assert min(e.low for e in medians) >= 0
+    assert share(means, float(far.mean())) == pytest.approx(of_mean, abs=0.015)
+    assert np.mean([e.low < 0 for e in means]) == pytest.approx(below_zero, abs=0.03)
+
+
+@modest
+@given(arrays(np.float64, st.integers(6, 30), elements=st.floats(-50, 50), unique=True))
+def test_the_medians_interval_is_the_sign_test_turned_inside_out(values: np.ndarray) -> None:
+    found, n = median_estimate(values), len(values)
+    assert found.value == np.median(values) and found.level >= 0.95
+    for reference in values:
+        above, below = (values > reference).sum(), (values < reference).sum()
+        greater = scipy_stats.binomtest(int(above), n, 0.5, alternative="greater").pvalue
+        less = scipy_stats.binomtest(int(below), n, 0.5, alternative="greater").pvalue
+        assert found.p_greater(reference) == pytest.approx(greater)
+        assert found.p_less(reference) == pytest.approx(less)
+        assert found.statistic(reference) == pytest.approx((above - below) / n**0.5)
+    for inside, outside in ((found.low, -1e-9), (found.high, 1e-9)):
+        assert found.contains(inside) and not found.contains(inside + 1e3 * outside)
+        p = min(found.p_greater(inside + 1e3 * outside), found.p_less(inside + 1e3 * outside))
+        assert p <= 0.025
+        assert min(found.p_greater(inside), found.p_less(inside)) > 0.025
+
+
+def test_a_medians_interval_takes_level_and_unit_and_refuses() -> None:
+    found = median_estimate([[1.0, 3.0], [5.0, 5.0], [4.0, 4.0]], level=0.75, unit="s")
+    assert (found.value, found.low, found.high, found.level) == (4.0, 2.0, 5.0, 0.75)
+    assert str(found) == "4.0 [2.0, 5.0] s"
+    with pytest.raises(ValueError, match=r"^5 values bound no median at level 0.95; give more"):
+        median_estimate([1.0, 2.0, 3.0, 4.0, 5.0])
+    with pytest.raises(ValueError, match=r"^level is 95; it must lie between 0 and 1"):
+        median_estimate([1.0] * 9, level=95)
+    with pytest.raises(ValueError, match=r"^values holds 1 values that are not finite"):
+        median_estimate([1.0] * 8 + [math.inf])
 
 
 def test_students_taken_as_independent_would_not_cover() -> None:

@@ -40,7 +40,10 @@ SCRIPTS = {
     "views": ("",),
 }
 # A script that has processes of its own: what they call for one replicate.
-FUNCTIONS = {"map": "distill_helpers.paying.replicate"}
+FUNCTIONS = {
+    "map": "distill_helpers.paying.replicate",
+    "views": "distill_helpers.paying.replicate_views",
+}
 
 
 @dataclass(frozen=True)
