@@ -387,7 +387,9 @@ def unfinished(notebook: Any) -> str:
     """Say where a notebook stopped before its end; empty where it ran through.
 
     papermill counts ``sys.exit(0)`` as success, and after a timeout calls every cell completed. So
-    the cells are asked: each that holds code has to have a number, and none an error.
+    the cells are asked: each that holds code has to have a number, and none an error. A kernel that
+    dies (of too little memory, say) may have numbered its last cell already; where the times of its
+    messages are kept, as papermill keeps them, there is none of a reply.
 
     Parameters
     ----------
@@ -409,6 +411,9 @@ def unfinished(notebook: Any) -> str:
             return f"{where} ended in {errors[0]} ({begins})"
         if cell.get("metadata", {}).get("papermill", {}).get("exception"):
             return f"{where} failed ({begins})"
+        times = cell.get("metadata", {}).get("execution", {})
+        if times and "shell.execute_reply" not in times:
+            return f"{where} lost its kernel ({begins})"
         if source.strip() and cell.get("execution_count") is None:  # an empty cell never runs
             return f"{where} was not run ({begins})"
     return ""

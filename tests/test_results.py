@@ -334,6 +334,10 @@ def stopped(how):
         last.update(execution_count=None, outputs=[])
     elif how == "exception":
         last.metadata["papermill"] = {"exception": True, "status": "failed"}
+    elif how == "killed":  # the kernel took the cell up, numbered it and died
+        last.outputs = []
+        last.metadata["execution"] = {"iopub.status.busy": "1", "iopub.execute_input": "1"}
+        last.metadata["papermill"] = {"exception": False, "status": "completed"}
     else:  # sys.exit(0), or the interrupt of a timeout, after which papermill says completed
         last.outputs = [new_output("error", ename=how, evalue="0")]
         last.metadata["papermill"] = {"exception": how == "SystemExit", "status": "completed"}
@@ -347,6 +351,7 @@ def stopped(how):
         ("KeyboardInterrupt", "code cell 2 ended in KeyboardInterrupt"),
         ("exception", "code cell 2 failed"),
         ("not run", "code cell 2 was not run"),
+        ("killed", "code cell 2 lost its kernel"),
     ],
 )
 def test_read_refuses_what_was_stopped(how, words):
