@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from distill_helpers.audit._average import look_for_pull
 from distill_helpers.audit._guard import guarded
 from distill_helpers.audit._layout import cut as layout_cut
 from distill_helpers.audit._modules import ask, eval_mode, modules_in, tensors_held, untouched
@@ -566,10 +567,18 @@ def _moves_off(setup: Setup) -> frozenset[int]:
 
 @guarded("optimiser")
 def _check_optimiser(setup: Setup) -> Check:
+    """Judge what moves the student's weights: the optimiser, and the step itself."""
+    pull = look_for_pull(setup)
+    if pull is not None and pull.turned:
+        return Check("optimiser", FAILED, pull.words, "moving average turned around")
+    found = _judge_optimiser(setup)
+    if pull is not None and found.outcome in (PASSED, UNKNOWN):
+        return Check("optimiser", UNKNOWN, pull.words)
+    return found
+
+
+def _judge_optimiser(setup: Setup) -> Check:
     name = "optimiser"
-    if setup.turned:
-        words = f"the step itself moves the student's weights {setup.turned:.3g} of the way to the "
-        return Check(name, FAILED, words + "teacher's", "moving average turned around")
     if setup.optimiser is None:
         return Check(name, UNKNOWN, "no optimiser was handed over")
     moved = {id(p) for p in setup.optimisers()}
