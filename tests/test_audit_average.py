@@ -50,14 +50,18 @@ def loss_of(student: Any, teacher: Any, x: Tensor, y: Tensor) -> Tensor:
     return ALPHA * soft + (1 - ALPHA) * F.cross_entropy(z, y)
 
 
-def audit(
-    student: Any, teacher: Any, step: Callable[..., Tensor], optimiser: Any = None, **more: Any
-) -> Report:
+def audit(student: Any, teacher: Any, step: Callable[..., Tensor], optimiser: Any = None) -> Report:
     modules = [m for m in (student, teacher) if isinstance(m, nn.Module)]
     values = [p.detach().clone() for m in modules for p in m.parameters()]
     known = [id(p) for m in modules for p in m.parameters()]
     report = check_distillation_setup(
-        student, teacher, batch(), step=step, temperature=T, alpha=ALPHA, optimiser=optimiser, **more
+        student,
+        teacher,
+        batch(),
+        step=step,
+        temperature=T,
+        alpha=ALPHA,
+        optimiser=optimiser,
     )
     assert known == [id(p) for m in modules for p in m.parameters()]
     after = [p for m in modules for p in m.parameters()]
@@ -152,9 +156,7 @@ ADAMW = functools.partial(torch.optim.AdamW, lr=1e-2)
 
 
 @pytest.mark.parametrize("update", DRESSES)
-@pytest.mark.parametrize(
-    ("make", "given"), [(None, False), (SGD, True), (ADAMW, False)]
-)
+@pytest.mark.parametrize(("make", "given"), [(None, False), (SGD, True), (ADAMW, False)])
 def test_an_average_turned_around_is_named_in_every_dress(update: Update, make, given) -> None:
     student, teacher = two()
     optimiser = (make or SGD)(student.parameters())
@@ -213,6 +215,20 @@ def test_an_average_of_all_but_a_predictor_is_named() -> None:
         return loss
 
     assert audit(student, teacher, step, optimiser).bugs == [TURNED]
+
+
+def test_an_average_of_heads_on_one_body_is_named() -> None:
+    torch.manual_seed(3)
+    body = nn.Sequential(nn.Linear(10, 16), nn.ReLU())
+    student, teacher = (nn.Sequential(body, nn.Linear(16, C)) for _ in range(2))
+    teacher[1].requires_grad_(False)
+
+    def step(student: nn.Module, teacher: nn.Module, batch: Any) -> Tensor:
+        loss = loss_of(student, teacher, *batch)
+        by_data(student[1], teacher[1], 0.99)
+        return loss
+
+    assert TURNED in audit(student, teacher, step).bugs
 
 
 def test_looking_for_an_average_steps_no_optimiser() -> None:
@@ -352,27 +368,27 @@ def test_lookahead_whose_slow_weights_teach_is_not_told() -> None:
     assert report["optimiser"].reason.startswith("the step moves the student's weights 0.5 of ")
 
 
-def test_a_pull_to_the_teachers_weights_in_the_loss_is_right() -> None:
-    for by_hand in (False, True):
-        student, teacher = two(0.1)
-        optimiser = SGD(student.parameters())
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_pull_to_the_teachers_weights_in_the_loss_is_right(by_hand: bool) -> None:
+    student, teacher = two(0.1)
+    optimiser = SGD(student.parameters())
 
-        def step(student: nn.Module, teacher: nn.Module, batch: Any, by_hand=by_hand) -> Tensor:
-            loss = loss_of(student, teacher, *batch)
-            pairs = list(zip(student.parameters(), teacher.parameters(), strict=True))
-            pull = sum((p - q).square().sum() for p, q in pairs)
-            optimiser.zero_grad()
-            (loss + 0.01 * pull).backward()
-            if not by_hand:
-                optimiser.step()
-                return loss
-            with torch.no_grad():
-                for p in student.parameters():
-                    p.sub_(0.05 * p.grad)
+    def step(student: nn.Module, teacher: nn.Module, batch: Any) -> Tensor:
+        loss = loss_of(student, teacher, *batch)
+        pairs = zip(student.parameters(), teacher.parameters(), strict=True)
+        pull = sum((p - q).square().sum() for p, q in pairs)
+        optimiser.zero_grad()
+        (loss + 0.01 * pull).backward()
+        if not by_hand:
+            optimiser.step()
             return loss
+        with torch.no_grad():
+            for p in student.parameters():
+                p.sub_(0.05 * p.grad)
+        return loss
 
-        report = audit(student, teacher, step, optimiser)
-        assert report.ok and report["optimiser"].outcome == "passed", report
+    report = audit(student, teacher, step, optimiser)
+    assert report.ok and report["optimiser"].outcome == "passed", report
 
 
 def test_a_layer_that_is_the_teachers_is_not_told() -> None:

@@ -11,21 +11,19 @@ near the two networks are.
 from __future__ import annotations
 
 import copy
-import random
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
     register_optimizer_step_pre_hook,
 )
 
-from distill_helpers.audit._modules import modules_in, untouched
+from distill_helpers.audit._modules import modules_in, reseed, untouched
 from distill_helpers.audit._setup import HALF, Setup
 from distill_helpers.audit._standins import answering
 
@@ -51,7 +49,9 @@ def look_for_pull(setup: Setup) -> Pull | None:
     teacher = _weights(setup.members, but=student)
     asked = [p.requires_grad for p in student]
     asked = asked if any(asked) else [True] * len(student)
+    shared = {id(p) for p in _weights(setup.members)}
     sizes = [p.numel() * trained for p, trained in zip(student, asked, strict=True)]
+    sizes = [0 if id(p) in shared else n for p, n in zip(student, sizes, strict=True)]
     shapes = {q.shape for q in teacher}
     alike = sum(n for n, p in zip(sizes, student, strict=True) if p.shape in shapes)
     if sum(sizes) < FEWEST or alike < sum(sizes) / 2:  # networks of two kinds have no average
@@ -81,10 +81,12 @@ def look_for_pull(setup: Setup) -> Pull | None:
         if bool((change.abs() > least).any()):
             shares.append(_share(change, far, p.dtype in HALF))
             reached += size
-    return _judge(shares, f"{len(shares)} of", follows, reached < sum(sizes) / 2) if shares else None
+    if not shares:
+        return None
+    return _judge(shares, f"{len(shares)} of", follows, in_part=reached < sum(sizes) / 2)
 
 
-def _judge(shares: Sequence[float | None], count: str, follows: bool, in_part: bool) -> Pull:
+def _judge(shares: Sequence[float | None], count: str, follows: bool, *, in_part: bool) -> Pull:
     """Tell an average turned around from what may be meant."""
     told = sorted(share for share in shares if share is not None)
     if len(told) < len(shares) or told[0] <= 0 or told[-1] > 1 + 1e-3:
@@ -136,8 +138,7 @@ def _run(
             p.grad = None
         before = [x + move for x, move in zip(own, moves, strict=True)]
         put(before)
-        for seed in (torch.manual_seed, random.seed, np.random.seed):
-            seed(0)
+        reseed(0)
         with torch.enable_grad(), answering(setup.networks, answer) as given:
             setup.step(given[0], setup._as_teacher(given[1:]), copy.copy(setup.batch))
         student = _weights(setup.student)

@@ -91,6 +91,16 @@ def _held(thing: Any, depth: int) -> list[nn.Module | Tensor]:
     return [found for part in held for found in _held(part, depth - 1)]
 
 
+def reseed(seed: int) -> None:
+    """Start all random streams anew."""
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:  # the same for the CPU; for devices that are not there it writes a traceback every time
+        torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+
+
 @contextmanager
 def eval_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
     parts = [part for module in modules for part in module.modules()]

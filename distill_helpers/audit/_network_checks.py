@@ -13,7 +13,14 @@ from torch import Tensor, nn
 from distill_helpers.audit._average import look_for_pull
 from distill_helpers.audit._guard import guarded
 from distill_helpers.audit._layout import cut as layout_cut
-from distill_helpers.audit._modules import ask, eval_mode, modules_in, tensors_held, untouched
+from distill_helpers.audit._modules import (
+    ask,
+    eval_mode,
+    modules_in,
+    reseed,
+    tensors_held,
+    untouched,
+)
 from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
 from distill_helpers.audit._setup import HALF, Setup
 from distill_helpers.audit._structure import tensors_in
@@ -135,7 +142,7 @@ def _check_student_mode(setup: Setup) -> Check:
         for mode in (False, True):
             for module in modules:
                 module.train(mode)
-            torch.manual_seed(0)
+            reseed(0)
             try:
                 answers.append(setup.student_again())
             except Exception:  # batch norm of one sample
@@ -246,9 +253,9 @@ def _check_teacher_mode(setup: Setup) -> Check:
         modules = modules_in(setup.members)
     if setup.cached is not None and setup.step is None:
         return Check(name, UNKNOWN, "the loss reads cached outputs; how they were made is past")
-    torch.manual_seed(1)
+    reseed(1)
     eval_one = setup.ask_teacher(as_in_eval=True)
-    torch.manual_seed(2)
+    reseed(2)
     eval_two = setup.ask_teacher(as_in_eval=True)
     assert eval_one is not None and eval_two is not None
     if setup.step is not None:
@@ -258,10 +265,10 @@ def _check_teacher_mode(setup: Setup) -> Check:
         for part, mode in setup.modes:
             part.training = mode
     training = any(part.training for module in modules for part in module.modules())
-    torch.manual_seed(3)
+    reseed(3)
     try:
         one = setup.ask_teacher()
-        torch.manual_seed(4)
+        reseed(4)
         two = setup.ask_teacher()
     except Exception:
         words = "it is in train mode, and fails on this batch in it"

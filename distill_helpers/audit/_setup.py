@@ -17,6 +17,7 @@ from distill_helpers.audit._modules import (
     dtype_name,
     eval_mode,
     modules_in,
+    reseed,
     take_rows,
     untouched,
 )
@@ -270,7 +271,7 @@ class Setup:
 
                 return rebuilt(call.made, change)
 
-            torch.manual_seed(0)
+            reseed(0)
             with torch.enable_grad(), raised_by(loop=True):
                 with answering(self.networks, answer) as given:
                     loss = one_number(step(given[0], None, copy.copy(self.batch)), of_step=True)
