@@ -231,6 +231,20 @@ def test_an_average_of_heads_on_one_body_is_named() -> None:
     assert TURNED in audit(student, teacher, step).bugs
 
 
+def test_an_average_that_passes_over_a_large_loss_is_named() -> None:
+    # The teacher answers with its own weights, wherever the audit puts them.
+    student, teacher = two()
+    usual = float(loss_of(student, teacher, *batch()).detach())
+
+    def step(student: nn.Module, teacher: nn.Module, batch: Any) -> Tensor:
+        loss = loss_of(student, teacher, *batch)
+        if float(loss.detach()) < 2 * usual:
+            by_data(student, teacher, 0.996)
+        return loss
+
+    assert audit(student, teacher, step).bugs == [TURNED]
+
+
 def test_looking_for_an_average_steps_no_optimiser() -> None:
     student, teacher = two()
     optimiser = ADAMW(student.parameters())
@@ -404,12 +418,13 @@ def test_a_layer_that_is_the_teachers_is_not_told() -> None:
     assert report["optimiser"].reason.startswith("the step copies 2 of the student's tensors")
 
 
-def test_weights_rounded_from_the_teachers_are_not_told() -> None:
+def test_a_layer_rounded_from_the_teachers_is_not_told() -> None:
     student, teacher = two(0.1)
 
     def step(student: nn.Module, teacher: nn.Module, batch: Any) -> Tensor:
         with torch.no_grad():
-            for p, q in zip(student.parameters(), teacher.parameters(), strict=True):
+            by_lerp(student[0], teacher[0], 0.9)
+            for p, q in zip(student[3].parameters(), teacher[3].parameters(), strict=True):
                 p.copy_(q.sign() * q.abs().mean())
         return loss_of(student, teacher, *batch)
 
