@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from distill_helpers.audit import check_distillation_setup
+from distill_helpers.audit import BUGS, check_distillation_setup
 
 T, ALPHA, B, C = 4.0, 0.4, 16, 6
 
@@ -279,7 +279,34 @@ def test_logits_of_members_that_are_added(temperature, bug):
     report = audit(step, batch, (student, members), T=temperature)
     assert report.bugs == [bug]
     if temperature == 3:
-        assert "the sum of 3 members' logits" in report["temperature"].reason
+        reason = report["temperature"].reason
+        assert "the sum of 3 members' logits" in reason
+        for name in ("members added", "T on one side only"):
+            assert f"{name} ({BUGS[name].rstrip('.')})" in reason
+
+
+@pytest.mark.parametrize("case", ["three of four", "student's side", "one network"])
+def test_one_side_only_is_no_sum_of_members_elsewhere(case):
+    # The sum of T members explains a teacher that is not divided by T, and nothing else.
+    torch.manual_seed(5)
+    student = nn.Linear(5, C)
+    members = [nn.Linear(5, C).requires_grad_(False).eval() for _ in range(3)]
+    handed = {"three of four": [*members, nn.Linear(5, C)], "one network": members[0]}.get(
+        case, members
+    )
+
+    def step(student, teacher, batch):
+        made = [m(batch[0]) for m in (teacher if isinstance(teacher, list) else [teacher])[:3]]
+        z, v = student(batch[0]), sum(made) / len(made)
+        sides = (3.0, 1.0) if case != "student's side" else (1.0, 3.0)
+        log_q, p = F.log_softmax(z / sides[0], -1), F.softmax(v / sides[1], -1)
+        soft = 9 * F.kl_div(log_q, p, reduction="batchmean")
+        return ALPHA * soft + (1 - ALPHA) * F.cross_entropy(z, batch[1])
+
+    batch = torch.randn(B, 5), torch.randint(C, (B,))
+    report = audit(step, batch, (student, handed), T=3.0)
+    assert "T on one side only" in report.bugs
+    assert "members" not in report["temperature"].reason
 
 
 # -- a teacher that is the student's moving average ------------------------------------------------

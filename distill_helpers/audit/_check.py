@@ -81,7 +81,9 @@ def check_distillation_setup(
         In the place of `loss_fn`: ``step(student, teacher, batch)`` calls both and returns the
         loss. It is run once with the networks themselves, and then with networks that answer with
         made-up logits in the structure of their own outputs, wherever the step calls them. It may
-        call ``backward`` itself; the state of an optimiser that it steps is not put back.
+        call ``backward`` itself; the state of an optimiser that it steps is not put back. Where
+        teacher and student have the same shapes it runs two or three times more, with optimisers
+        at rest, to see whether it moves the student's weights onto the teacher's.
     optimiser
         The loop's, to see whose parameters it moves.
     predict

@@ -29,7 +29,7 @@ from distill_helpers.audit._probe import (
     make_probes,
     unheard_members,
 )
-from distill_helpers.audit._report import FAILED, PASSED, UNKNOWN, WARNED, Check
+from distill_helpers.audit._report import BUGS, FAILED, PASSED, UNKNOWN, WARNED, Check
 from distill_helpers.audit._setup import HALF, NotFollowed, Setup
 from distill_helpers.audit._solve import (
     Fit,
@@ -58,6 +58,11 @@ LOSS_CHECKS = (
 )
 
 ALONE = "a factor on one part alone"
+
+TEACHER_PLAIN = ("-sum(softmax(v) * log_softmax(z / T))", "KL(student || teacher at 1)")
+"""Forms whose teacher is not divided by T, in words."""
+TEACHER_PLAIN_BUGS = ("members added", "T on one side only")
+"""What both make a teacher so, where there are T members."""
 
 
 def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
@@ -447,8 +452,10 @@ def _judge_weights(
             say("soft part", PASSED, words)
         if fit.soft.check == "temperature" and fit.soft.bug:
             words = f"the teacher's part is {fit.soft.words}"
-            if fit.soft.bug == "T on one side only" and abs(setup.M / T - 1) < 1e-3:
-                words += f"; the sum of {setup.M} members' logits, divided by T, is the same"
+            if fit.soft.words in TEACHER_PLAIN and _may_be_a_sum(setup):
+                either = (f"{bug} ({BUGS[bug].rstrip('.')})" for bug in TEACHER_PLAIN_BUGS)
+                words += f"; the sum of {setup.M} members' logits, divided by T, is the same: "
+                words += f"either {' or '.join(either)}"
             say("temperature", FAILED, words, fit.soft.bug)
         elif not deviates:
             if abs(math.log(T)) < 1e-3:
@@ -573,6 +580,13 @@ def _judge_weights(
         else:
             say(name, PASSED, "as declared, once the other weights are mended")
     return effective
+
+
+def _may_be_a_sum(setup: Setup) -> bool:
+    """Tell whether the loop itself brings together as many members as T, so that a sum is T off."""
+    asked = {call.network for call in setup.calls} - {0}
+    whole = setup.kind == "member logits" or len(asked) == len(setup.members) > 0
+    return setup.M > 1 and whole and abs(setup.M / setup.T - 1) < 1e-3
 
 
 def _judge_one_part(

@@ -91,6 +91,16 @@ def _held(thing: Any, depth: int) -> list[nn.Module | Tensor]:
     return [found for part in held for found in _held(part, depth - 1)]
 
 
+def reseed(seed: int) -> None:
+    """Start all random streams anew."""
+    if torch.accelerator.is_available():
+        torch.manual_seed(seed)
+    else:  # the same for the CPU; for devices that are not there it writes a traceback every time
+        torch.default_generator.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed)
+
+
 @contextmanager
 def eval_mode(modules: Sequence[nn.Module]) -> Iterator[None]:
     parts = [part for module in modules for part in module.modules()]
@@ -109,6 +119,7 @@ def untouched(modules: Sequence[nn.Module], more: Sequence[Tensor]) -> Iterator[
     """Put back parameters, buffers, gradients, modes and random streams."""
     parts = list({id(p): p for module in modules for p in module.modules()}.values())
     modes = [part.training for part in parts]
+    held = [dict(part._parameters) for part in parts]  # a loop may put new ones in their places
     values = [t for m in modules for t in (*m.parameters(), *m.buffers())] + list(more)
     tensors = list({id(t): t for t in values}.values())
     grads = [t.grad if t.is_leaf else None for t in tensors]
@@ -124,8 +135,9 @@ def untouched(modules: Sequence[nn.Module], more: Sequence[Tensor]) -> Iterator[
     finally:
         random.setstate(python)
         np.random.set_state(numbers)
-        for part, mode in zip(parts, modes, strict=True):
+        for part, mode, known in zip(parts, modes, held, strict=True):
             part.training = mode
+            part._parameters.update(known)
         with torch.no_grad():
             for tensor, copy, version in zip(watched, copies, versions, strict=True):
                 # Not every write counts: `.data` goes unseen.

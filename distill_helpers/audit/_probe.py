@@ -9,17 +9,15 @@ and it points from each row to the label that the row is given.
 from __future__ import annotations
 
 import math
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from distill_helpers.audit._forms import Form, softmax
 from distill_helpers.audit._layout import Cut, cut
-from distill_helpers.audit._modules import dtype_name, first_line
+from distill_helpers.audit._modules import dtype_name, first_line, reseed
 from distill_helpers.audit._setup import HALF, NotFollowed, Setup
 from distill_helpers.audit._standins import row_numbers
 
@@ -149,9 +147,7 @@ class Probe:
 
     def loss(self, z: Tensor, v: Tensor, y: Tensor, seed: int = 0) -> Tensor:
         """Return the loss, always with the same random numbers."""
-        torch.manual_seed(seed)
-        random.seed(seed)
-        np.random.seed(seed)
+        reseed(seed)
         if not z.requires_grad:  # the step may call backward itself
             z = z.detach().clone().requires_grad_()
         with torch.enable_grad():
@@ -607,13 +603,18 @@ class Probe:
 
     def solve(self, columns: Tensor) -> tuple[Tensor, float]:
         """Fit columns ``(k, n)`` to what was seen; return the weights and what is left over."""
-        norms = columns.norm(dim=1, keepdim=True).clamp_min(1e-300)
+        weights, left = self.solve_each(columns.unsqueeze(0))
+        return weights[0], float(left[0])
+
+    def solve_each(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Fit sets of columns ``(sets, k, n)``; return weights ``(sets, k)``, and what is left."""
+        norms = columns.norm(dim=2, keepdim=True).clamp_min(1e-300)
         unit = columns / norms
-        system = unit @ unit.T + 1e-13 * torch.eye(len(unit), dtype=unit.dtype, device=unit.device)
-        weights = torch.linalg.solve(system, unit @ self.target)
-        left = self.target - weights @ unit
-        scale = max(float(self.target.norm()), 1e-300)
-        return weights / norms.squeeze(1), float(left.norm()) / scale
+        eye = torch.eye(columns.shape[1], dtype=unit.dtype, device=unit.device)
+        weights = torch.linalg.solve(unit @ unit.mT + 1e-13 * eye, unit @ self.target)
+        left = self.target - (weights.unsqueeze(1) @ unit).squeeze(1)
+        scale = self.target.norm().clamp_min(1e-300)
+        return weights / norms.squeeze(2), left.norm(dim=1) / scale
 
 
 def make_probes(setup: Setup) -> tuple[Probe, Probe]:

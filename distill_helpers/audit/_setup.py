@@ -17,6 +17,7 @@ from distill_helpers.audit._modules import (
     dtype_name,
     eval_mode,
     modules_in,
+    reseed,
     take_rows,
     untouched,
 )
@@ -136,7 +137,6 @@ class Setup:
         self.modes: list[tuple[nn.Module, bool]] = []
         self.reached: bool | None = None  # whether the gradient reaches the teacher's parameters
         self.table = 0  # rows of a table of rows by rows that the step makes of the networks' own
-        self.turned = 0.0  # the share by which a step moves the student onto the teacher
         self.problem: Exception | None = None  # of the step, with the networks themselves
         self.deaf = ""  # why the loss cannot be asked by its networks
         self.v: Tensor | None = None
@@ -271,7 +271,7 @@ class Setup:
 
                 return rebuilt(call.made, change)
 
-            torch.manual_seed(0)
+            reseed(0)
             with torch.enable_grad(), raised_by(loop=True):
                 with answering(self.networks, answer) as given:
                     loss = one_number(step(given[0], None, copy.copy(self.batch)), of_step=True)
@@ -371,14 +371,12 @@ class Setup:
         ]
         for module in self.find_modules():
             module.zero_grad(set_to_none=True)
-        before = self._weights()
         try:
             watch = Tables()
             with torch.enable_grad(), answering(self.networks, answer) as given:
                 with watch:
                     made = self.step(given[0], self._as_teacher(given[1:]), copy.copy(self.batch))
                 self.table = watch.seen
-                self.turned = self._share_moved(before)
                 loss = one_number(made, of_step=True)
                 self._follow(loss, moving)
         except Exception as problem:
@@ -386,29 +384,6 @@ class Setup:
         finally:
             for handle in handles:
                 handle.remove()
-
-    def _weights(self) -> tuple[Tensor, Tensor] | None:
-        """Return the student's and the teacher's weights in one row each, where they match."""
-        student, teacher = (
-            [p.detach() for m in modules_in(part) for p in m.parameters()]
-            for part in (self.student, self.members)
-        )
-        shapes = [[p.shape for p in found] for found in (student, teacher)]
-        if not student or shapes[0] != shapes[1] or self.student in self.members:
-            return None
-        flat = [torch.cat([p.flatten().double().cpu() for p in x]) for x in (student, teacher)]
-        return flat[0], flat[1]
-
-    def _share_moved(self, before: tuple[Tensor, Tensor] | None) -> float:
-        """Tell by what share a step moved the student's weights onto the teacher's; 0 for none."""
-        after = self._weights() if before is not None else None
-        if before is None or after is None:
-            return 0.0
-        moved, way = after[0] - before[0], before[1] - before[0]
-        size = float(way @ way)
-        share = float(moved @ way) / size if size else 0.0
-        left = float((moved - share * way).norm())
-        return share if left <= 1e-3 * float(moved.norm()) and 0 < share <= 1 else 0.0
 
     def _moved_by_student(
         self, number: int, network: Any, args: Any, kwargs: Any

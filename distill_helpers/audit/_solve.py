@@ -65,13 +65,15 @@ def identify(probe: Probe) -> Fit | None:
         tried += over_more_classes()
     forms = [form for form in tried if coupled or not form.coupled]
     rivals = [form for form in HARD if coupled or not form.coupled]
-    hards = [probe.hard(form) for form in rivals]
+    hards = torch.stack([probe.hard(form) for form in rivals])
+    softs = []
     for form in forms:
         column = probe.soft(form)
+        softs.append(column)
         if not torch.isfinite(column).all():
             continue
-        for hard_form, hard_column in zip(rivals, hards, strict=True):
-            weights, left = probe.solve(torch.stack([column, hard_column]))
+        each, lefts = probe.solve_each(torch.stack([column.expand_as(hards), hards], 1))
+        for hard_form, weights, left in zip(rivals, each, lefts.tolist(), strict=True):
             if left < min(probe.tolerance, usual / 2):
                 a, b = float(weights[0]), float(weights[1])
                 # Fewer deviations first, and no sign turned.
@@ -83,11 +85,11 @@ def identify(probe: Probe) -> Fit | None:
     if best is not None:
         return best[2]
     # Smoothed labels, and a mistake in one of both parts.
-    tries = [(form, SMOOTHED[0]) for form in forms] + [(right, pair) for pair in SMOOTHED[1:]]
+    tries = [(form, column, SMOOTHED[0]) for form, column in zip(forms, softs, strict=True)]
+    tries += [(right, soft, pair) for pair in SMOOTHED[1:]]
     drawn = {pair: [probe.hard(form) for form in pair] for pair in SMOOTHED}
-    for form, (hard_form, uniform) in tries:
-        columns = [probe.soft(form), *drawn[hard_form, uniform]]
-        weights, left = probe.solve(torch.stack(columns))
+    for form, column, (hard_form, uniform) in tries:
+        weights, left = probe.solve(torch.stack([column, *drawn[hard_form, uniform]]))
         total = float(weights[1] + weights[2])
         if left < min(probe.tolerance, usual / 2) and total > 0 and weights[2] > 0:
             return Fit(form, hard_form, float(weights[0]), total, float(weights[2]) / total)
