@@ -382,3 +382,37 @@ def test_an_error_of_the_loop_is_not_hidden() -> None:
 
     with pytest.raises(KeyError, match="the loader is empty"):
         audit(net(), net(seed=1), rows(), later)
+
+
+@pytest.mark.parametrize("way", ["unscaled for clipping", "stepped alone", "two optimisers"])
+@pytest.mark.parametrize("right", [True, False])
+def test_a_step_with_a_gradient_scaler(way: str, right: bool) -> None:
+    student, teacher = net(), net(seed=1)
+    halves = list(student.parameters())
+    parts = (halves[:2], halves[2:]) if way == "two optimisers" else (halves,)
+    optimisers = [torch.optim.SGD(part, lr=1e-3) for part in parts]
+    scaler = torch.amp.GradScaler("cpu")
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        x, y = batch
+        with torch.no_grad():
+            v = teacher(x)
+        z = student(x)
+        loss = both(kd(z, v) / (1 if right else T * T), F.cross_entropy(z, y))
+        for optimiser in optimisers:
+            optimiser.zero_grad()
+        scaler.scale(loss).backward()
+        for optimiser in optimisers:
+            if way != "stepped alone":
+                scaler.unscale_(optimiser)
+                torch.nn.utils.clip_grad_norm_(student.parameters(), 1.0)
+            scaler.step(optimiser)
+        scaler.update()
+        return loss
+
+    report = audit(student, teacher, rows(), step)
+    assert report.bugs == ([] if right else ["T^2 missing"])
+    loss = step(student, teacher, rows())  # the scaler works again
+    before = [p.clone() for p in halves]
+    step(student, teacher, rows())
+    assert loss.isfinite() and any((p != q).any() for p, q in zip(halves, before, strict=True))

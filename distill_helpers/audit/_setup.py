@@ -21,7 +21,14 @@ from distill_helpers.audit._modules import (
     take_rows,
     untouched,
 )
-from distill_helpers.audit._standins import Call, answering, numbered, own_loss, rows_asked
+from distill_helpers.audit._standins import (
+    Call,
+    answering,
+    numbered,
+    own_loss,
+    rows_asked,
+    scalers_at_rest,
+)
 from distill_helpers.audit._structure import Path, at, logits_in, rebuilt, tensors_in
 from distill_helpers.audit._tables import Tables
 
@@ -651,7 +658,7 @@ class Setup:
             batch = copy.copy(self.batch)
             batch.update(inputs if labels is None else {**inputs, self.label_key: labels})
         self.poisoned, self.asked = False, None
-        with answering(self.networks, answer) as given, raised_by(loop=True):
+        with scalers_at_rest(), answering(self.networks, answer) as given, raised_by(loop=True):
             found = self.step(given[0], self._as_teacher(given[1:]), batch)
             loss = one_number(found, of_step=True)
         if self.poisoned and bool(loss.isnan()):

@@ -42,6 +42,25 @@ class Call:
 
 
 @contextmanager
+def scalers_at_rest() -> Iterator[None]:
+    """Let gradient scalers pass a loss on as it is, and do nothing else.
+
+    Where stand-ins answer, no weight has a gradient, and a scaler takes a step without one for an
+    error.
+    """
+    scaler = torch.amp.GradScaler
+    kept = {name: vars(scaler)[name] for name in ("scale", "unscale_", "step", "update")}
+    try:
+        for name in kept:
+            setattr(scaler, name, lambda *_, **__: None)
+        scaler.scale = lambda _, outputs: outputs  # type: ignore[method-assign]
+        yield
+    finally:
+        for name, method in kept.items():
+            setattr(scaler, name, method)
+
+
+@contextmanager
 def answering(networks: Sequence[Any], answer: Answer) -> Iterator[list[Any]]:
     """Let `answer` speak for each network; yield what to hand over in their places.
 
