@@ -254,8 +254,12 @@ def test_the_whole_of_a_build_and_once_more(tmp_path):
     source.flavor = None
     source.save(fonts / "fa-solid-900.ttf")
     (static / "basic.css").write_text(".first{top:0}")
-    (static / "styles/theme.css").write_text('@import "../basic.css";\n.second{top:0}')
-    (static / "book.css").write_text('.gone{top:0}.fa-other:before,.fa-x:before{content:"\\61"}')
+    (static / "styles/theme.css").write_text(
+        '@import "../basic.css";\n.second{top:0}.gone{top:0}'
+        '.fa-other:before,.fa-x:before{content:"\\61"}'
+    )
+    # On no page: a script from elsewhere makes it (Vega's sliders). What we wrote is meant.
+    (static / "book.css").write_text(".made-later{top:0}")
     (static / "documentation_options.js").write_text("const O = 1;")
     body = (
         '<article><p class="first second">Text <math><mi>z</mi></math></p>'
@@ -267,6 +271,7 @@ def test_the_whole_of_a_build_and_once_more(tmp_path):
     pages.lighten(app, None)
     css = (static / "pages.css").read_text()
     assert css.index(".first") < css.index(".second") < css.index(".fa-x:before")
+    assert css.index(".fa-x:before") < css.index(".made-later")
     assert ".gone" not in css and ".fa-other" not in css and css.count("@font-face") == 2
     for name in ("a.html", "sub/b.html"):
         assert "pages.css?v=" in (tmp_path / name).read_text()
