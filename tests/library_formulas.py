@@ -315,6 +315,8 @@ def ours(z: Tensor, v: Tensor, y: Tensor, found: Canonical) -> Tensor:
     return found.scale * gradient(loss, z)
 
 
-def close(actual: Tensor, expected: Tensor, rtol: float = 1e-6) -> None:
+def close(actual: Tensor, expected: Tensor, *, single: bool = False) -> None:
+    """Hold two to each other at 1e-6: each entry, or in float32 each against the largest."""
     size = float(expected.abs().max())
-    torch.testing.assert_close(actual, expected, rtol=rtol, atol=1e-14 + rtol * 1e-3 * size)
+    rtol, atol = (0.0, 1e-6 * size) if single else (1e-6, 1e-14 + 1e-9 * size)
+    torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol)
