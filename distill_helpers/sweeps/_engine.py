@@ -20,7 +20,9 @@ from distill_helpers import _machine
 from distill_helpers.sweeps import _about
 
 WINDOW = 1_000  # tasks that the scheduler knows of at once
-SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+# Of a task's environment, what is as here: what bits depend on, and a setting that Dask makes for
+# its workers' own memory. Kernels would inherit it, and free what they allocate again at once.
+SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "MALLOC_TRIM_THRESHOLD_")
 
 
 class Stopped(RuntimeError):
