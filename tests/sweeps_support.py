@@ -113,6 +113,14 @@ def threads(folder: Path) -> str:
     return os.environ["OMP_NUM_THREADS"]
 
 
+def trim(folder: Path, value: str | None = None) -> str | None:
+    """Return a worker's setting of memory; leave another one where it is given (a task)."""
+    found = os.environ.get("MALLOC_TRIM_THRESHOLD_")
+    if value is not None:
+        os.environ["MALLOC_TRIM_THRESHOLD_"] = value
+    return found
+
+
 def broken(folder: Path) -> None:
     """Fail (a task of the engine)."""
     raise ValueError("two\nlines")

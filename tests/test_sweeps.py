@@ -346,6 +346,13 @@ def test_workers_have_the_files_and_one_thread(engine):
     assert {a.value for a in engine.run(support.threads, {"x": ()})} == {"1"}
 
 
+def test_tasks_are_spared_the_setting_of_memory_that_dask_makes_for_workers(engine):
+    """Kernels that inherit it need half as much processor again; on any cluster."""
+    assert {a.value for a in engine.run(support.trim, {"x": ()})} == {None}
+    list(engine.run(support.trim, {str(i): ("65536",) for i in range(8)}))  # as a cluster's nanny
+    assert {a.value for a in engine.run(support.trim, {str(i): () for i in range(8)})} == {None}
+
+
 def test_more_tasks_than_the_window(engine, monkeypatch):
     monkeypatch.setattr(_engine, "WINDOW", 3)
     answers = list(engine.run(support.pause, {str(i): (0.0,) for i in range(25)}))

@@ -20,8 +20,8 @@ from distill_helpers import _machine
 from distill_helpers.sweeps import _about
 
 WINDOW = 1_000  # tasks that the scheduler knows of at once
-# Of a task's environment, what is as here: what bits depend on, and a setting that Dask makes for
-# its workers' own memory. Kernels would inherit it, and free what they allocate again at once.
+# What a task's environment takes from here. The last is Dask's, for its workers' own memory: a
+# kernel that inherits it gives back what it allocates again at once.
 SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "MALLOC_TRIM_THRESHOLD_")
 
 
@@ -231,20 +231,23 @@ def processors() -> int:
 
 def _local(workers: int) -> Any:
     """Start a cluster that nobody else can reach."""
+    import dask
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        # without an address it would ask for port 8787, and warn where another has it
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        memory_limit=0,  # a kernel's memory is none of the worker's
-        silence_logs=logging.CRITICAL,
-        env={"OMP_NUM_THREADS": "1"},
-    )
+    # Dask would set it in this process too
+    with dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            # without an address it would ask for port 8787, and warn where another has it
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            memory_limit=0,  # a kernel's memory is none of the worker's
+            silence_logs=logging.CRITICAL,
+            env={"OMP_NUM_THREADS": "1"},
+        )
 
 
 def _client(address: str) -> Any:
