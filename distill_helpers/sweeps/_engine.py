@@ -23,6 +23,13 @@ WINDOW = 1_000  # tasks that the scheduler knows of at once
 # What a task's environment takes from here. The last is Dask's, for its workers' own memory: a
 # kernel that inherits it gives back what it allocates again at once.
 SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "MALLOC_TRIM_THRESHOLD_")
+# A cluster of one's own does not watch itself: 100 samples of its threads a second and 50 ticks,
+# in every process. And it sets nothing in this one's environment.
+_QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+}
 
 
 class Stopped(RuntimeError):
@@ -234,8 +241,7 @@ def _local(workers: int) -> Any:
     import dask
     from distributed import LocalCluster
 
-    # Dask would set it in this process too
-    with dask.config.set({"distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}):
+    with dask.config.set(_QUIET):
         return LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
