@@ -285,6 +285,54 @@ def test_page_is_one_file_that_needs_no_network_and_says_what_failed():
     assert text == _page.page(grid, rows, points, ABOUT), "equal sweeps have equal pages"
 
 
+def page_of(grid, count, value):
+    """Return the page of so many results, and its table of those that are drawn small."""
+    rows = [
+        row
+        for number in range(count)
+        for row in rows_of(grid, lambda p, n=number: f"result {n}", lambda p, n=number: value(p, n))
+    ]
+    points = [
+        {"point": "x", **p, "state": "done", "seconds": 2.0, "machine": "m", "error": None}
+        for p in grid.points
+    ]
+    text = _page.page(grid, rows, points, ABOUT)
+    return text, re.findall(r"<tr><td>(result \d+).*?</tr>", text)
+
+
+def test_first_results_are_drawn_large_and_the_others_as_rows_of_a_table():
+    grid = read_grid("04-evidence", ["temperature=1,3,9", "num_seeds=3,5", "random_state=0:2"])
+    text, small = page_of(
+        grid, 9, lambda p, n: (n + 1) * p["temperature"] + p["num_seeds"] + p["random_state"]
+    )
+    assert text.count("<figure>") == 6 and small == ["result 6", "result 7", "result 8"]
+    assert "3 more, in the order of the chapter" in text
+    row = re.search(r"<tr><td>result 6.*?</tr>", text)[0]
+    assert re.findall(r"<td class=n>(.*?)</td>", row) == ["10.5", "68.5"], "of means over seeds"
+    assert "<title>result 6 (nats) along temperature. num_seeds 3: 10.5 at 1, 24.5 at 3," in row
+    heights = [float(y) for y in re.findall(r'<circle cx="[\d.]+" cy="([\d.]+)"', row)]
+    assert len(heights) == 6 and heights[:3] == sorted(heights[:3], reverse=True), "up is more"
+    assert all(one > other for one, other in zip(heights[:3], heights[3:], strict=True))
+    assert text.count("num_seeds = 5</span>") == 1, "the colours are told"
+
+
+def test_small_chart_of_seeds_joins_nothing_and_marks_0():
+    grid = read_grid("04-evidence", ["temperature=3", "random_state=0:3"])
+    text, small = page_of(grid, 8, lambda p, n: p["random_state"] - 1.5 + n / 10)
+    assert small == ["result 6", "result 7"]
+    row = re.search(r"<tr><td>result 6.*?</tr>", text)[0]
+    assert '<path d=""/>' in row and 'class="zero"' in row
+    assert len(re.findall(r"<circle", row)) == 3 and len(re.findall(r"M[\d.]+ [\d.]+V", row)) == 3
+
+
+def test_page_of_many_results_takes_no_time():
+    """Three seconds of the processor for 135 results of twelve points, matplotlib's start too."""
+    grid = read_grid("04-evidence", ["random_state=0:12"])
+    start = time.process_time()
+    _, small = page_of(grid, 135, lambda p, n: math.sin(p["random_state"] + n))
+    assert time.process_time() - start < 3 and len(small) == 129
+
+
 def test_bar_is_a_t_interval_over_runs_and_a_runs_own_where_there_is_one():
     from scipy import stats
 
