@@ -395,7 +395,7 @@ def test_workers_have_the_files_and_one_thread(engine):
 
 
 def test_tasks_are_spared_the_setting_of_memory_that_dask_makes_for_workers(engine):
-    """Kernels that inherit it need half as much processor again; on any cluster."""
+    """Kernels that inherit it took two fifths more of the processor; on any cluster."""
     assert {a.value for a in engine.run(support.trim, {"x": ()})} == {None}
     list(engine.run(support.trim, {str(i): ("65536",) for i in range(8)}))  # as a cluster's nanny
     assert {a.value for a in engine.run(support.trim, {str(i): () for i in range(8)})} == {None}

@@ -42,7 +42,7 @@ td.n, th.n { text-align: right; white-space: nowrap; }
 .charts + .soft { margin-top: 1.2rem; } .small { width: 100%; max-width: 60rem; }
 .small td { padding: .1rem .6rem .1rem 0; } .small th { padding-right: .6rem; }
 .small svg { display: block; width: 10rem; height: auto; fill: none; stroke-width: 1.4; }
-.small .zero { stroke: var(--line); } .key { margin-left: .8rem; white-space: nowrap; }
+.small .zero { stroke: var(--line); } .key { margin-right: .6rem; white-space: nowrap; }
 @media (max-width: 40rem) { .small tr { display: grid;
   grid-template-columns: 10rem 1fr 1fr; border-bottom: 1px solid var(--line); }
   .small td, .small th { border: 0; align-self: center; }
