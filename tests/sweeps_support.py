@@ -121,6 +121,13 @@ def trim(folder: Path, value: str | None = None) -> str | None:
     return found
 
 
+def chores(folder: Path) -> dict[str, float]:
+    """Return what a worker does again and again, and every how many ms (a task of the engine)."""
+    from distributed import get_worker
+
+    return {name: c.callback_time for name, c in get_worker().periodic_callbacks.items()}
+
+
 def broken(folder: Path) -> None:
     """Fail (a task of the engine)."""
     raise ValueError("two\nlines")

@@ -401,6 +401,12 @@ def test_tasks_are_spared_the_setting_of_memory_that_dask_makes_for_workers(engi
     assert {a.value for a in engine.run(support.trim, {str(i): () for i in range(8)})} == {None}
 
 
+def test_cluster_of_ones_own_does_not_profile_itself(engine):
+    """Dask's own sampling took a twentieth of a processor from two runs."""
+    (answer,) = engine.run(support.chores, {"x": ()})
+    assert answer.value["tick"] >= 500 and "profile" not in answer.value
+
+
 def test_more_tasks_than_the_window(engine, monkeypatch):
     monkeypatch.setattr(_engine, "WINDOW", 3)
     answers = list(engine.run(support.pause, {str(i): (0.0,) for i in range(25)}))
