@@ -402,7 +402,7 @@ def test_tasks_are_spared_the_setting_of_memory_that_dask_makes_for_workers(engi
 
 
 def test_cluster_of_ones_own_does_not_profile_itself(engine):
-    """Dask's own sampling took a twentieth of a processor from two runs."""
+    """Its samples and ticks took four hundredths of a processor for one worker."""
     (answer,) = engine.run(support.chores, {"x": ()})
     assert answer.value["tick"] >= 500 and "profile" not in answer.value
 
