@@ -147,7 +147,7 @@ class Cluster:
         file = place / f"scheduler-{time.monotonic_ns()}.json"
         self.scheduler = self.start(
             "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-            "--scheduler-file", str(file),
+            "--scheduler-file", str(file), "--dashboard-address", "127.0.0.1:0",
         )  # fmt: skip
         end = time.monotonic() + 180
         while not file.exists() or not file.read_bytes().endswith(b"}"):
@@ -161,7 +161,7 @@ class Cluster:
     def worker(self, place: Path | None = None) -> subprocess.Popen[bytes]:
         made = self.start(
             "dask_worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny",
-            "--no-dashboard", place=place,
+            "--no-dashboard", "--dashboard-address", "127.0.0.1:0", place=place,
         )  # fmt: skip
         self.workers.append(made)
         return made

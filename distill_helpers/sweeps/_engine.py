@@ -85,7 +85,8 @@ class Engine:
         self.luggage = f"distill-{uuid.uuid4().hex[:12]}"
         self.address = scheduler or "this machine"
         # its messages are for those who run the cluster; what the reader needs, this module says
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # the second has a level of its own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             if scheduler is None:
                 cluster = self._stack.enter_context(_local(workers or processors()))
