@@ -6,13 +6,11 @@ code, and the machine. The chapter runs a part of the study again and compares.
 
 from __future__ import annotations
 
-import ast
 import csv
-import hashlib
 import json
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,21 +222,9 @@ class Writer:
 
 def code_digest(*scripts: str | Path) -> str:
     """Digest of the code that a trained number comes from; words about the code do not count."""
-    return digest([*(path for name in _CODE for path in _sources(name)), *map(Path, scripts)])
-
-
-def digest(files: Iterable[Path]) -> str:
-    """Digest of Python files in their order; docstrings and comments do not count."""
-    found = hashlib.sha256()
-    for path in files:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(
-                node, clean=False
-            ):
-                node.body = node.body[1:]
-        found.update(ast.dump(tree).encode())
-    return found.hexdigest()[:16]
+    return _machine.digest(
+        [*(path for name in _CODE for path in _sources(name)), *map(Path, scripts)]
+    )
 
 
 def _sources(name: str) -> list[Path]:

@@ -113,6 +113,21 @@ def threads(folder: Path) -> str:
     return os.environ["OMP_NUM_THREADS"]
 
 
+def trim(folder: Path, value: str | None = None) -> str | None:
+    """Return a worker's setting of memory; leave another one where it is given (a task)."""
+    found = os.environ.get("MALLOC_TRIM_THRESHOLD_")
+    if value is not None:
+        os.environ["MALLOC_TRIM_THRESHOLD_"] = value
+    return found
+
+
+def chores(folder: Path) -> dict[str, float]:
+    """Return what a worker does again and again, and every how many ms (a task of the engine)."""
+    from distributed import get_worker
+
+    return {name: c.callback_time for name, c in get_worker().periodic_callbacks.items()}
+
+
 def broken(folder: Path) -> None:
     """Fail (a task of the engine)."""
     raise ValueError("two\nlines")
@@ -132,7 +147,7 @@ class Cluster:
         file = place / f"scheduler-{time.monotonic_ns()}.json"
         self.scheduler = self.start(
             "dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
-            "--scheduler-file", str(file),
+            "--scheduler-file", str(file), "--dashboard-address", "127.0.0.1:0",
         )  # fmt: skip
         end = time.monotonic() + 180
         while not file.exists() or not file.read_bytes().endswith(b"}"):
@@ -146,7 +161,7 @@ class Cluster:
     def worker(self, place: Path | None = None) -> subprocess.Popen[bytes]:
         made = self.start(
             "dask_worker", self.address, "--host", "127.0.0.1", "--nthreads", "1", "--no-nanny",
-            "--no-dashboard", place=place,
+            "--no-dashboard", "--dashboard-address", "127.0.0.1:0", place=place,
         )  # fmt: skip
         self.workers.append(made)
         return made

@@ -85,7 +85,7 @@ def test_a_quick_run_times_the_c_file_beside_onnx_runtime(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_a_small_sweep_tells_what_a_second_worker_and_the_engine_cost(tmp_path: Path) -> None:
     script = SCRIPT.with_name("sweeps.py")
-    run("--rounds", "1", "--points", "2", "--output", str(tmp_path), script=script)
+    run("--rounds", "1", "--points", "3", "--output", str(tmp_path), script=script)
     with (tmp_path / "sweeps.csv").open(encoding="utf-8") as file:
         found = {row["what"]: row for row in csv.DictReader(file)}
     one, two = (float(found[f"{n} a point"]["median"]) for n in ("one worker,", "two workers,"))

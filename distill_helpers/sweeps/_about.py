@@ -9,6 +9,8 @@ import json
 import platform
 from pathlib import Path
 
+from distill_helpers import _machine
+
 # Two machines whose releases of these differ do not give the same numbers, or cannot talk.
 NUMBERS = (
     *("torch", "numpy", "scipy", "scikit-learn", "joblib", "safetensors", "onnx", "onnxruntime"),
@@ -40,10 +42,8 @@ def package() -> str:
 
 @functools.lru_cache(maxsize=2)
 def _package(stamps: tuple[tuple[Path, int, int], ...]) -> str:
-    from distill_helpers import studies  # loads numpy, so after the grid has been checked
-
     # 0.7 s, so once for each state of the files
-    return studies.digest([path for path, *_ in stamps])
+    return _machine.digest([path for path, *_ in stamps])
 
 
 def code_of(notebook: bytes) -> str:

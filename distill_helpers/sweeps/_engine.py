@@ -20,7 +20,16 @@ from distill_helpers import _machine
 from distill_helpers.sweeps import _about
 
 WINDOW = 1_000  # tasks that the scheduler knows of at once
-SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+# What a task's environment takes from here. The last is Dask's, for its workers' own memory: a
+# kernel that inherits it gives back what it allocates again at once.
+SETTINGS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA", "MALLOC_TRIM_THRESHOLD_")
+# A cluster of one's own does not watch itself: 100 samples of its threads a second and 50 ticks,
+# in every process. And it sets nothing in this one's environment.
+_QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+}
 
 
 class Stopped(RuntimeError):
@@ -76,7 +85,8 @@ class Engine:
         self.luggage = f"distill-{uuid.uuid4().hex[:12]}"
         self.address = scheduler or "this machine"
         # its messages are for those who run the cluster; what the reader needs, this module says
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        for name in ("distributed", "distributed.client"):  # the second has a level of its own
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             if scheduler is None:
                 cluster = self._stack.enter_context(_local(workers or processors()))
@@ -229,20 +239,22 @@ def processors() -> int:
 
 def _local(workers: int) -> Any:
     """Start a cluster that nobody else can reach."""
+    import dask
     from distributed import LocalCluster
 
-    return LocalCluster(
-        n_workers=workers,
-        threads_per_worker=1,
-        processes=True,
-        host="127.0.0.1",
-        dashboard_address=None,
-        # without an address it would ask for port 8787, and warn where another has it
-        scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
-        memory_limit=0,  # a kernel's memory is none of the worker's
-        silence_logs=logging.CRITICAL,
-        env={"OMP_NUM_THREADS": "1"},
-    )
+    with dask.config.set(_QUIET):
+        return LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address=None,
+            # without an address it would ask for port 8787, and warn where another has it
+            scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
+            memory_limit=0,  # a kernel's memory is none of the worker's
+            silence_logs=logging.CRITICAL,
+            env={"OMP_NUM_THREADS": "1"},
+        )
 
 
 def _client(address: str) -> Any:

@@ -17,13 +17,14 @@ from distill_helpers.sweeps._grid import Grid
 Row = Mapping[str, Any]
 
 SEEDS = ("random_state", "replicate")  # axes that repeat a run instead of changing it
-MOST_CHARTS, MOST_SERIES = 24, 6
+MOST_CHARTS, MOST_SERIES = 6, 6
+_WIDE, _HIGH = 160, 32  # of a small chart, in its own units
 
 _STYLE = """
 :root { --ink: #1b1f24; --soft: #57606a; --line: #d0d7de; --back: #ffffff; --bad: #b3261e;
   color-scheme: light dark; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --soft: #9aa4af; --line: #3d444d;
-  --back: #0d1117; --bad: #ff8b82; } }
+  --back: #0d1117; --bad: #ff8b82; } .small svg, .key b { filter: brightness(1.4); } }
 * { box-sizing: border-box; }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back);
   margin: 0 auto; padding: 1.2rem; max-width: 75rem; }
@@ -38,6 +39,14 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size
 caption { text-align: left; } summary { cursor: pointer; margin: .6rem 0; }
 th, td { text-align: left; padding: .25rem .8rem .25rem 0; border-bottom: 1px solid var(--line); }
 td.n, th.n { text-align: right; white-space: nowrap; }
+.charts + .soft { margin-top: 1.2rem; } .small { width: 100%; max-width: 60rem; }
+.small td { padding: .1rem .6rem .1rem 0; } .small th { padding-right: .6rem; }
+.small svg { display: block; width: 10rem; height: auto; fill: none; stroke-width: 1.4; }
+.small .zero { stroke: var(--line); } .key { margin-right: .6rem; white-space: nowrap; }
+@media (max-width: 40rem) { .small tr { display: grid;
+  grid-template-columns: 10rem 1fr 1fr; border-bottom: 1px solid var(--line); }
+  .small td, .small th { border: 0; align-self: center; }
+  .small td:first-child { grid-column: 1 / -1; } .small th:first-child { display: none; } }
 """
 
 
@@ -71,18 +80,15 @@ def page(grid: Grid, rows: Sequence[Row], points: Sequence[Row], about: Mapping[
         f"<p>{_summary(grid, states)}</p>",
         _failures(grid, states["failed"]),
     ]
-    charts = [_chart(grid, name, found) for name, found in moving.items()]
-    if charts:
+    large, small = list(moving.items())[:MOST_CHARTS], list(moving.items())[MOST_CHARTS:]
+    if large:
         parts += [
             "<h2>What moves along the grid</h2>",
             f'<p class="soft">{_text(_legend(grid))}</p>',
-            f'<div class="charts">{"".join(charts[:MOST_CHARTS])}</div>',
+            f'<div class="charts">{"".join(_chart(grid, *one) for one in large)}</div>',
         ]
-    if len(charts) > MOST_CHARTS:
-        parts.append(
-            f"<details><summary>{len(charts) - MOST_CHARTS} more</summary>"
-            f'<div class="charts">{"".join(charts[MOST_CHARTS:])}</div></details>'
-        )
+    if small:
+        parts.append(_small(grid, small))
     if still:
         parts += ["<h2>The same at every point</h2>", _still(still)]
     parts += ["<h2>What made it</h2>", _about(about, states["done"]), "</main></body></html>"]
@@ -129,27 +135,17 @@ def draw(grid: Grid, name: str, rows: Sequence[Row], *, width: float = 4.4) -> A
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    from distill_helpers.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
-
     along, apart = _axes(grid)
     values = grid.axes[along]
-    numeric = isinstance(values[0], int | float)
-    place = {repr(v): float(v) if numeric else float(i) for i, v in enumerate(values)}
+    place, numeric, spread = _places(values)
     figure = Figure(figsize=(width, 0.66 * width), layout="constrained")
     FigureCanvasSVG(figure)
     axes = figure.add_subplot()
-    series = grid.axes[apart][:MOST_SERIES] if apart else [None]
-    colours = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY)
-    spread = numeric and min(values) > 0 and max(values) >= 10 * min(values)
-    for index, (own, colour, marker) in enumerate(
-        zip(series, colours, ("o", "s", "D", "^", "v", "P"), strict=False)
-    ):
-        mine = [row for row in rows if apart is None or repr(row[apart]) == repr(own)]
-        groups = defaultdict(list)
-        for row in mine:
-            groups[repr(row[along])].append(row)
+    series = _series(grid, rows)
+    for index, (own, groups) in enumerate(series):
+        colour, marker = _colours()[index], "osD^vP"[index]
         shift = 1.0 + 0.025 * (index - (len(series) - 1) / 2) if spread else 1.0
-        at = sorted((place[where] * shift, members) for where, members in groups.items())
+        at = [(place[where] * shift, members) for where, members in groups.items()]
         for x, members in at:
             low, high = interval(members)
             axes.plot([x, x], [low, high], color=colour, linewidth=1.6, alpha=0.9)
@@ -238,11 +234,11 @@ def interval(rows: Sequence[Row]) -> tuple[float, float]:
         low, high = (rows[0][end] for end in ("low", "high"))
         good = [values[0] if e is None or math.isinf(e) else e for e in (low, high)]
         return good[0], good[1]
-    from scipy.stats import t
+    from scipy.special import stdtrit  # a third of what scipy.stats takes to import
 
     mean = _mean(values)
     error = math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1) / len(values))
-    half = float(t.ppf(0.975, len(values) - 1)) * error
+    half = float(stdtrit(len(values) - 1, 0.975)) * error
     return mean - half, mean + half
 
 
@@ -250,16 +246,14 @@ def describe(grid: Grid, name: str, rows: Sequence[Row]) -> str:
     """Say in words what a chart shows, for those who do not see it."""
     along, apart = _axes(grid)
     told = []
-    for own in grid.axes[apart][:MOST_SERIES] if apart else [None]:
-        mine = [row for row in rows if apart is None or repr(row[apart]) == repr(own)]
+    for own, groups in _series(grid, rows):
+        first = "" if apart is None else f"{apart} {_shown(own)}: "
         means = [
-            (value, _mean([r["value"] for r in mine if repr(r[along]) == repr(value)]))
-            for value in grid.axes[along]
-            if any(repr(r[along]) == repr(value) for r in mine)
+            f"{_mean([m['value'] for m in members]):.4g} at {_shown(members[0][along])}"
+            for members in groups.values()
         ]
         if means:
-            first = "" if apart is None else f"{apart} {_shown(own)}: "
-            told.append(first + ", ".join(f"{m:.4g} at {_shown(v)}" for v, m in means[:12]))
+            told.append(first + ", ".join(means[:12]))
     unit = rows[0]["unit"]
     return f"{name}{f' ({unit})' if unit else ''} along {along}. {'; '.join(told)}."
 
@@ -275,10 +269,110 @@ def _axes(grid: Grid) -> tuple[str, str | None]:
     return order[0], order[1] if len(order) > 1 else None
 
 
+def _series(grid: Grid, rows: Sequence[Row]) -> list[tuple[Any, dict[str, list[Row]]]]:
+    """Part rows by the value that tells apart, within by the value drawn along, in its order."""
+    along, apart = _axes(grid)
+    place, *_ = _places(grid.axes[along])
+    found = []
+    for own in grid.axes[apart][:MOST_SERIES] if apart else [None]:
+        groups: dict[str, list[Row]] = {where: [] for where in sorted(place, key=place.__getitem__)}
+        for row in rows:
+            if apart is None or repr(row[apart]) == repr(own):
+                groups[repr(row[along])].append(row)
+        found.append((own, {where: members for where, members in groups.items() if members}))
+    return found
+
+
+def _places(values: Sequence[Any]) -> tuple[dict[str, float], bool, bool]:
+    """Return where each value stands, whether they are numbers, and whether a log scale is due."""
+    numeric = isinstance(values[0], int | float)
+    place = {repr(v): float(v) if numeric else float(i) for i, v in enumerate(values)}
+    return place, numeric, numeric and min(values) > 0 and max(values) >= 10 * min(values)
+
+
+def _colours() -> tuple[str, ...]:
+    from distill_helpers.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILION
+
+    return BLUE, VERMILION, GREEN, PURPLE, ORANGE, GREY
+
+
 def _chart(grid: Grid, name: str, rows: Sequence[Row]) -> str:
     told = _text(describe(grid, name, rows))
     picture = svg(draw(grid, name, rows)).replace("<svg", f'<svg role="img" aria-label="{told}"', 1)
     return f"<figure>{picture}</figure>"
+
+
+def _small(grid: Grid, named: Sequence[tuple[str, Sequence[Row]]]) -> str:
+    """Draw results as rows of a table: matplotlib would take a second for every fifteen."""
+    along, apart = _axes(grid)
+    keys = " ".join(
+        f'<span class="key"><b style="color:{colour}">&#9632;</b> {_text(apart)} = '
+        f"{_text(_shown(own))}</span>"
+        for own, colour in zip(grid.axes[apart] if apart else (), _colours(), strict=False)
+    )
+    body = []
+    for name, rows in named:
+        groups = defaultdict(list)
+        for row in rows:
+            groups[repr(row[along]), repr(apart and row[apart])].append(row["value"])
+        means = [_mean(values) for values in groups.values()]
+        unit = f' <span class="soft">({_text(rows[0]["unit"])})</span>' if rows[0]["unit"] else ""
+        body.append(
+            f"<tr><td>{_text(name)}{unit}</td><td>{_strip(grid, name, rows)}</td>"
+            f"<td class=n>{min(means):.4g}</td><td class=n>{max(means):.4g}</td></tr>"
+        )
+    return (
+        f'<p class="soft">{len(named)} more, in the order of the chapter, each on a scale of its '
+        "own; least and most are of its marks, and a grey line is 0. Any of them is drawn large by "
+        f"<code>distill_helpers.sweeps.chart(folder, result)</code>. {keys}</p>"
+        f'<table class="small"><thead><tr><th>result</th><th>along {_text(along)}</th>'
+        '<th class="n">least</th><th class="n">most</th></tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table>"
+    )
+
+
+def _strip(grid: Grid, name: str, rows: Sequence[Row]) -> str:
+    """Draw one result in the height of a line: means joined, intervals as bars."""
+    along, _ = _axes(grid)
+    place, numeric, spread = _places(grid.axes[along])
+    if spread:
+        place = {where: math.log(x) for where, x in place.items()}
+    marks = [
+        [
+            (place[where], _mean([m["value"] for m in members]), *interval(members))
+            for where, members in groups.items()
+        ]
+        for _, groups in _series(grid, rows)
+    ]
+    heights = [height for series in marks for mark in series for height in mark[1:]]
+    left, right = min(place.values()), max(place.values())
+    low, high = min(heights, default=0.0), max(heights, default=0.0)
+
+    def at(x: float, y: float, shift: float = 0.0) -> tuple[str, str]:
+        across, up = (x - left) / ((right - left) or 1), (y - low) / ((high - low) or 1)
+        return f"{12 + shift + across * (_WIDE - 24):.1f}", f"{_HIGH - 3 - up * (_HIGH - 6):.1f}"
+
+    drawn = []
+    if low < 0 < high:
+        drawn.append(f'<path class="zero" d="M0 {at(left, 0)[1]}H{_WIDE}"/>')
+    for index, (colour, series) in enumerate(zip(_colours(), marks, strict=False)):
+        shift = 3.5 * (index - (len(marks) - 1) / 2)
+        bars, dots, line = "", "", ""
+        for x, middle, bottom, top in series:
+            across, up = at(x, middle, shift)
+            bars += f"M{across} {at(x, bottom)[1]}V{at(x, top)[1]}"
+            dots += f'<circle cx="{across}" cy="{up}" r="2.2"/>'
+            line += f"{'L' if line else 'M'}{across} {up}"
+        if not numeric or along in SEEDS:
+            line = ""
+        drawn.append(
+            f'<g stroke="{colour}"><path d="{bars}" opacity=".5"/><path d="{line}"/></g>'
+            f'<g fill="{colour}">{dots}</g>'
+        )
+    return (
+        f'<svg viewBox="0 0 {_WIDE} {_HIGH}" role="img"><title>'
+        f"{_text(describe(grid, name, rows))}</title>{''.join(drawn)}</svg>"
+    )
 
 
 def _legend(grid: Grid) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from distill_helpers import studies
 from distill_helpers.sweeps._bar import Bar
 from distill_helpers.sweeps._engine import Engine, Stopped
 from distill_helpers.sweeps._script import Script
@@ -152,6 +151,8 @@ def study(
         In one line: the scheduler went away on the way, or a worker is of another kind; the part
         file holds what had come back.
     """
+    from distill_helpers import studies  # and with it scipy, which a sweep has no use for
+
     found = find_studies(folder)
     if name not in found:
         raise ValueError(f"the study is {name!r}; it must be one of {', '.join(found) or 'none'}")
