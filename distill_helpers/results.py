@@ -523,7 +523,7 @@ def yardstick(found: Mapping[str, Recorded], *, glossary: str = "../book/glossar
     ... ]
     >>> print(yardstick(recorded({"results": entries}), glossary="g.md"))
     (A *[thousandth of a nat](g.md)*: ten of them give the true label 1 % more probability on \
-average. Where soft targets beat labels, both tuned, they came with 0.3 to 0.3 points of accuracy.)
+average, and went with 0.3 to 0.3 points of accuracy where soft targets beat labels, both tuned.)
     """
     saved, gained = "NLL saved over tuned hard labels, ", "accuracy gained over tuned hard labels, "
     rates = [
@@ -539,9 +539,9 @@ average. Where soft targets beat labels, both tuned, they came with 0.3 to 0.3 p
     ten = 0.01
     return (
         f"(A *[thousandth of a nat]({glossary})*: ten of them give the true label "
-        f"{100 * math.expm1(ten):.0f} % more probability on average. Where soft targets beat "
-        f"labels, both tuned, they came with {ten * min(rates):.1f} to {ten * max(rates):.1f} "
-        "points of accuracy.)"
+        f"{100 * math.expm1(ten):.0f} % more probability on average, and went with "
+        f"{ten * min(rates):.1f} to {ten * max(rates):.1f} points of accuracy where soft targets "
+        "beat labels, both tuned.)"
     )
 
 
