@@ -1763,7 +1763,7 @@ def live_student(
     rows = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
         + "".join(
-            f'<td><span class="bar {kind}" style="width:{50 * p:.1f}%"></span> '
+            f'<td><span class="bar {kind}" style="--share:{p:.3f}"></span> '
             f'<span class="p">{p:.4f}</span></td>'
             for kind, p in (("now", first[c]), ("then", answers[0, 0, c]))
         )
@@ -1811,7 +1811,8 @@ _STUDENT_PAGE = """<div class="live-student" id="$identity">
   border: 0; background: none; color: inherit; vertical-align: top; }
 .live-student td { white-space: nowrap; }
 .live-student th:first-child { width: 22%; overflow: hidden; text-overflow: ellipsis; }
-.live-student .bar { display: inline-block; height: .8em; }
+.live-student .bar { display: inline-block; height: .8em;
+  width: calc(var(--share) * (100% - 4.5em)); }
 .live-student .now { background: #0072B2; } .live-student .then { background: #D55E00; }
 .live-student button { color: #1a1a1a; background: #e8e8e8; border: 1px solid #6B6B6B;
   border-radius: 4px; padding: .2em .8em; }
@@ -1879,7 +1880,7 @@ the cell, or open the book in a browser, and the student answers in the page.</p
     [softmax(z), then].forEach(function (p, column) {
       p.forEach(function (share, c) {
         var cell = cells[c].children[1 + column];
-        cell.querySelector(".bar").style.width = 50 * share + "%";
+        cell.querySelector(".bar").style.setProperty("--share", share);
         cell.querySelector(".p").textContent = share.toFixed(4);
       });
     });

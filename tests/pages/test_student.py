@@ -107,6 +107,12 @@ def test_the_student_in_the_page_is_the_student_in_pytorch(browser, tmp_path, si
     assert re.fullmatch(r"\d+\.\d microseconds an answer", told)
     tab.set_viewport_size(PHONE)
     assert tab.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0
+    tab.evaluate("""() => document.querySelectorAll(".live-student .bar").forEach(
+        (bar) => bar.style.setProperty("--share", 1))""")
+    for cell in tab.locator(".live-student tbody td").all():  # a full bar, and its number beside it
+        room, number = cell.bounding_box(), cell.locator(".p").bounding_box()
+        assert number["x"] + number["width"] <= room["x"] + room["width"]
+        assert cell.locator(".bar").bounding_box()["width"] > 10
     assert axe(tab, colours=True) == axe(tab, colours=False) == []
     tab.context.close()
 
