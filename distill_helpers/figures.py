@@ -1812,7 +1812,7 @@ _STUDENT_PAGE = """<div class="live-student" id="$identity">
 .live-student td { white-space: nowrap; }
 .live-student th:first-child { width: 22%; overflow: hidden; text-overflow: ellipsis; }
 .live-student .bar { display: inline-block; height: .8em;
-  width: calc(var(--share) * (100% - 4.5em)); }
+  width: calc(var(--share) * min(9vw, 8em)); }
 .live-student .now { background: #0072B2; } .live-student .then { background: #D55E00; }
 .live-student button { color: #1a1a1a; background: #e8e8e8; border: 1px solid #6B6B6B;
   border-radius: 4px; padding: .2em .8em; }
