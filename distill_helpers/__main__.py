@@ -25,6 +25,9 @@ examples:
   distill report data.parquet --target y --id row --teacher-probabilities forest.csv \\
       --out-of-fold --out answer
   distill report data.csv --target label --student 16,8 --budget-us 1 --floor 0.9 --out answer
+
+Until the report is there, what is done is kept in DIR.part. Stopped or killed: the same command
+runs what is missing.
 """
 
 
@@ -312,10 +315,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = (
             "what is done is kept; run the same command to go on"
             if args.command in ("sweep", "study")
+            or (args.command == "report" and _part(args.out).exists())
             else "nothing was written"
         )
         print(f"distill: stopped; {left}", file=sys.stderr)
         return 130
+
+
+def _part(out: str) -> Path:
+    """Return where a report keeps what is done, beside its folder."""
+    folder = Path(out).resolve()
+    return folder.with_name(folder.name + ".part")
 
 
 def _report(args: argparse.Namespace) -> int:
@@ -351,10 +361,12 @@ def _report(args: argparse.Namespace) -> int:
         random_state=args.seed,
         progress=sys.stderr.isatty(),
         tell=lambda line: print(line, flush=True),
+        keep=_part(args.out),
         encoding=args.encoding,
         **reading,
     )
     made.write(args.out)
+    _part(args.out).unlink()
     print(made)
     print(f"\nThe page: {args.out}/report.html; the student: student.onnx, student.c, student.py")
     return 0

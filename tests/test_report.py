@@ -1,8 +1,10 @@
 import csv
 import json
+import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +16,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
 from distill_helpers import __main__ as command_line
+from distill_helpers import _machine, protocol, standalone
 from distill_helpers import experiments as ex
-from distill_helpers import protocol, standalone
 from distill_helpers.deployment import load_onnx
 from distill_helpers.files import Columns, rows_from_file
+from distill_helpers.protocol import Setting, Shape
 from distill_helpers.report import FILES, report
 from distill_helpers.report import _report as module
+from distill_helpers.report import _run as run_module
 from distill_helpers.report._answer import answers, decision, gain
+from distill_helpers.report._kept import Kept
 from distill_helpers.report._leaks import leaks, seen_by_teacher
 from distill_helpers.report._rounds import FOLDS, everything, held_out_parts, rounds
 from distill_helpers.report._run import (
@@ -33,6 +38,7 @@ from distill_helpers.report._run import (
     SMOOTHED,
     Bench,
     Scores,
+    Tuning,
     parameters,
     smaller,
 )
@@ -604,15 +610,139 @@ def test_what_is_wrong_is_said_in_a_line_before_anything_trains(tmp_path, capsys
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
 
 
-def test_a_stop_half_way_leaves_nothing(short, data, tmp_path, monkeypatch):
+def stopped_at(monkeypatch, part):
+    """Stop a report before its tuning or test number `part`; return what ran before."""
+    ran = []
+
+    def job(*given):
+        if len(ran) == part:
+            raise KeyboardInterrupt
+        ran.append(given[1:])
+        return JOB(*given)
+
+    monkeypatch.setattr(run_module, "_job", job)
+    return ran
+
+
+def arguments_of(data, out, *more):
+    arguments = ["report", str(data), "--target", "kind", "--id", "row", "--repeats", "1"]
+    return [*arguments, "--student", "4", "--out", str(out), *more]
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(module, "forecast", lambda *_: None)
+
+
+JOB = run_module._job
+PARTS = FOLDS // 2 + 1 + FOLDS  # tunings, that on all rows, tests
+
+
+def test_a_stop_at_the_end_leaves_its_parts_alone(
+    short, alone, data, tmp_path, monkeypatch, capsys
+):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(module, "page", stop)
-    arguments = ["report", str(data), "--target", "kind", "--id", "row", "--repeats", "1"]
-    arguments += ["--student", "4", "--out", str(tmp_path / "out")]
-    assert command_line.main(arguments) == 130
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["beans.csv"]
+    assert command_line.main(arguments_of(data, tmp_path / "out")) == 130
+    assert "what is done is kept; run the same command" in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["beans.csv", "out.part"]
+
+
+@pytest.mark.parametrize(("teacher", "part"), [("networks", 2), ("random-forest", 7)])
+def test_a_report_goes_on_where_it_was_stopped(
+    short, alone, data, tmp_path, monkeypatch, capsys, teacher, part
+):
+    def command(out):
+        return arguments_of(data, tmp_path / out, "--teacher", teacher)
+
+    ran = stopped_at(monkeypatch, PARTS)
+    assert command_line.main(command("whole")) == 0
+    assert len(ran) == PARTS
+    assert "Going on" not in capsys.readouterr().out
+    ran = stopped_at(monkeypatch, part)
+    assert command_line.main(command("again")) == 130
+    assert not (tmp_path / "again").exists()
+    with (tmp_path / "again.part").open("a") as file:
+        file.write('{"part": "test 5", "sco')  # cut short by a kill
+    ran = stopped_at(monkeypatch, PARTS)
+    assert command_line.main(command("again")) == 0, capsys.readouterr().err
+    assert "Going on" in capsys.readouterr().out
+    assert len(ran) == PARTS - part
+    whole, again = (
+        json.loads((tmp_path / out / "report.json").read_text()) for out in ("whole", "again")
+    )
+    for name in ("answers", "arms", "decision", "sizes"):
+        assert again[name] == whole[name], name
+    for name in ("student.py", "columns.json"):
+        assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not (tmp_path / "again.part").exists()
+
+
+def test_what_is_kept_comes_back_as_it_was(tmp_path):
+    setting = Setting(1e-3, 0.1, 1 / 3)
+    tuning = Tuning((setting, Shape((8, 4), (0.1, 0.0))), {HARD: setting}, {ONE: 1.1}, (HARD,))
+    table = {HARD: {"nll": [math.inf]}}
+    scores = Scores(table, {(4, 2): table, (8, 4): table}, {7, 3}, 100, 20)
+    results = {"tune 0": (tuning, 1.5), "tune 1": (replace(tuning, knobs=None), 2.5)}
+    results |= {"test 0": scores}
+    kept = Kept(tmp_path / "new" / "out.part", {"seed": "1"})
+    for part, result in results.items():
+        kept.add(part, result)
+    again = Kept(tmp_path / "new" / "out.part", {"seed": "1"})
+    assert len(again) == 3 and "test 1" not in again
+    for part, result in results.items():
+        assert again[part] == result
+
+
+def test_parts_of_another_report_are_not_mixed_in(
+    short, alone, data, tmp_path, monkeypatch, capsys
+):
+    def main(out, *options):
+        stopped_at(monkeypatch, 0)  # before anything trains
+        code = command_line.main(arguments_of(data, tmp_path / out, *options))
+        return code, capsys.readouterr().err
+
+    assert main("out")[0] == 130
+    was, rows = (tmp_path / "out.part").read_bytes(), data.read_text()
+    more = str(make(tmp_path / "more.csv"))
+    for options, words in [
+        (["--seed", "1"], "other seed;"),
+        (["--repeats", "2"], "other repeats;"),
+        (["--student", "5"], "other teacher, student;"),
+        (["--teacher", "random-forest"], "other teacher;"),
+        (["--drop", "size"], "other rows or columns;"),
+        (["--unlabelled", more], "other unlabelled rows;"),
+        (["a row"], "other rows or columns;"),
+        (["digest"], "other package's code;"),
+        (["fingerprint"], "other machine or versions;"),
+    ]:
+        with monkeypatch.context() as patch:
+            if options == ["a row"]:
+                data.write_text(rows.replace(".", ".5", 1))
+            elif len(options) == 1:
+                patch.setattr(_machine, options[0], lambda *_: {"another": "one"})
+            code, said = main("out", *(options if len(options) == 2 else []))
+            data.write_text(rows)
+        assert code == 1, options
+        assert words in said and said.count("\n") == 1, said
+        assert (tmp_path / "out.part").read_bytes() == was
+    # both ways out
+    assert "remove it to start again, or name another folder as out" in said
+    assert main("other", "--seed", "1")[0] == 130
+    (tmp_path / "out.part").unlink()
+    assert main("out", "--seed", "1")[0] == 130
+
+
+@pytest.mark.parametrize("text", ["mine\n", '{"a": 1}\n', "[]\n", '{"distill report": 3}\n'])
+def test_a_file_that_is_no_report_is_left_alone(short, data, tmp_path, capsys, text):
+    (tmp_path / "out.part").write_text(text)
+    assert command_line.main(arguments_of(data, tmp_path / "out")) == 1
+    said = capsys.readouterr().err
+    assert "move it, or name another folder as out" in said and said.count("\n") == 1
+    assert (tmp_path / "out.part").read_text() == text
 
 
 def test_first_example_of_the_help_works_as_written(short, tmp_path, monkeypatch, capsys):

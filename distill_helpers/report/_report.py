@@ -23,6 +23,7 @@ from distill_helpers.files import Columns, OwnRows, rows_from_file
 from distill_helpers.networks import Stack, mlp
 from distill_helpers.report._answer import Answer, answers, decision, gain
 from distill_helpers.report._forecast import forecast, in_words
+from distill_helpers.report._kept import Kept, depends_on
 from distill_helpers.report._leaks import leaks, seen_by_teacher
 from distill_helpers.report._page import page
 from distill_helpers.report._rounds import everything, rounds
@@ -167,6 +168,7 @@ def report(
     random_state: int = 0,
     progress: bool = False,
     tell: Callable[[str], object] | None = None,
+    keep: str | Path | None = None,
     **reading: Any,
 ) -> Report:
     r"""Say whether distilling pays on a reader's own data, and hand over a student.
@@ -216,6 +218,9 @@ def report(
         Takes one line before anything is measured: what the rule of chapter 08 expects distilling
         to gain (`distill_helpers.forecast`). No forecast is made where it is left out, nor with
         groups, a time, or a teacher that is no network.
+    keep : path, optional
+        A file for what is done, so that the same call goes on after a stop; to be removed when the
+        report has been written. Of another report it is refused.
     **reading
         ``file_format``, ``encoding``, ``delimiter``, ``index_base``, ``max_levels``.
 
@@ -263,6 +268,12 @@ def report(
     if unlabelled is not None:
         more = _unlabelled(unlabelled, own, reading)
     bench = Bench(own, chosen, hidden, seed, more)
+    kept = None
+    if keep is not None:
+        rows = None if more is None else more(own.learn(np.arange(len(own.labels)))[0])
+        kept = Kept(Path(keep), depends_on(own, chosen, hidden, repeats, seed, rows))
+        if tell is not None and len(kept):
+            tell(f"Going on from {keep}: what is done there is not run again.")
     flags = leaks(own)
     expected = None
     if tell is not None and isinstance(chosen, Networks) and own.groups is own.time is None:
@@ -271,7 +282,7 @@ def report(
     with warnings.catch_warnings():
         # A trial at a rate that is too high diverges; it is not chosen.
         warnings.filterwarnings("ignore", message=".*finite.*", category=RuntimeWarning)
-        scores, tunings, tuning, seconds = run(bench, splits, last, progress)
+        scores, tunings, tuning, seconds = run(bench, splits, last, progress, kept)
         flags += seen_by_teacher(chosen, own, np.array(sorted(scores.wrong), np.int64))
         saw = isinstance(chosen, Probabilities) and not chosen.out_of_fold
         asked = answers(scores, len(own.labels), margin, teacher_saw_tests=saw)

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -344,8 +344,22 @@ def smaller(hidden: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [shape for place, shape in enumerate(made) if shape not in [*made[:place], hidden]]
 
 
+class Memory(Protocol):
+    """Where `run` looks for a part before it runs one, and leaves it: `_kept.Kept`."""
+
+    def __contains__(self, part: str) -> bool: ...
+
+    def __getitem__(self, part: str) -> Any: ...
+
+    def add(self, part: str, result: Any) -> None: ...
+
+
 def run(
-    bench: Bench, splits: Sequence[Round], last: Round, progress: bool
+    bench: Bench,
+    splits: Sequence[Round],
+    last: Round,
+    progress: bool,
+    kept: Memory | None = None,
 ) -> tuple[Scores, list[Tuning], Tuning, float]:
     """Tune and test every split, and tune on all rows.
 
@@ -360,6 +374,8 @@ def run(
         All rows.
     progress : bool
         Whether to show a bar with the time left.
+    kept : Memory, optional
+        Parts that are there are not run again.
 
     Returns
     -------
@@ -377,11 +393,17 @@ def run(
     with bar, Parallel(torch.get_num_threads(), return_as="generator") as pool:
 
         def each(jobs: list[tuple[str, Any]]) -> list[Any]:
-            made = []
-            for result in pool(delayed(_job)(bench, *job) for job in jobs):
-                made.append(result)
+            parts = [f"{kind} {given[0]}" for kind, given in jobs]
+            made = {part: kept[part] for part in parts if kept is not None and part in kept}
+            bar.update(len(made))
+            left = {part: job for part, job in zip(parts, jobs, strict=True) if part not in made}
+            results = pool(delayed(_job)(bench, *job) for job in left.values())
+            for part, result in zip(left, results, strict=True):
+                made[part] = result
+                if kept is not None:
+                    kept.add(part, result)
                 bar.update()
-            return made
+            return [made[part] for part in parts]
 
         tunings = [tuning for tuning, _ in each([("tune", s) for s in enumerate(splits)])]
         rest: list[tuple[str, Any]] = [("tune", (len(splits), last))]
