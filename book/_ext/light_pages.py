@@ -47,6 +47,11 @@ MATH = re.compile(r"<math.*?</math>", re.DOTALL)
 MARKUP = re.compile(r"<[^>]*>")
 ROOT = re.compile(r"<m(?:sqrt|root)\b")
 FIRST = re.compile(r"<p>(.*?)</p>", re.DOTALL)
+FIGURE = re.compile(r"<figure\b.*?</figure>", re.DOTALL)
+SOURCE = re.compile(r'<img [^>]*src="([^"]+)"')
+SIDE = re.compile(r'\b(width|height)="([\d.]+)pt"')  # as Matplotlib writes them
+NUMBER = re.compile(r'<span class="caption-number">(.*?)</span>')
+CAPTION_END = re.compile(r'(?=(?:<a class="headerlink"[^>]*>[^<]*</a>)?</p>\s*</figcaption>)')
 
 
 def lighten(app: Sphinx, exception: Exception | None) -> None:
@@ -87,7 +92,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         text = with_charts_apart(text, static, root)
         text = with_scripts(text, options, search=path.name == "search.html")
         text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
-        text = with_description(with_images(text, path.parent))
+        text = with_description(with_images(with_full_size(text), path.parent))
         path.write_text(text, encoding="utf-8")
 
 
@@ -228,7 +233,7 @@ def with_images(text: str, folder: Path) -> str:
         nonlocal count
         tag, count = match[0], count + 1
         source = re.search(r'src="([^"?]+)', tag)
-        size = png_size(folder / source[1]) if source else None
+        size = picture_size(folder / source[1]) if source else None
         if size and " width=" not in tag and "style=" not in tag:
             tag = tag.replace("<img ", f'<img width="{size[0]}" height="{size[1]}" ', 1)
         if count > 1 and " loading=" not in tag:
@@ -236,6 +241,24 @@ def with_images(text: str, folder: Path) -> str:
         return tag
 
     return IMAGE.sub(image, text)
+
+
+def with_full_size(text: str) -> str:
+    """End each figure's caption with a link to its picture, whose text a phone makes too small.
+
+    ``full-size.js`` opens it over the page.
+    """
+
+    def figure(match: re.Match[str]) -> str:
+        whole = match[0]
+        source, number = SOURCE.search(whole), NUMBER.search(whole)
+        if source is None or 'class="full-size"' in whole:
+            return whole
+        name = f"Full size: {number[1].strip()}" if number else "Full size"
+        link = f'<a class="full-size" href="{source[1]}" aria-label="{name}">Full size</a>'
+        return CAPTION_END.sub(f" {link}", whole, count=1)
+
+    return FIGURE.sub(figure, text)
 
 
 def with_description(text: str) -> str:
@@ -251,13 +274,20 @@ def with_description(text: str) -> str:
     )
 
 
-def png_size(path: Path) -> tuple[int, int] | None:
-    """Return width and height in pixels, or None where the file is no PNG."""
-    if path.suffix != ".png" or not path.exists():
+def picture_size(path: Path) -> tuple[int, int] | None:
+    """Return the width and height in pixels of a PNG or an SVG, or None of anything else."""
+    if not path.exists():
         return None
-    head = path.read_bytes()[:24]
-    width, height = struct.unpack(">II", head[16:24])
-    return width, height
+    if path.suffix == ".png":
+        width, height = struct.unpack(">II", path.read_bytes()[16:24])
+        return width, height
+    if path.suffix == ".svg":
+        head = path.read_text(encoding="utf-8").partition("<svg")[2].partition(">")[0]
+        sides = dict(SIDE.findall(head))
+        if sides.keys() == {"width", "height"}:
+            width, height = (round(float(sides[s]) * 96 / 72) for s in ("width", "height"))
+            return width, height
+    return None
 
 
 def setup(app: Sphinx) -> Mapping[str, bool]:
