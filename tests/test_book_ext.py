@@ -197,6 +197,35 @@ def test_a_figure_without_a_picture_has_no_such_link():
     assert pages.with_full_size(text) == text
 
 
+def test_spans_that_change_nothing_go_and_the_text_stays():
+    text = (
+        '<em><span class="n"><span class="pre">x</span><span class="w"> </span></span></em>'
+        '<span class="p">(</span><span class="mi">1</span><span class="p">)</span>'
+    )
+    made = pages.with_few_spans(text)
+    assert made == '<em>x </em>(<span class="mi">1</span>)'
+    assert pages.MARKUP.sub("", made) == pages.MARKUP.sub("", text)
+
+
+def test_a_signature_s_lines_are_no_list_and_its_description_s_are():
+    line = "<em>x</em>,"
+    text = (
+        f'<dl class="py"><dt class="sig s">f(\n<dl>\n<dd>{line}</dd>\n<dd>{line}</dd>\n</dl>'
+        "\n)</dt>"
+        "<dd><dl><dt>a</dt><dd>b</dd></dl></dd></dl>"
+    )
+    made = pages.with_true_lists(text)
+    span = f'<span class="sig-line">{line}</span>'
+    assert f'f(\n<span class="sig-lines">\n{span}\n{span}\n</span>\n)</dt>' in made
+    assert made.endswith("<dd><dl><dt>a</dt><dd>b</dd></dl></dd></dl>")
+    assert pages.with_true_lists(made) == made
+
+
+def test_a_bibliography_claims_no_role_of_a_list():
+    text = '<div role="list" class="citation-list"><div class="citation" role="doc-biblioentry">'
+    assert "role" not in pages.with_true_lists(text)
+
+
 def test_a_chart_s_specification_lies_in_a_file_of_its_own(tmp_path):
     text = '<p>a</p><script type="application/json" class="chart-spec">{"a": "\\u003cb>"}</script>'
     made = pages.with_charts_apart(text, tmp_path, "../")
