@@ -22,7 +22,7 @@ export ONEDNN_MAX_CPU_ISA := AVX2
 endif
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
-.PHONY: help book pdf test lab outputs lint test-pages slow studies benchmarks mutants clean
+.PHONY: help book pdf archive test lab outputs lint test-pages slow studies benchmarks mutants clean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -32,6 +32,9 @@ book: _build/html/index.html ## run the notebooks and render the book
 	@echo "The book is ready: open _build/html/index.html in a browser."
 
 pdf: _build/book.pdf ## the whole book as one PDF; needs Chromium or Chrome
+
+archive: $(VENV)/.dev ## the commit and the rendered book as one file; says what NeuroLibre and ReScience C still lack
+	@$(PY) tools/archive.py _build/archive
 
 # One thread a worker: two OpenMP programs on two cores wait for each other (ten times slower).
 # The notebooks begin with an empty cache: each network is trained in this run, and once.

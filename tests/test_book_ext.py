@@ -160,6 +160,72 @@ def test_pictures_say_their_size_and_all_but_the_first_come_late(tmp_path):
     assert pages.with_images(made, tmp_path) == made
 
 
+@pytest.mark.parametrize(
+    ("name", "head", "size"),
+    [
+        ("a.svg", '<?xml version="1.0"?>\n<svg width="36pt" height="18pt" viewBox="">', (48, 24)),
+        ("b.svg", '<svg viewBox="0 0 36 18"><rect width="3pt" height="4pt">', None),
+        ("c.jpg", "", None),
+    ],
+)
+def test_a_drawing_s_size_is_read_from_its_head(name, head, size, tmp_path):
+    (tmp_path / name).write_text(head, encoding="utf-8")
+    assert pages.picture_size(tmp_path / name) == size
+    assert pages.picture_size(tmp_path / "none.svg") is None
+
+
+CAPTION = '<p>{}<span class="caption-text">Told.</span>{}</p>\n</figcaption>\n</figure>'
+HEADERLINK = '<a class="headerlink" href="#fig" title="Link to this image">#</a>'
+
+
+@pytest.mark.parametrize("after", ["", HEADERLINK])
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [("", "Full size"), ('<span class="caption-number">Fig. 4 </span>', "Full size: Fig. 4")],
+)
+def test_a_caption_ends_with_a_link_to_its_picture(number, name, after):
+    figure = '<figure id="fig"><img alt="seen" src="../_images/a.png" />\n<figcaption>\n'
+    text = f"<p>before</p>{figure}{CAPTION.format(number, after)}<p>after</p>"
+    once = pages.with_full_size(text)
+    link = f' <a class="full-size" href="../_images/a.png" aria-label="{name}">Full size</a>'
+    assert once == text.replace("Told.</span>", f"Told.</span>{link}")
+    assert pages.with_full_size(once) == once  # a build may go over its pages again
+
+
+def test_a_figure_without_a_picture_has_no_such_link():
+    text = f"<figure><pre>a diagram</pre><figcaption>{CAPTION.format('', '')}"
+    assert pages.with_full_size(text) == text
+
+
+def test_spans_that_change_nothing_go_and_the_text_stays():
+    text = (
+        '<em><span class="n"><span class="pre">x</span><span class="w"> </span></span></em>'
+        '<span class="p">(</span><span class="mi">1</span><span class="p">)</span>'
+    )
+    made = pages.with_few_spans(text)
+    assert made == '<em>x </em>(<span class="mi">1</span>)'
+    assert pages.MARKUP.sub("", made) == pages.MARKUP.sub("", text)
+
+
+def test_a_signature_s_lines_are_no_list_and_its_description_s_are():
+    line = "<em>x</em>,"
+    text = (
+        f'<dl class="py"><dt class="sig s">f(\n<dl>\n<dd>{line}</dd>\n<dd>{line}</dd>\n</dl>'
+        "\n)</dt>"
+        "<dd><dl><dt>a</dt><dd>b</dd></dl></dd></dl>"
+    )
+    made = pages.with_true_lists(text)
+    span = f'<span class="sig-line">{line}</span>'
+    assert f'f(\n<span class="sig-lines">\n{span}\n{span}\n</span>\n)</dt>' in made
+    assert made.endswith("<dd><dl><dt>a</dt><dd>b</dd></dl></dd></dl>")
+    assert pages.with_true_lists(made) == made
+
+
+def test_a_bibliography_claims_no_role_of_a_list():
+    text = '<div role="list" class="citation-list"><div class="citation" role="doc-biblioentry">'
+    assert "role" not in pages.with_true_lists(text)
+
+
 def test_a_chart_s_specification_lies_in_a_file_of_its_own(tmp_path):
     text = '<p>a</p><script type="application/json" class="chart-spec">{"a": "\\u003cb>"}</script>'
     made = pages.with_charts_apart(text, tmp_path, "../")

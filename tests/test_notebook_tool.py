@@ -67,3 +67,13 @@ def test_a_whole_run_is_a_target_and_is_stored(tmp_path):
     assert [cell.execution_count for cell in stored.cells] == [1, None]
     assert stored.cells[0].outputs[0].text == "42\n" and not stored.cells[1].outputs
     assert "papermill" not in stored.metadata and results.METADATA_KEY in stored.metadata
+
+
+def test_a_run_keeps_what_it_took_and_the_stored_outputs_do_not(tmp_path):
+    source, target = tmp_path / "a.ipynb", tmp_path / "executed.ipynb"
+    nbformat.write(notebook('block = b"x" * 400_000_000'), source)
+    assert tool.execute(source, target) == 0
+    took = nbformat.read(target, as_version=4).metadata.papermill
+    assert 400e6 < took["peak_memory"] < 2e9 and took["duration"] > 0
+    assert tool.store(target, source) == 0
+    assert "papermill" not in nbformat.read(source, as_version=4).metadata

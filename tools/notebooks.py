@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+import resource
 import sys
 import time
 from pathlib import Path
@@ -51,11 +52,18 @@ def execute(source: Path, target: Path) -> int:
     if stop:  # papermill takes sys.exit(0) for the end
         print(f"{source} did not run to its end: {stop}", file=sys.stderr)
         return 1
+    notebook.metadata.papermill["peak_memory"] = peak_memory()  # which `make archive` reads
     results.stamp(notebook)  # which machine, in which settings, these outputs are comparable on
     nbformat.write(notebook, part)
     os.replace(part, target)
     print(f"  took {time.monotonic() - start:.0f} s", flush=True)
     return 0
+
+
+def peak_memory() -> int:
+    """Return the bytes of the largest process that this one started and that has ended."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
 
 
 def account(source: Path, part: Path, error: Exception) -> str:

@@ -26,7 +26,7 @@ from bs4 import BeautifulSoup, Tag
 NAMING = ("id", "for", "aria-labelledby", "aria-describedby", "headers")
 # What nobody can press on paper, and folded code, which book.css does not print either: without it
 # the whole is laid out in half of the time.
-LEFT_OUT = "script, a.headerlink, .tag_hide-input > details.above-input"
+LEFT_OUT = "script, a.headerlink, a.full-size, .tag_hide-input > details.above-input"
 ROOM = 672  # CSS pixels (96 an inch) between the margins: 210 mm less twice the 16 mm of book.css
 STYLE = """
 @page { size: A4; @top-center { font: 8pt sans-serif; color: #555; } }

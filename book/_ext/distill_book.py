@@ -301,9 +301,11 @@ def duration(seconds: float) -> str:
 def add_chart_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Load the charts' script on the pages that hold one, and on no others."""
+    """Load the charts' script on pages that hold one, and the figures' on those with figures."""
     if 'class="chart-spec"' in context.get("body", ""):
         app.add_js_file("charts.js")  # which loads Vega
+    if "<figure" in context.get("body", ""):
+        app.add_js_file("full-size.js")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
