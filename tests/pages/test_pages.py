@@ -173,6 +173,29 @@ def test_every_formula_is_set_in_the_page_itself(page):
             assert not any(mark in part for mark in tex), part
 
 
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("page", ["notebooks/02-tempered-soft-targets.html", "book/notation.html"])
+def test_no_formula_in_a_line_is_cut(browser, page, size):
+    """The page looks the same where nothing may be cut: T keeps its bar."""
+    tab, _ = open_page(browser, page)
+    tab.set_viewport_size(size)
+    settle(tab)
+    assert tab.query_selector("article span.math")
+    seen = picture(tab)
+    tab.add_style_tag(content=".bd-article span.math { overflow: visible !important; }")
+    assert picture(tab) == seen
+    tab.context.close()
+
+
+def picture(tab) -> bytes:
+    """Return a picture of the whole page once it stays as it is."""
+    seen = [b"", tab.screenshot(full_page=True, animations="disabled")]
+    while seen[-1] != seen[-2]:
+        assert len(seen) < 10, "the page does not come to rest"
+        seen.append(tab.screenshot(full_page=True, animations="disabled"))
+    return seen[-1]
+
+
 @pytest.mark.parametrize("page", CONTENT)
 def test_a_page_loads_what_it_uses(page):
     """One style sheet, scripts that wait, pictures of known size that load as they come near."""
