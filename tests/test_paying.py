@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 
 from distill_helpers import paying, protocol, studies
 from distill_helpers.paying import Point, ViewPoint
+from distill_helpers.statistics import mean_estimate
 from distill_helpers.tasks import gaussian_mixture_task
 
 STUDIES = Path(__file__).parents[1] / "studies"
@@ -265,8 +267,9 @@ def test_a_readers_own_rows(quick):
     assert 0.3 < found.student_accuracy <= 1
 
 
-def test_the_stored_map_is_whole_and_says_how_it_was_made():
-    table = studies.read(STUDIES / "map.csv")
+@pytest.mark.parametrize("name", ["map", "map-intel"])
+def test_the_stored_map_is_whole_and_says_how_it_was_made(name):
+    table = studies.read(STUDIES / f"{name}.csv")
     found = paying.points()
     assert table.about["command"] == "python studies/map.py"
     numbers = [row["point"] for row in table.rows]
@@ -277,8 +280,9 @@ def test_the_stored_map_is_whole_and_says_how_it_was_made():
         assert row["gain_soft"] == pytest.approx(row["nll_hard"] - row["nll_soft"], abs=1e-7)
 
 
-def test_the_stored_views_are_whole_and_say_how_they_were_made():
-    table = studies.read(STUDIES / "views.csv")
+@pytest.mark.parametrize("name", ["views", "views-intel"])
+def test_the_stored_views_are_whole_and_say_how_they_were_made(name):
+    table = studies.read(STUDIES / f"{name}.csv")
     found = paying.view_points()
     assert table.about["command"] == "python studies/views.py"
     pairs = [(point, views) for point in range(16) for views in (2, 1)]
@@ -288,6 +292,18 @@ def test_the_stored_views_are_whole_and_say_how_they_were_made():
         for name, value in asdict(point).items():
             assert row[name] == pytest.approx(float(value))
         assert row["gain_soft"] == pytest.approx(row["nll_hard"] - row["nll_soft"], abs=1e-7)
+
+
+def test_two_vendors_measured_the_same_points_and_agree_on_the_mean():
+    """Not point by point: where another setting is chosen, a gain moves beyond its own error."""
+    for name in ("map", "views"):
+        first, second = (studies.read(STUDIES / f"{name}{of}.csv") for of in ("", "-intel"))
+        vendors = [json.loads(table.about["machine"])["cpu"] for table in (first, second)]
+        assert vendors == ["AuthenticAMD", "GenuineIntel"]
+        shift = [b["gain_soft"] - a["gain_soft"] for a, b in zip(first.rows, second.rows, strict=True)]
+        assert np.count_nonzero(shift) > len(shift) / 2  # no copy
+        moved = mean_estimate(shift, interval="auto")
+        assert moved.low < 0 < moved.high
 
 
 def test_the_studies_say_what_they_are(capsys, monkeypatch, tmp_path):
