@@ -300,7 +300,9 @@ def test_two_vendors_measured_the_same_points_and_agree_on_the_mean():
         first, second = (studies.read(STUDIES / f"{name}{of}.csv") for of in ("", "-intel"))
         vendors = [json.loads(table.about["machine"])["cpu"] for table in (first, second)]
         assert vendors == ["AuthenticAMD", "GenuineIntel"]
-        shift = [b["gain_soft"] - a["gain_soft"] for a, b in zip(first.rows, second.rows, strict=True)]
+        shift = [
+            b["gain_soft"] - a["gain_soft"] for a, b in zip(first.rows, second.rows, strict=True)
+        ]
         assert np.count_nonzero(shift) > len(shift) / 2  # no copy
         moved = mean_estimate(shift, interval="auto")
         assert moved.low < 0 < moved.high
