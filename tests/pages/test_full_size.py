@@ -126,6 +126,17 @@ def test_focus_shows_and_the_button_closes(browser):
     tab.context.close()
 
 
+def test_in_the_dark_a_picture_has_the_colours_of_its_white_sheet(browser):
+    page = next(page for page in FIGURED if soup(page).select('figure img[src$=".png"]'))
+    tab, _ = open_page(browser, page)
+    tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    link = tab.query_selector("figure:has(img[src$='.png']) a.full-size")
+    link.click()
+    shown = tab.wait_for_selector(".picture-view-room img")
+    assert shown.evaluate("e => getComputedStyle(e).filter") == "none"
+    tab.context.close()
+
+
 def test_without_scripts_the_link_opens_the_file(browser):
     tab, _ = open_page(browser, FIGURED[1], java_script_enabled=False)
     source = tab.query_selector("a.full-size").get_attribute("href")
