@@ -25,7 +25,7 @@ from distill_helpers.report import FILES, report
 from distill_helpers.report import _report as module
 from distill_helpers.report import _run as run_module
 from distill_helpers.report._answer import answers, decision, gain
-from distill_helpers.report._kept import Kept
+from distill_helpers.report._kept import Kept, depends_on
 from distill_helpers.report._leaks import leaks, seen_by_teacher
 from distill_helpers.report._rounds import FOLDS, everything, held_out_parts, rounds
 from distill_helpers.report._run import (
@@ -695,6 +695,28 @@ def test_what_is_kept_comes_back_as_it_was(tmp_path):
     assert len(again) == 3 and "test 1" not in again
     for part, result in results.items():
         assert again[part] == result
+
+
+def test_what_parts_depend_on_is_in_every_row_and_every_answer(tmp_path):
+    """A group, a time, a feature, a label or a teacher's answer that changed alone is seen."""
+    clinic = [f"c{i % 10}" for i in range(150)]
+    dates = [f"2024-01-{1 + i % 28:02}" for i in range(150)]
+
+    def of(path, log_p=0.0, rows=None, **options):
+        own = rows_from_file(path, "kind", ids="row", **options)
+        teacher = Probabilities(torch.full((150, 3), log_p), True)
+        return depends_on(own, teacher, (4,), 1, 0, rows)
+
+    data = make(tmp_path / "a.csv", clinic=clinic, day=dates)
+    text = data.read_text()
+    options = {"groups": "clinic", "drop": ["day"]}, {"time": "day", "drop": ["clinic"]}
+    plain = [of(data, **option) for option in options]
+    assert plain == [of(data, **option) for option in options]
+    assert of(data, 0.5, **options[0]) != plain[0] != of(data, rows=np.ones((2, 3)), **options[0])
+    for old, new in (("c7", "c6"), ("2024-01-05", "2024-01-06"), (",k1\n", ",k2\n"), (".", ".5")):
+        data.write_text(text.replace(old, new, 1))
+        changed = [of(data, **option) != was for option, was in zip(options, plain, strict=True)]
+        assert any(changed), old
 
 
 def test_parts_of_another_report_are_not_mixed_in(

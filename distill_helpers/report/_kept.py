@@ -124,7 +124,6 @@ def depends_on(
 ) -> dict[str, str]:
     """Return what a report's parts depend on, each as a short text."""
     columns = [*own.columns, *([own.time] if own.time else [])]
-    names = (own.ids, own.groups)
     answers = teacher.log_p.numpy().tobytes() if isinstance(teacher, Probabilities) else b""
     package = Path(__file__).resolve().parent.parent
     return {
@@ -132,7 +131,7 @@ def depends_on(
             str((own.kinds, own.classes)).encode(),
             own.labels.tobytes(),
             *(_bytes(column) for column in columns),
-            *(str(None if of is None else of.tolist()).encode() for of in names),
+            str(None if own.groups is None else own.groups.tolist()).encode(),
         ),
         "teacher": f"{teacher!r} {_digest(answers)}",
         "student": str(hidden),
