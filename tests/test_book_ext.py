@@ -261,9 +261,9 @@ def test_a_page_without_a_paragraph_has_no_description():
 def test_a_font_is_cut_down_to_what_is_shown(tmp_path):
     cut = pages.glyphs_alone(pages.MATHS_FONT, "ab", ["ssty"])
     (tmp_path / "f.woff").write_bytes(cut)
-    font = TTFont(tmp_path / "f.woff")
-    assert set(font.getBestCmap()) == {ord("a"), ord("b")}
-    assert "MATH" in font, "heights and gaps of formulas are in it"
+    with TTFont(tmp_path / "f.woff") as font:
+        assert set(font.getBestCmap()) == {ord("a"), ord("b")}
+        assert "MATH" in font, "heights and gaps of formulas are in it"
     assert len(cut) < 10_000
     assert "url(data:font/woff;base64," in pages.face("F", 400, cut)
 
@@ -286,7 +286,8 @@ def test_the_font_has_every_character_that_a_formula_of_the_book_draws():
     assert len(found) > 300 and None not in found and {"\u221a", "\u2211"} <= shown
     # what browsers never draw: white space, and "applied to"
     drawn = {c for c in shown if not c.isspace() and c != "\u2061"}
-    assert drawn <= set(map(chr, TTFont(pages.MATHS_FONT).getBestCmap()))
+    with TTFont(pages.MATHS_FONT) as font:
+        assert drawn <= set(map(chr, font.getBestCmap()))
 
 
 @pytest.mark.parametrize("tex", [r"\sqrt{2}", r"\sqrt[3]{2}", r"\frac{1}{\sqrt{\frac{a}{b}}}"])
@@ -297,18 +298,18 @@ def test_a_root_keeps_its_sign_in_all_sizes(tex, tmp_path):
     (tmp_path / "f.woff").write_bytes(
         pages.glyphs_alone(pages.MATHS_FONT, pages.drawn(root), ["ssty", "dtls"])
     )
-    font, whole = TTFont(tmp_path / "f.woff"), TTFont(pages.MATHS_FONT)
-    radical, of_whole = (
-        f["MATH"].table.MathVariants.VertGlyphConstruction[
-            f["MATH"].table.MathVariants.VertGlyphCoverage.glyphs.index(f.getBestCmap()[0x221A])
-        ]
-        for f in (font, whole)
-    )
-    assert radical.VariantCount == of_whole.VariantCount > 2
-    assert radical.GlyphAssembly.PartCount == of_whole.GlyphAssembly.PartCount > 1
-    parts = [v.VariantGlyph for v in radical.MathGlyphVariantRecord]
-    parts += [p.glyph for p in radical.GlyphAssembly.PartRecords]
-    assert all(font["glyf"][name].numberOfContours for name in parts)
+    with TTFont(tmp_path / "f.woff") as font, TTFont(pages.MATHS_FONT) as whole:
+        radical, of_whole = (
+            f["MATH"].table.MathVariants.VertGlyphConstruction[
+                f["MATH"].table.MathVariants.VertGlyphCoverage.glyphs.index(f.getBestCmap()[0x221A])
+            ]
+            for f in (font, whole)
+        )
+        assert radical.VariantCount == of_whole.VariantCount > 2
+        assert radical.GlyphAssembly.PartCount == of_whole.GlyphAssembly.PartCount > 1
+        parts = [v.VariantGlyph for v in radical.MathGlyphVariantRecord]
+        parts += [p.glyph for p in radical.GlyphAssembly.PartRecords]
+        assert all(font["glyf"][name].numberOfContours for name in parts)
 
 
 def test_the_whole_of_a_build_and_once_more(tmp_path):
@@ -320,9 +321,9 @@ def test_the_whole_of_a_build_and_once_more(tmp_path):
     fonts.mkdir(parents=True)
     (static / "styles").mkdir()
     (tmp_path / "sub").mkdir()
-    source = TTFont(pages.MATHS_FONT)
-    source.flavor = None
-    source.save(fonts / "fa-solid-900.ttf")
+    with TTFont(pages.MATHS_FONT) as source:
+        source.flavor = None
+        source.save(fonts / "fa-solid-900.ttf")
     (static / "basic.css").write_text(".first{top:0}")
     (static / "styles/theme.css").write_text(
         '@import "../basic.css";\n.second{top:0}.gone{top:0}'

@@ -773,7 +773,8 @@ def test_commands_of_the_page_are_commands():
 
 
 def test_figure_of_the_page_has_words():
-    (words, path) = re.search(r"!\[([^\]]{80,})\]\((_static/[\w-]+\.svg)\)", PAGE).groups()
+    figured = re.search(r"\{figure\} (_static/[\w-]+\.svg)\n:alt: (.{80,})\n\n(.{40,})\n```", PAGE)
+    path, words, _ = figured.groups()
     figure = (support.ROOT / "book" / path).read_text(encoding="utf-8")
     assert figure.startswith("<svg") or figure.startswith("<?xml")
     assert "temperature" in figure and words

@@ -176,12 +176,12 @@ def glyphs_alone(font: Path, characters: Iterable[str], features: Iterable[str] 
     """Cut a font down to the glyphs of some characters, as WOFF."""
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of each table
     options = subset.Options(flavor="woff", layout_features=list(features), hinting=False)
-    loaded = subset.load_font(str(font), options)
-    subsetter = subset.Subsetter(options)
-    subsetter.populate(text="".join(sorted(characters)))
-    subsetter.subset(loaded)
     written = io.BytesIO()
-    subset.save_font(loaded, written, options)
+    with subset.load_font(str(font), options) as loaded:
+        subsetter = subset.Subsetter(options)
+        subsetter.populate(text="".join(sorted(characters)))
+        subsetter.subset(loaded)
+        subset.save_font(loaded, written, options)
     return written.getvalue()
 
 
