@@ -758,7 +758,9 @@ def test_parts_of_another_report_are_not_mixed_in(
     assert main("out", "--seed", "1")[0] == 130
 
 
-@pytest.mark.parametrize("text", ["mine\n", '{"a": 1}\n', "[]\n", '{"distill report": 3}\n'])
+@pytest.mark.parametrize(
+    "text", ["", "mine", "mine\n", '{"a": 1}\n', "[]\n", '{"distill report": 3}\n']
+)
 def test_a_file_that_is_no_report_is_left_alone(short, data, tmp_path, capsys, text):
     (tmp_path / "out.part").write_text(text)
     assert command_line.main(arguments_of(data, tmp_path / "out")) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,12 +42,14 @@ class Kept:
     def __init__(self, path: Path, about: dict[str, str]) -> None:
         self.path = path
         self._done: dict[str, Any] = {}
-        lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
-        whole = [line for line in lines if line.endswith(b"\n")]
-        if not whole:
+        if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({"distill report": about}) + "\n", encoding="utf-8")
+            draft = path.with_name(path.name + ".draft")  # so that no first line is cut short
+            draft.write_text(json.dumps({"distill report": about}) + "\n", encoding="utf-8")
+            os.replace(draft, path)
             return
+        lines = path.read_bytes().splitlines(keepends=True)
+        whole = [line for line in lines if line.endswith(b"\n")]
         try:
             first, *rest = (json.loads(line) for line in whole)
             was = dict(first["distill report"])
