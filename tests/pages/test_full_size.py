@@ -101,6 +101,8 @@ def test_a_figure_on_a_phone_opens_to_be_read_and_closes(browser, page):
                 )
             tab.keyboard.press("Escape")
             tab.wait_for_selector(".picture-view[open]", state="detached", timeout=5_000)
+            # the picture goes and the focus returns in one event, which comes after
+            tab.wait_for_selector(".picture-view-room:empty", state="attached", timeout=5_000)
             after = tab.evaluate(STATE)
             assert after["focused"] == source, f"{page}: focus went to {after['focused']}"
             assert after["at"] == before, f"{page}: the page moved from {before} to {after['at']}"

@@ -80,7 +80,8 @@ def settle(tab) -> None:
         """async () => {
             for (const e of document.querySelectorAll('img, script.chart-spec')) {
                 (e.closest('.cell_output') || e.parentElement).scrollIntoView();
-                await new Promise(requestAnimationFrame);
+                // what is in sight is looked at after a frame's own callbacks
+                await new Promise(done => requestAnimationFrame(() => setTimeout(done)));
             }
             window.scrollTo(0, 0);
         }"""
