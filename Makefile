@@ -8,7 +8,7 @@ PYTEST  ?= $(PY) -m pytest
 
 PINS      := requirements.txt constraints.txt pyproject.toml
 PACKAGE   := $(shell find distill_helpers -name '*.py')
-STUDIES   := $(shell find studies -type f -not -name '.*' -not -name '*.part' 2>/dev/null)
+TABLES    := $(wildcard claims/*.toml) $(shell find studies -type f -not -name '.*' -not -name '*.part' 2>/dev/null)
 PAGES     := $(shell find book -type f -not -path '*/__pycache__/*' 2>/dev/null)
 # Evidence first: a lesson reads what its evidence page stored.
 NOTEBOOKS := $(wildcard notebooks/evidence/*.ipynb) $(wildcard notebooks/*.ipynb)
@@ -90,7 +90,7 @@ mutants: $(VENV)/.dev ## break the losses on purpose and count the breaks that t
 clean: ## remove what was built; `rm -r .venv` removes the environment as well
 	rm -rf _build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-_build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(STUDIES) $(PINS) | $(VENV)/.book
+_build/executed/%.ipynb: notebooks/%.ipynb tools/notebooks.py $(PACKAGE) $(TABLES) $(PINS) | $(VENV)/.book
 	@mkdir -p $(@D)
 	@$(PY) tools/notebooks.py execute $< $@ || { echo "The book is left as it was."; exit 1; }
 

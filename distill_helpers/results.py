@@ -12,13 +12,15 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from distill_helpers._estimates import Estimate
 from distill_helpers._machine import fingerprint
-from distill_helpers.verdicts import Claim, verdicts
+from distill_helpers.claims import Declared, Family
+from distill_helpers.verdicts import verdicts
 
 MIME = "application/vnd.distill.results+json"
 VERDICTS = (
@@ -604,127 +606,112 @@ def escape(text: str) -> str:
 # -- a chapter's verdicts -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Statement:
-    """One row of a chapter's verdicts, before it is judged; made by `tested` or `counted`.
-
-    Attributes
-    ----------
-    name : str
-        By which `judge` returns the verdict.
-    claim, source, prediction, result : str
-        As in `verdict`.
-    verdict : str or Claim
-        The word, or the test that gives it.
-    """
-
-    name: str
-    claim: str
-    source: str
-    prediction: str
-    result: str
-    verdict: str | Claim
+Found = Estimate | tuple[Estimate, str] | tuple[str, str] | None
 
 
-def tested(
-    test: Claim,
-    *,
-    claim: str,
-    source: str,
-    prediction: str,
-    what: str,
-    shown: Callable[[Any], str] = points,
-    exploratory: bool = False,
-) -> Statement:
-    """Put a claim to a statistical test; its verdict comes from `judge`.
+def judge(family: Family, found: Mapping[str, Found], **parameters: Any) -> dict[str, str]:
+    """Judge a family of claims together and `record` them as a chapter's table of verdicts.
+
+    The tested ones that are not exploratory are judged by `distill_helpers.verdicts.verdicts`. A
+    result ends with the verdict's remark, where it has one.
 
     Parameters
     ----------
-    test
-        Estimate, direction and margin.
-    claim, source, prediction
-        As in `verdict`.
-    what
-        What the estimate is: the result reads "what: value [low, high]".
-    shown
-        Writes the estimate: `points`, `percent` or `number`.
-    exploratory
-        Whether the claim was written when the data had been seen. It then keeps its plain interval
-        and gets no verdict: a test of what suggested it proves nothing, and it takes no part in the
-        correction of the others.
-    """
-    verdict = "exploratory" if exploratory else test
-    result = f"{what}: {shown(test.estimate)}"
-    return Statement(test.name, claim, source, prediction, result, verdict)
-
-
-def counted(
-    name: str, verdict: str, *, claim: str, source: str, prediction: str, result: str
-) -> Statement:
-    """State a verdict that needs no test: something proved, counted, or judged elsewhere."""
-    return Statement(name, claim, source, prediction, result, verdict)
-
-
-def judge(chapter: str, statements: Sequence[Statement]) -> dict[str, str]:
-    """Judge a chapter's claims together and `record` them as its table of verdicts.
-
-    The tested ones that are not exploratory are judged by `distill_helpers.verdicts.verdicts` as
-    one family. A result ends with the verdict's remark, where it has one.
-
-    Parameters
-    ----------
-    chapter
-        Two digits: "00".
-    statements
-        In the order of the table, each with a name of its own.
+    family
+        What was claimed, from `claims.read`.
+    found
+        By the id of each claim, what was found: an estimate where a test judges it, or an estimate
+        and a note to stand beside it; the word and the result where none does, or "undecided" and
+        why no test could be made; None for a claim that is not asked at these parameters, which
+        leaves it out.
+    **parameters
+        What stands for each ``{name}`` in the claims.
 
     Returns
     -------
     dict of str to str
-        The verdict by the statement's name.
+        The verdict by the claim's id.
 
     Raises
     ------
     ValueError
-        If a name comes twice, or the tests cannot be judged together.
+        If a claim is not answered, an answer has no claim, or the answer is not of its kind.
 
     Examples
     --------
+    >>> from datetime import date
+    >>> from distill_helpers.claims import Declared
     >>> from distill_helpers.statistics import mean_estimate
-    >>> gain = mean_estimate([0.006, 0.008, 0.007, 0.009])
-    >>> judge("00", [
-    ...     tested(Claim("a", gain, "greater", 0.001), claim="It helps.", source="s",
-    ...            prediction="above 0", what="gain"),
-    ...     counted("b", "wrong", claim="It is 30 times smaller.", source="s", prediction="30",
-    ...             result="13"),
-    ... ])  # doctest: +ELLIPSIS
+    >>> family = Family("00", (
+    ...     Declared("a", "It helps.", "s", "above 0", date(2026, 11, 24), "greater", 0.001,
+    ...              what="gain"),
+    ...     Declared("b", "It is {n} times smaller.", "s", "{n}", date(2026, 11, 24)),
+    ... ))
+    >>> judge(family, {"a": mean_estimate([0.006, 0.008, 0.007, 0.009]), "b": ("wrong", "13")},
+    ...       n=30)  # doctest: +ELLIPSIS
     {...}
     {'a': 'holds', 'b': 'wrong'}
     """
-    names = Counter(statement.name for statement in statements)
-    for name, count in names.items():
-        if count > 1:
-            raise ValueError(f"{count} statements are named {name!r}; give each its own name")
-    tests = [s.verdict for s in statements if isinstance(s.verdict, Claim)]
+    declared = {claim.id: claim for claim in family.claims}
+    for names, fault in (
+        (declared.keys() - found.keys(), "is not answered; give what was found, or None"),
+        (found.keys() - declared.keys(), "was not claimed; write the claim down first"),
+    ):
+        if names:
+            raise ValueError(f"{min(names)!r} of chapter {family.chapter} {fault}.")
+    answers = {name: _answer(claim, found[name]) for name, claim in declared.items()}
+    tests = [
+        claim.test(answer[0])
+        for name, claim in declared.items()
+        if (answer := answers[name]) and isinstance(answer[0], Estimate) and not claim.exploratory
+    ]
     judged = {v.name: v for v in verdicts(tests)}
     words, rows = {}, []
-    for statement in statements:
-        word, aside = statement.verdict, ""
-        if isinstance(word, Claim):
-            found = judged[statement.name]
-            word, aside = found.verdict, f"; {found.remark}" if found.remark else ""
-        words[statement.name] = word
+    for name, claim in declared.items():
+        if (answer := answers[name]) is None:
+            continue
+        word, text = answer
+        if isinstance(word, Estimate):
+            note = f"; {text}" if text else ""
+            text = f"{claim.what.format(**parameters)}: {_shown(word, claim.unit)}{note}"
+            word = "exploratory"
+            if name in judged:
+                word, aside = judged[name].verdict, judged[name].remark
+                text += f"; {aside}" if aside else ""
+        words[name] = word
         rows.append(
             verdict(
-                statement.claim,
+                claim.claim.format(**parameters),
                 word,
-                source=statement.source,
-                prediction=statement.prediction,
-                result=statement.result + aside,
+                source=claim.source,
+                prediction=claim.prediction.format(**parameters),
+                result=text,
             )
         )
-    record(chapter, verdicts=rows)
+    record(family.chapter, verdicts=rows)
     return words
+
+
+def _answer(claim: Declared, found: Found) -> tuple[Estimate | str, str] | None:
+    """Bring what was found into one form, and refuse what does not answer the claim."""
+    if found is None:
+        return None
+    answer = (found, "") if isinstance(found, Estimate) else found
+    kind = str if claim.direction is None else Estimate
+    unknown = answer[0] == "undecided"  # a test that could not be made
+    if not (isinstance(answer[0], kind) or unknown):
+        rule = "a word and a result" if claim.direction is None else "an estimate"
+        raise ValueError(f"claim {claim.id!r} is answered by {found!r}; it must be {rule}.")
+    return answer
+
+
+def _shown(estimate: Estimate, unit: str) -> str:
+    if unit == "factor":
+        value, low, high = map(math.exp, (estimate.value, estimate.low, estimate.high))
+        times = replace(estimate, value=value, low=low, high=high)
+        return number(times, "times", decimals=1 if value > 10 else 2)
+    named = {"points": points, "percent": percent, "thousandths": thousandths, "number": number}
+    return named[unit](estimate) if unit in named else number(estimate, unit)
 
 
 def verdict_rows(

@@ -61,6 +61,8 @@ def checkout(folder: Path) -> Path:
     place.mkdir(parents=True)
     (folder / "studies").mkdir()
     (folder / "studies" / "a.csv").write_text("a\n1\n", encoding="utf-8")
+    (folder / "claims").mkdir()
+    (folder / "claims" / "a.toml").write_text("a = 1\n", encoding="utf-8")
     nbformat.write(notebook(), place / "09-one-token-at-a-time.ipynb")
     return folder
 

@@ -28,7 +28,7 @@ FLOORS = {
         "libraries",
         "sequences",
     ],
-    2: ["soft_targets", "gradients", "conventions", "costs", "standalone", "files"],
+    2: ["soft_targets", "gradients", "conventions", "costs", "standalone", "files", "claims"],
     3: ["ensembles", "training", "cache"],
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],

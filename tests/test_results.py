@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from decimal import Decimal
 from unittest import mock
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from distill_helpers import _machine, results, statistics
+from distill_helpers.claims import Declared, Family
 from distill_helpers.results import (
     MIME,
     VERDICTS,
@@ -500,32 +502,35 @@ def measured(mean, half_width):
     return made
 
 
-def statement(
-    name, mean, half_width, direction, margin=0.001, shown=results.points, exploratory=False
-):
-    test = Claim(name, measured(mean, half_width), direction, margin)
-    return results.tested(
-        test,
-        claim=f"Claim {name}.",
-        source="s",
-        prediction="p",
-        what="gain",
-        shown=shown,
-        exploratory=exploratory,
+def declared(name, direction=None, margin=0.001, **more):
+    told = {"what": "gain"} if direction else {}
+    return Declared(
+        name,
+        f"Claim {name}.",
+        "s",
+        "p",
+        date(2026, 11, 24),
+        direction,
+        margin if direction else 0.0,
+        **told | more,
     )
 
 
-def judged(*statements):
+def judged(*pairs, **parameters):
+    """Judge claims, each with what was found."""
+    family = Family("03", tuple(claim for claim, _ in pairs))
+    found = {claim.id: answer for claim, answer in pairs}
     words = {}
-    shown = bundle(lambda: words.update(results.judge("03", statements)))
+    shown = bundle(lambda: words.update(results.judge(family, found, **parameters)))
     return words, shown[MIME]
 
 
-def test_judge_judges_and_records_one_row_a_statement():
+def test_judge_judges_and_records_one_row_a_claim():
     words, payload = judged(
-        statement("a", 0.5, 0.01, "greater"),
-        results.counted("b", "wrong", claim="Claim b.", source="s", prediction="30", result="13"),
-        statement("c", 0.5, 0.01, "less"),
+        (declared("a", "greater"), measured(0.5, 0.01)),
+        (declared("b"), ("wrong", "13")),
+        (declared("c", "less"), measured(0.5, 0.01)),
+        (declared("d", "less"), None),
     )
     assert words == {"a": "holds", "b": "wrong", "c": "wrong"}
     assert payload["chapter"] == "03" and payload["results"] == []
@@ -560,7 +565,7 @@ def test_judge_judges_and_records_one_row_a_statement():
     ],
 )
 def test_judge_says_which_kind_of_result_it_is(mean, half_width, direction, margin, word, aside):
-    words, payload = judged(statement("a", mean, half_width, direction, margin))
+    words, payload = judged((declared("a", direction, margin), measured(mean, half_width)))
     (row,) = payload["verdicts"]
     assert row["verdict"] == words["a"] == word
     if aside is None:
@@ -571,8 +576,8 @@ def test_judge_says_which_kind_of_result_it_is(mean, half_width, direction, marg
 
 def test_judge_corrects_for_the_number_of_claims():
     """An interval just clear of zero decides alone, and no longer beside nineteen others."""
-    one = statement("a", 1.0, 0.95, "greater", shown=results.number)
-    others = [statement(f"b{i}", 0.0, 1.0, "greater") for i in range(19)]
+    one = declared("a", "greater", unit="number"), measured(1.0, 0.95)
+    others = [(declared(f"b{i}", "greater"), measured(0.0, 1.0)) for i in range(19)]
     alone = judged(one)[1]["verdicts"][0]
     beside = judged(one, *others)[1]["verdicts"][0]
     assert (alone["verdict"], beside["verdict"]) == ("holds", "undecided")
@@ -583,16 +588,73 @@ def test_judge_corrects_for_the_number_of_claims():
 
 def test_an_exploratory_claim_has_its_interval_and_takes_no_part():
     """Twenty of them cost the confirmatory one nothing."""
-    one = statement("a", 1.0, 0.95, "greater", shown=results.number)
-    others = [statement(f"b{i}", 9.0, 1.0, "greater", exploratory=True) for i in range(20)]
+    one = declared("a", "greater", unit="number"), measured(1.0, 0.95)
+    others = [
+        (declared(f"b{i}", "greater", exploratory=True), measured(9.0, 1.0)) for i in range(20)
+    ]
     words, payload = judged(one, *others)
     assert words == {"a": "holds"} | {f"b{i}": "exploratory" for i in range(20)}
     assert payload["verdicts"][1]["result"] == "gain: 900 points (95 % interval: 800 to 1,000)"
 
 
-def test_judge_refuses_two_statements_of_one_name():
-    with pytest.raises(ValueError, match="2 statements are named 'a'; give each its own name"):
-        results.judge("00", [statement("a", 0.1, 0.1, "less")] * 2)
+def test_a_claim_that_could_not_be_tested_takes_no_part_either():
+    one = declared("a", "greater", unit="number"), measured(1.0, 0.95)
+    others = [(declared(f"b{i}", "greater"), ("undecided", "no posterior")) for i in range(20)]
+    words, payload = judged(one, *others)
+    assert words == {"a": "holds"} | {f"b{i}": "undecided" for i in range(20)}
+    assert payload["verdicts"][1]["result"] == "no posterior"
+
+
+def test_a_note_stands_between_the_result_and_the_remark():
+    claim = declared("a", "greater", 0.1, unit="nats")
+    (row,) = judged((claim, (measured(0.01, 0.002), "rounds 3 % apart")))[1]["verdicts"]
+    assert row["result"] == (
+        "gain: 0.0100 nats (95 % interval: 0.0080 to 0.0120); rounds 3 % apart; smaller than the "
+        "smallest effect that matters"
+    )
+
+
+def test_parameters_stand_in_the_words_of_a_claim():
+    claim = replace(
+        declared("a", "greater"), claim="At T = {T:g}.", prediction="{law} gains", what="{law}"
+    )
+    (row,) = judged((claim, measured(0.5, 0.01)), T=3.0, law="overlap")[1]["verdicts"]
+    assert (row["claim"], row["prediction"]) == ("At T = 3.", "overlap gains")
+    assert row["result"].startswith("overlap: 50.0 points")
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "said"),
+    [
+        ("percent", 0.5, "50.0 % (95 % interval: 49.0 to 51.0)"),
+        ("octaves", 0.5, "0.500 octaves (95 % interval: 0.490 to 0.510)"),
+        ("thousandths", 0.5, "+500.0 [490.0, 510.0]"),
+        ("factor", math.log(4.0), "4.00 times (95 % interval: 3.96 to 4.04)"),
+        ("factor", math.log(40.0), "40.0 times (95 % interval: 39.6 to 40.4)"),
+    ],
+)
+def test_an_estimate_is_written_in_its_unit(unit, value, said):
+    claim = declared("a", "greater", 1.5, unit=unit, reference=1.0)
+    (row,) = judged((claim, measured(value, 0.01)))[1]["verdicts"]
+    assert row["result"].split("; ")[0] == f"gain: {said}"
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        ({}, "'a' of chapter 00 is not answered"),
+        ({"a": None, "b": None}, "'b' of chapter 00 was not claimed"),
+        ({"a": ("holds", "it does")}, "'a' is answered by .'holds', 'it does'.; it must be an est"),
+    ],
+)
+def test_judge_refuses_what_does_not_answer_the_claims(found, message):
+    with pytest.raises(ValueError, match=message):
+        results.judge(Family("00", (declared("a", "less"),)), found)
+
+
+def test_judge_refuses_an_estimate_where_no_test_was_declared():
+    with pytest.raises(ValueError, match="it must be a word and a result"):
+        results.judge(Family("00", (declared("a"),)), {"a": measured(0.1, 0.1)})
 
 
 def a_claim(claim, word="holds", result="r"):

@@ -521,6 +521,7 @@ def test_failed_points_run_again_when_asked_and_a_grid_may_grow(swept, place):
         ("distill_helpers/sequences.py", "distill_helpers was "),
         ("notebooks/evidence/09-one-token-at-a-time.ipynb", "notebook was "),
         ("studies/a.csv", "tables was "),
+        ("claims/a.toml", "tables was "),
     ],
 )
 def test_changed_package_notebook_or_table_is_noticed(swept, tmp_path, name, what):
@@ -597,6 +598,7 @@ def test_separate_scheduler_gives_the_same_table(swept, place, tmp_path):
     bare = support.checkout(tmp_path)
     shutil.rmtree(bare / "notebooks")
     shutil.rmtree(bare / "studies")
+    shutil.rmtree(bare / "claims")
     with support.Cluster(bare) as cluster:
         run = support.distill(place, *GRID, "--out", "elsewhere", "--scheduler", cluster.address)
     assert run.returncode == 2, run.stderr

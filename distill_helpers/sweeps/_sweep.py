@@ -203,9 +203,10 @@ def _files(chapter: str, folder: Path | None) -> tuple[str, dict[str, bytes]]:
             cell["outputs"], cell["execution_count"] = [], None  # half of the bytes, and stale
     name = f"notebooks/{path.relative_to(folder).as_posix()}"
     files = {name: json.dumps(content).encode()}
-    for table in sorted((folder.resolve().parent / "studies").glob("*")):
-        if table.suffix in (".csv", ".py"):
-            files[f"studies/{table.name}"] = table.read_bytes()
+    for read in ("claims", "studies"):
+        for table in sorted((folder.resolve().parent / read).glob("*")):
+            if table.suffix in (".csv", ".py", ".toml"):
+                files[f"{read}/{table.name}"] = table.read_bytes()
     return name, files
 
 
