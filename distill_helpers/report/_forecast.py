@@ -28,9 +28,10 @@ class Forecast:
     def __str__(self) -> str:
         """Return it as one line."""
         return (
-            f"Forecast: distilling saves {self.gain:+.3f} nats. Three networks gain "
-            f"{self.edge:+.3f} on one student on rows that neither had seen (standard error "
-            f"{self.edge_error:.3f}). By a rule from made-up tasks that is "
+            f"Forecast: distilling saves {self.gain:+.3f} nats: {RULE.intercept:.3f}, and "
+            f"{RULE.slope:.2f} of the {self.edge:+.3f} (standard error {self.edge_error:.3f}) by "
+            "which three networks beat one student on rows that none had seen. By this rule from "
+            "made-up tasks it is "
             + (
                 "worth measuring; what is measured decides."
                 if RULE.says_distil(self.edge)
