@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from distill_helpers import results
+from distill_helpers import claims, results
 
 FOLDER = Path(__file__).parent.parent / "notebooks"
 NO_VERDICT = "exploratory"  # an interval, and no word
@@ -73,17 +73,10 @@ def test_an_interval_without_a_word_and_a_pointer_are_no_second_verdict():
 
 
 NUMBER = re.compile(r"\d+(?:\.\d+)?")
-BEHIND = {"What do soft targets buy?": "../studies/deciding.py"}  # where its margins were written
 
 
 def cells(line: str) -> list[str]:
     return [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-
-
-def margins_listed(source: str) -> dict[str, set[float]]:
-    """Read the table of the page of rules: each chapter's margins."""
-    rows = [cells(line) for line in source.splitlines() if line.startswith("|")][2:]
-    return {row[0]: {float(n) for n in NUMBER.findall(" ".join(row[1:4]))} for row in rows}
 
 
 def margins_shown(table: str) -> set[float]:
@@ -108,45 +101,33 @@ def lessons_margins(page: Path) -> set[float]:
     return shown
 
 
-def listed() -> dict[str, set[float]]:
-    nb = json.loads((FOLDER / "rules-of-evidence.ipynb").read_text(encoding="utf-8"))
-    (source,) = (
-        text
-        for text in ("".join(cell["source"]) for cell in nb["cells"])
-        if "How large is a margin?" in text
-    )
-    return margins_listed(source)
+def as_shown(claim: claims.Declared) -> float:
+    """Write a margin as a lesson does: shares in points, octaves as factors."""
+    if claim.unit in ("points", "percent"):
+        return round(100 * claim.margin, 9)
+    return round(2**claim.margin, 1) if claim.unit == "octaves" else claim.margin
 
 
-def test_the_page_of_rules_lists_every_margin_that_a_lesson_shows():
-    rows = listed()
+def declared(chapter: str) -> set[float]:
+    """Gather the margins that a chapter's files of claims declare."""
+    return {
+        as_shown(claim)
+        for path in FOLDER.parent.glob(f"claims/{chapter}*.toml")
+        for claim in claims.read(path).claims
+        if claim.direction
+    }
+
+
+def test_a_lesson_shows_the_margins_that_were_declared():
     pages = [page for page in FOLDER.glob("[0-9][0-9]-*.ipynb") if lessons_margins(page)]
     assert len(pages) > 7  # chapter 00 says its one margin in a sentence
     for page in pages:
-        missing = lessons_margins(page) - rows[page.name[:2]]
+        missing = lessons_margins(page) - declared(page.name[:2])
         assert not missing, f"{page.name} shows {sorted(missing)}"
 
 
-def unwritten(name: str, numbers: set[float]) -> set[float]:
-    """Return the margins that stand nowhere in what the page or study behind them says."""
-    if name in BEHIND:
-        said = (FOLDER / BEHIND[name]).read_text(encoding="utf-8")
-    else:
-        (page,) = FOLDER.glob(f"evidence/{name}-*.ipynb")
-        nb = json.loads(page.read_text(encoding="utf-8"))
-        said = "\n".join("".join(cell["source"]) for cell in nb["cells"])
-    written = {float(n) for n in NUMBER.findall(said)}
-    written |= {round(n, 1) for n in written if n > 1}  # a factor of 1.41, say
-    return {n for n in numbers if not {n, n / 100} & written}  # code has points as fractions
-
-
-@pytest.mark.parametrize("name", sorted(listed()))
-def test_every_margin_that_the_page_of_rules_lists_was_written_where_it_is_from(name):
-    assert unwritten(name, listed()[name]) == set()
-
-
-def test_a_margin_that_the_page_of_rules_lacks_is_found():
+def test_a_margin_that_was_not_declared_is_found():
     assert margins_shown("| verdict | margin (0.001 nat) |\n|:--|--:|\n| holds | 7 |") == {0.007}
     assert margins_shown("| claim | margin |\n|:--|--:|\n| a | 0.4 points |") == {0.4}
-    assert not {0.007, 0.4} & listed()["08"]
-    assert unwritten("03", {0.5, 0.45}) == {0.45}
+    assert not {0.007, 0.4} & declared("08")
+    assert {1.1, 1.4, 0.3} == declared("04")
