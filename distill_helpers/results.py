@@ -524,8 +524,8 @@ def yardstick(found: Mapping[str, Recorded], *, glossary: str = "../book/glossar
     ...     for what, (value, unit) in both.items()
     ... ]
     >>> print(yardstick(recorded({"results": entries}), glossary="g.md"))
-    (Ten *[thousandths of a nat](g.md)* give the true label 1 % more probability, on average. \
-Where soft targets beat labels, both tuned, ten came with 0.3 to 0.3 points of accuracy.)
+    (Ten of these *[thousandths of a nat](g.md)* give the true label 1 % more probability on \
+average; where soft targets beat labels, both tuned, ten came with 0.3 to 0.3 points of accuracy.)
     """
     saved, gained = "NLL saved over tuned hard labels, ", "accuracy gained over tuned hard labels, "
     rates = [
@@ -540,8 +540,8 @@ Where soft targets beat labels, both tuned, ten came with 0.3 to 0.3 points of a
         )
     ten = 0.01
     return (
-        f"(Ten *[thousandths of a nat]({glossary})* give the true label "
-        f"{100 * math.expm1(ten):.0f} % more probability, on average. Where soft targets beat "
+        f"(Ten of these *[thousandths of a nat]({glossary})* give the true label "
+        f"{100 * math.expm1(ten):.0f} % more probability on average; where soft targets beat "
         f"labels, both tuned, ten came with {ten * min(rates):.1f} to {ten * max(rates):.1f} "
         "points of accuracy.)"
     )
