@@ -823,7 +823,7 @@ def test_a_forecast_is_told_before_anything_is_measured(tmp_path, monkeypatch):
     expected = forecast.RULE.forecast(signs.edge)
     with pytest.raises(ArithmeticError):
         _report.report(tmp_path / "data.csv", "y", student=[8], tell=told.append)
-    assert told[-1].startswith(f"Forecast: distilling saves {expected:+.3f} nats: ")
+    assert told[-1].startswith(f"Forecast: distilling saves {expected:+.3f} nats. ")
 
 
 def test_a_forecast_says_whether_to_measure_by_the_line_as_committed():

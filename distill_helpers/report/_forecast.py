@@ -28,10 +28,10 @@ class Forecast:
     def __str__(self) -> str:
         """Return it as one line."""
         return (
-            f"Forecast: distilling saves {self.gain:+.3f} nats: {RULE.intercept:.3f}, and "
-            f"{RULE.slope:.2f} of the {self.edge:+.3f} (standard error {self.edge_error:.3f}) by "
-            "which three networks beat one student on rows that none had seen. By this rule from "
-            "made-up tasks it is "
+            f"Forecast: distilling saves {self.gain:+.3f} nats. On rows that none had seen three "
+            f"networks beat one student by {self.edge:+.3f} (standard error "
+            f"{self.edge_error:.3f}). The rule is {RULE.intercept:.3f} plus {RULE.slope:.2f} of "
+            "that. It is from made-up tasks, and by it this is "
             + (
                 "worth measuring; what is measured decides."
                 if RULE.says_distil(self.edge)
