@@ -335,6 +335,8 @@ def test_the_whole_of_a_build_and_once_more(tmp_path):
     body = (
         '<article><p class="first second">Text <math><mi>z</mi></math></p>'
         '<i class="fa-x"></i></article>'
+        '<div class="sidebar-primary-item">\n<a class="navbar-brand logo" href="#">T</a></div>'
+        '<div class="sidebar-primary-item"><nav></nav></div>'
     )
     (tmp_path / "a.html").write_text(HEAD.replace("../", "") + body)
     (tmp_path / "sub/b.html").write_text(HEAD + body)
@@ -346,6 +348,7 @@ def test_the_whole_of_a_build_and_once_more(tmp_path):
     assert ".gone" not in css and ".fa-other" not in css and css.count("@font-face") == 2
     for name in ("a.html", "sub/b.html"):
         assert "pages.css?v=" in (tmp_path / name).read_text()
+        assert (tmp_path / name).read_text().count('role="navigation" aria-label="Title"') == 1
     assert 'href="_static/pages.css' in (tmp_path / "a.html").read_text()
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
     pages.lighten(app, None)

@@ -57,6 +57,8 @@ FIGURE = re.compile(r"<figure\b.*?</figure>", re.DOTALL)
 SOURCE = re.compile(r'<img [^>]*src="([^"]+)"')
 SIDE = re.compile(r'\b(width|height)="([\d.]+)pt"')  # as Matplotlib writes them
 NUMBER = re.compile(r'<span class="caption-number">(.*?)</span>')
+# The theme leaves the book's title outside every landmark.
+TITLE = re.compile(r'<div class="(sidebar-primary-item)">(?=\s*<a class="navbar-brand)')
 CAPTION_END = re.compile(r'(?=(?:<a class="headerlink"[^>]*>[^<]*</a>)?</p>\s*</figcaption>)')
 
 
@@ -98,6 +100,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         text = with_charts_apart(text, static, root)
         text = with_scripts(text, options, search=path.name == "search.html")
         text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        text = TITLE.sub(r'<div class="\1" role="navigation" aria-label="Title">', text)
         text = with_true_lists(with_few_spans(text))
         text = with_description(with_images(with_full_size(text), path.parent))
         path.write_text(text, encoding="utf-8")
