@@ -826,6 +826,29 @@ def test_a_forecast_is_told_before_anything_is_measured(tmp_path, monkeypatch):
     assert told[-1].startswith(f"Forecast: distilling saves {expected:+.3f} nats. ")
 
 
+def test_many_rows_wait_for_no_forecast(tmp_path, monkeypatch):
+    """It would take as long as what it is to spare; ten thousand rows still have one."""
+    from distill_helpers import paying
+    from distill_helpers.report import _report
+
+    def stop(*_, **__):
+        raise ArithmeticError("enough")
+
+    def asked(*_, **__):
+        raise LookupError("asked")
+
+    monkeypatch.setattr(_report, "run", stop)
+    monkeypatch.setattr(_report, "leaks", lambda own: [])
+    monkeypatch.setattr(paying, "look", asked)
+    told = []
+    lines = [f"{k % 7},{k % 2}" for k in range(10_001)]
+    for count, ends in ((10_001, ArithmeticError), (10_000, LookupError)):
+        (tmp_path / "data.csv").write_text("\n".join(["a,y", *lines[:count]]))
+        with pytest.raises(ends):
+            _report.report(tmp_path / "data.csv", "y", student=[8], tell=told.append)
+    assert told == ["No forecast beyond 10,000 rows: its rule is from tasks of 60 to 1,000."]
+
+
 def test_a_forecast_says_whether_to_measure_by_the_line_as_committed():
     from distill_helpers.forecast import MARGIN, RULE
     from distill_helpers.report._forecast import Forecast

@@ -40,6 +40,7 @@ from distill_helpers.report._run import (
 )
 from distill_helpers.report._teachers import (
     CLASSIFIERS,
+    MANY_ROWS,
     Classifier,
     Networks,
     Probabilities,
@@ -217,7 +218,7 @@ def report(
     tell : callable, optional
         Takes one line before anything is measured: what the rule of chapter 08 expects distilling
         to gain (`distill_helpers.forecast`). No forecast is made where it is left out, nor with
-        groups, a time, or a teacher that is no network.
+        groups, a time, a teacher that is no network, or more than 10,000 rows.
     keep : path, optional
         A file for what is done, so that the same call goes on after a stop; to be removed when the
         report has been written. Of another report it is refused.
@@ -277,8 +278,11 @@ def report(
     flags = leaks(own)
     expected = None
     if tell is not None and isinstance(chosen, Networks) and own.groups is own.time is None:
-        expected = forecast(own, hidden[0], seed)
-        tell(str(expected))
+        if len(own.labels) > MANY_ROWS:  # to ask would take as long as to measure
+            tell(f"No forecast beyond {MANY_ROWS:,} rows: its rule is from tasks of 60 to 1,000.")
+        else:
+            expected = forecast(own, hidden[0], seed)
+            tell(str(expected))
     with warnings.catch_warnings():
         # A trial at a rate that is too high diverges; it is not chosen.
         warnings.filterwarnings("ignore", message=".*finite.*", category=RuntimeWarning)
