@@ -49,6 +49,17 @@ class Plan:
     share: float = 1.0  # of the training rows, what the student sees
     teachers_see_all: bool = True
     in_blocks: bool = False
+    wide: bool = False  # rates and temperatures: the same for all arms
+
+    @property
+    def rates(self) -> Sequence[float]:
+        """Learning rates on trial."""
+        return protocol.WIDE_RATES if self.wide else protocol.RATES
+
+    @property
+    def temperatures(self) -> Sequence[float]:
+        """Temperatures on trial."""
+        return protocol.WIDE_TEMPERATURES if self.wide else protocol.TEMPERATURES
 
 
 @functools.cache
@@ -97,13 +108,13 @@ def digits(index: int, in_blocks: bool = False) -> Task:
 
 PLANS = {
     "article-4000": Plan(functools.partial(fresh, "article", 4000), 50),
-    "article-512": Plan(functools.partial(fresh, "article", 512), 100, 60),
-    "overlap3-1000": Plan(functools.partial(fresh, "overlap3", 1000), 50),
-    "overlap3-500": Plan(functools.partial(fresh, "overlap3", 500), 100, 60),
+    "article-512": Plan(functools.partial(fresh, "article", 512), 100, 60, wide=True),
+    "overlap3-1000": Plan(functools.partial(fresh, "overlap3", 1000), 50, wide=True),
+    "overlap3-500": Plan(functools.partial(fresh, "overlap3", 500), 100, 60, wide=True),
     "digits-1437": Plan(digits, 50),
     "digits-1437-blocks": Plan(functools.partial(digits, in_blocks=True), 50, in_blocks=True),
     "digits-287": Plan(digits, 150, 60, share=0.2, teachers_see_all=False),
-    "digits-287-of-1437": Plan(digits, 150, share=0.2),
+    "digits-287-of-1437": Plan(digits, 150, share=0.2, wide=True),
 }
 
 
@@ -289,7 +300,11 @@ NOBODY = "none"
 Targets = Callable[[int | None, float], Tensor]
 
 
-def recipes(task: Task, teachers: dict[str, tuple[Teachers, bool]]) -> dict[Key, Recipe]:
+def recipes(
+    task: Task,
+    teachers: dict[str, tuple[Teachers, bool]],
+    temperatures: Sequence[float] = protocol.TEMPERATURES,
+) -> dict[Key, Recipe]:
     """List the arms of a task: teacher, members, lesson."""
     one_hot = ex.smoothed_labels(task.y_train, task.num_classes)
     found: dict[Key, Recipe] = {
@@ -301,7 +316,7 @@ def recipes(task: Task, teachers: dict[str, tuple[Teachers, bool]]) -> dict[Key,
     }
 
     def add(key: Key, targets: Targets, alpha: float) -> None:
-        found[key] = Recipe(targets, protocol.TEMPERATURES, alpha, tempered=True)
+        found[key] = Recipe(targets, tuple(temperatures), alpha, tempered=True)
 
     for name, (made, calibrated) in teachers.items():
         for count in MEMBERS:
@@ -362,14 +377,19 @@ def replicate(
     epochs = plan.teacher_epochs
     trial = ex.member_seeds(RANDOM_STATE, "trial", index, 1)[0]
     tuned, shape = protocol.tune_teacher(
-        task, split.tuning_folds, epochs=epochs, trial_seed=trial, progress=progress
+        task,
+        split.tuning_folds,
+        epochs=epochs,
+        trial_seed=trial,
+        rates=plan.rates,
+        progress=progress,
     )
     teach = functools.partial(Teachers.of, task, split, index, judge.x, epochs=epochs)
     own = teach(tuned, shape, average_last=protocol.averaged(epochs))
     made = {"tuned": (own, False), "calibrated": (own, True)}
     if only is None or any(key[0] == "article" for key in only):
         made["article"] = (teach(ARTICLE, protocol.SHAPES[0], average_last=1), False)
-    arms = recipes(task, made)
+    arms = recipes(task, made, plan.temperatures)
     if only is not None:
         arms = {key: arms[key] for key in only}
     rows: list[studies.Row] = []
@@ -412,6 +432,7 @@ def replicate(
             epochs=plan.student_epochs,
             trial_seed=trial,
             seeds=ex.member_seeds(RANDOM_STATE, "student", index, STUDENTS),
+            rates=plan.rates,
             progress=progress,
         )
         for key, result in results.items():

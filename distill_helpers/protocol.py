@@ -38,11 +38,21 @@ DECAYS = (0.0, 1e-3, 1e-2, 1e-1, 1.0)
 TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
 """Temperatures on trial where the softness is one; the middle one comes first."""
 
+LIMIT = 1000.0
+"""A temperature as good as infinite: soft targets are logits there (Hinton et al. 2015, 2.1)."""
+
+WIDE_RATES = (*RATES, 1.0)
+"""Learning rates of a task whose arms chose the ends of `RATES` more often than once in ten."""
+
+WIDE_TEMPERATURES = (0.5, 1.0, 2.0, 4.0, 8.0, 32.0, LIMIT)
+"""Temperatures of such a task: as many, up to the end that there is."""
+
 SMOOTHINGS = (0.0, 0.01, 0.03, 0.1, 0.2, 0.4, 0.6)
 """Amounts of label smoothing on trial."""
 
 NUM_TRIALS = 44
-"""Settings that every arm tries: 32 rates and decays, then 12 around the best of them."""
+"""Settings that every arm tries: 32 rates and decays, then 12 around the best of them. With
+`WIDE_RATES` there are four more."""
 
 AVERAGED = 0.25
 """Share of the epochs, the last, whose weights are averaged: it does what a falling rate does, and
@@ -112,8 +122,8 @@ class Choice:
         logits where they are to be calibrated.
     edges : tuple of str
         Knobs that lie at an end of their grid that could be moved. Ends that could not: no decay;
-        no smoothing; and the lowest temperature beside labels, where the distillation term, which
-        has T^2, is all but gone.
+        no smoothing; `LIMIT`, beyond which the objective changes no more; and the lowest
+        temperature beside labels, where the distillation term, which has T^2, is all but gone.
     """
 
     setting: Setting
@@ -135,10 +145,10 @@ class Tuned(Choice):
     stack: Stack
 
 
-def first_trials(recipe: Recipe) -> list[Setting]:
+def first_trials(recipe: Recipe, rates: Sequence[float] | None = None) -> list[Setting]:
     """List the settings of the first round: every rate and decay, at the middle softness."""
     middle = recipe.softness[len(recipe.softness) // 2] if recipe.softness else 0.0
-    return [Setting(rate, decay, middle) for rate in RATES for decay in DECAYS[:-1]]
+    return [Setting(rate, decay, middle) for rate in rates or RATES for decay in DECAYS[:-1]]
 
 
 def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
@@ -163,16 +173,18 @@ def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
     ]
 
 
-def edges(recipe: Recipe, setting: Setting) -> tuple[str, ...]:
+def edges(
+    recipe: Recipe, setting: Setting, rates: Sequence[float] | None = None
+) -> tuple[str, ...]:
     """Name the knobs that lie at an end of their grid that could be moved."""
-    found = []
-    if setting.learning_rate <= RATES[1] or setting.learning_rate >= RATES[-2]:
+    rates, found = rates or RATES, []
+    if setting.learning_rate <= rates[1] or setting.learning_rate >= rates[-2]:
         found.append("learning rate")
     if setting.weight_decay >= DECAYS[-1]:
         found.append("weight decay")
     if recipe.softness:
         fades = not recipe.tempered or recipe.alpha < 1
-        if setting.softness == recipe.softness[-1] or (
+        if (setting.softness == recipe.softness[-1] and setting.softness != LIMIT) or (
             setting.softness == recipe.softness[0] and not fades
         ):
             found.append("softness")
@@ -189,6 +201,7 @@ def run_tuned(
     epochs: int,
     trial_seed: int,
     seeds: Sequence[int],
+    rates: Sequence[float] | None = None,
     progress: str | None = None,
 ) -> dict[Name, Tuned]:
     """Tune every arm by the same protocol, then train its students on all rows.
@@ -211,6 +224,8 @@ def run_tuned(
         Of the one student that tries a setting on a fold; the same for all arms.
     seeds : sequence of int
         Of the students at the chosen setting: paired across arms.
+    rates : sequence of float, optional
+        Learning rates on trial, `RATES` where left out.
     progress : str, optional
         Label of a progress bar.
 
@@ -226,6 +241,7 @@ def run_tuned(
         hidden=hidden,
         epochs=epochs,
         trial_seed=trial_seed,
+        rates=rates,
         progress=progress,
     )
     stacks = train_students(
@@ -248,13 +264,14 @@ def tune(
     hidden: Sequence[int],
     epochs: int,
     trial_seed: int,
+    rates: Sequence[float] | None = None,
     progress: str | None = None,
 ) -> dict[Name, Choice]:
     """Choose every arm's setting by the same protocol.
 
     Parameters
     ----------
-    task, recipes, folds, hidden, epochs, trial_seed, progress
+    task, recipes, folds, hidden, epochs, trial_seed, rates, progress
         As in `run_tuned`.
 
     Returns
@@ -297,7 +314,7 @@ def tune(
     def best(name: Name) -> Setting:
         return min(outcomes[name], key=lambda setting: outcomes[name][setting][0])
 
-    attempt({name: first_trials(recipe) for name, recipe in recipes.items()})
+    attempt({name: first_trials(recipe, rates) for name, recipe in recipes.items()})
     rounds = {}
     for name, recipe in recipes.items():
         first = {setting: loss for setting, (loss, _) in outcomes[name].items()}
@@ -313,7 +330,7 @@ def tune(
             setting,
             outcomes[name][setting][0],
             fitted_temperature(torch.cat(outcomes[name][setting][1]), labels),
-            edges(recipes[name], setting),
+            edges(recipes[name], setting, rates),
         )
         for name, setting in chosen.items()
     }
@@ -331,14 +348,16 @@ def on_a_plateau(losses: Mapping[Setting, float]) -> Setting:
         Held-out loss by setting; infinite where training diverged.
     """
 
+    rates = sorted({setting.learning_rate for setting in losses})
+
     def score(setting: Setting) -> float:
-        place = RATES.index(setting.learning_rate)
+        place = rates.index(setting.learning_rate)
         below, above = (
-            losses[replace(setting, learning_rate=RATES[place + step])] for step in (-1, 1)
+            losses[replace(setting, learning_rate=rates[place + step])] for step in (-1, 1)
         )
         return losses[setting] / 2 + below / 4 + above / 4
 
-    inside = [setting for setting in losses if setting.learning_rate in RATES[1:-1]]
+    inside = [setting for setting in losses if setting.learning_rate in rates[1:-1]]
     return min(inside, key=lambda setting: (score(setting), losses[setting]))
 
 
@@ -438,6 +457,7 @@ def tune_teacher(
     *,
     epochs: int,
     trial_seed: int,
+    rates: Sequence[float] | None = None,
     progress: str | None = None,
 ) -> tuple[Setting, Shape]:
     """Choose a teacher's rate, decay and shape by the NLL of one member on held-out folds.
@@ -457,15 +477,17 @@ def tune_teacher(
         Passes over the rows.
     trial_seed : int
         Of the one member that tries a setting on a fold.
+    rates : sequence of float, optional
+        Learning rates on trial, `RATES` where left out.
     progress : str, optional
         Label of a progress bar.
 
     Returns
     -------
     (Setting, Shape)
-        One of `RATES`, a decay of the first round, and one of `shapes`.
+        One of the rates, a decay of the first round, and one of `shapes`.
     """
-    settings = [Setting(rate, decay, 0.0) for rate in RATES for decay in DECAYS[:-1]]
+    settings = [Setting(rate, decay, 0.0) for rate in rates or RATES for decay in DECAYS[:-1]]
     losses: dict[tuple[Setting, Shape], float] = {}
     for shape in shapes:
         parts: list[list[Tensor]] = [[] for _ in settings]
