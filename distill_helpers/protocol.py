@@ -347,7 +347,6 @@ def on_a_plateau(losses: Mapping[Setting, float]) -> Setting:
     losses : mapping of float
         Held-out loss by setting; infinite where training diverged.
     """
-
     rates = sorted({setting.learning_rate for setting in losses})
 
     def score(setting: Setting) -> float:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -91,6 +94,36 @@ def test_a_replicate_has_every_arm_once(tiny: None) -> None:
     assert rows == study.replicate(PLAN, 1, widths=(4,)) or all(  # NaN is not equal to itself
         str(a) == str(b) for a, b in zip(rows, study.replicate(PLAN, 1, widths=(4,)), strict=True)
     )
+
+
+def test_a_wide_plan_tries_its_rates_and_temperatures_in_every_arm(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[object, set[tuple[float, ...]]]] = []
+
+    def watched(function: Callable[..., object]) -> Callable[..., object]:
+        def call(task: object, arms: object, *args: object, **how: object) -> object:
+            softness = (
+                {recipe.softness for recipe in arms.values()} if hasattr(arms, "values") else {}
+            )
+            seen.append((how["rates"], set(softness)))
+            return function(task, arms, *args, **how)
+
+        return call
+
+    for name in ("tune_teacher", "run_tuned"):
+        monkeypatch.setattr(protocol, name, watched(getattr(protocol, name)))
+    monkeypatch.setattr(protocol, "WIDE_RATES", (1e-3, 1e-2, 1e-1, 1.0))
+    study.replicate(replace(PLAN, wide=True), 0, widths=(4,))
+    assert seen == [
+        (protocol.WIDE_RATES, set()),
+        (protocol.WIDE_RATES, {(), protocol.SMOOTHINGS, protocol.WIDE_TEMPERATURES}),
+    ]
+    seen.clear()
+    study.replicate(PLAN, 0, widths=(4,), only=[study.HARD, study.soft("tuned", 1)])
+    assert seen == [(protocol.RATES, set()), (protocol.RATES, {(), protocol.TEMPERATURES})]
+    wide = {name for name, plan in study.PLANS.items() if plan.wide}
+    assert wide == {"article-512", "overlap3-1000", "overlap3-500", "digits-287-of-1437"}
 
 
 def test_a_calibrated_teacher_differs_by_its_temperature_alone(tiny: None) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given
 from torch import Tensor
 
 from distill_helpers import experiments as ex
-from distill_helpers import metrics, protocol
+from distill_helpers import losses, metrics, protocol
 from distill_helpers.protocol import DECAYS, RATES, Recipe, Setting
+from distill_helpers.soft_targets import soft_targets
 from distill_helpers.tasks import gaussian_mixture_task
 
 TASK = gaussian_mixture_task(3, 4, 0.2, num_train=90, num_test=10, random_state=1)
@@ -236,3 +237,55 @@ def test_blocks_are_one_run_and_the_rest(num_rows: int, data: st.DataObject) -> 
     rest, run = protocol.blocks(num_rows, size, start)
     assert sorted([*rest.tolist(), *run.tolist()]) == list(range(num_rows))
     assert set(run.tolist()) == {(start + i) % num_rows for i in range(size)}
+
+
+@given(settings)
+def test_a_wide_grid_has_four_trials_more_for_every_arm(best: Setting) -> None:
+    wide = replace(SOFT, softness=protocol.WIDE_TEMPERATURES)
+    for recipe in (HARD, SMOOTH, wide):
+        first = protocol.first_trials(recipe, protocol.WIDE_RATES)
+        best = replace(best, softness=first[0].softness)
+        every = [*first, *protocol.second_trials(recipe, best)]
+        assert len(every) == len(set(every)) == protocol.NUM_TRIALS + 4
+        assert {s.learning_rate for s in first} == {*RATES, 1.0}
+        assert protocol.on_a_plateau(dict.fromkeys(first, 1.0)).learning_rate == RATES[1]
+
+
+def test_beyond_the_limit_the_objective_changes_no_more() -> None:
+    """A temperature of 1000 pulls like one of 10,000, in float32 too: no edge of the grid."""
+
+    def pull(T: float, dtype: torch.dtype) -> Tensor:
+        z, v = (8 * torch.randn(50, 10, generator=torch.Generator().manual_seed(s)) for s in (1, 2))
+        z = z.to(dtype).requires_grad_()
+        labels = torch.zeros(50, dtype=torch.int64)
+        loss = losses.distillation_loss(
+            z, soft_targets(v.to(dtype), T), labels, temperature=T, alpha=1.0
+        )
+        loss.backward()
+        return z.grad.double()
+
+    limit = pull(protocol.LIMIT, torch.float64)
+    for other in (pull(1e4, torch.float64), pull(protocol.LIMIT, torch.float32)):
+        assert float((other - limit).norm() / limit.norm()) < 0.02
+    assert float((pull(8.0, torch.float64) - limit).norm() / limit.norm()) > 0.2
+    wide = replace(ALONE, softness=protocol.WIDE_TEMPERATURES)
+    assert protocol.edges(wide, Setting(RATES[2], 0.0, protocol.LIMIT)) == ()
+    assert protocol.edges(wide, Setting(RATES[2], 0.0, 0.5)) == ("softness",)
+
+
+def test_edges_are_those_of_the_grid_that_was_tried() -> None:
+    setting = Setting(RATES[-2], 0.0, 0.0)
+    assert protocol.edges(HARD, setting) == ("learning rate",)
+    assert protocol.edges(HARD, setting, protocol.WIDE_RATES) == ()
+    assert protocol.edges(HARD, Setting(0.3, 0.0, 0.0), protocol.WIDE_RATES) == ("learning rate",)
+
+
+def test_rates_are_those_that_were_asked_for() -> None:
+    rates = (1e-3, 1e-2, 1e-1)
+    found = protocol.tune(
+        TASK, {"hard": HARD}, FOLDS, hidden=(4,), epochs=2, trial_seed=1, rates=rates
+    )
+    assert found["hard"].edges == ("learning rate",)
+    shape = protocol.Shape((4,), (0.0,))
+    setting, _ = protocol.tune_teacher(TASK, FOLDS, [shape], epochs=2, trial_seed=1, rates=rates)
+    assert setting.learning_rate == 1e-2
