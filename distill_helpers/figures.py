@@ -1081,6 +1081,7 @@ def side_by_side(
         If scales, margins or ends are not one for each panel.
     """
     import matplotlib.pyplot as plt
+    from matplotlib.transforms import ScaledTranslation
 
     each = {"scales": scales, "margins": margins, "furthest": furthest}
     for name, numbers in each.items():
@@ -1090,7 +1091,8 @@ def side_by_side(
             )
     rows = list(dict.fromkeys(name for members in panels.values() for name in members))
     labels = [textwrap.fill(name, 25, break_on_hyphens=False) for name in rows]
-    height = 0.75 + 0.25 * len(rows) + 0.1 * sum("\n" in label for label in labels)
+    room = 0.33 if any("\n" in label for label in labels) else 0.25  # rows are equally high
+    height = 0.75 + room * len(rows)
     figure = plt.figure(figsize=(6.0, height), layout="constrained", dpi=150)
     row_of_axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for index, (axes, (label, members)) in enumerate(zip(row_of_axes, panels.items(), strict=True)):
@@ -1103,8 +1105,9 @@ def side_by_side(
             at = rows.index(name)
             colour, marker = (VERMILION, "s") if name in others else (BLUE, "o")
             if scale * estimate.value < left:
-                axes.plot(left, at, "<", color=colour, markersize=8, clip_on=False)
-                text = f"   {scale * estimate.value:.0f}"
+                inside = axes.transData + ScaledTranslation(5 / 72, 0, figure.dpi_scale_trans)
+                axes.plot(left, at, "<", color=colour, markersize=8, transform=inside)
+                text = f"    {scale * estimate.value:.0f}"
                 axes.text(left, at, text, va="center", color=colour, fontsize=9)
                 continue
             ends = [scale * estimate.low, scale * estimate.high]
@@ -1188,7 +1191,6 @@ def live_curves(
     ylabel: str,
     mark: tuple[float, str],
     start: float,
-    narrow: bool = False,
     powers: bool = False,
 ) -> Any:
     """Draw curves that a slider moves through, told apart by colour and dashes.
@@ -1207,8 +1209,6 @@ def live_curves(
         Where a labelled vertical line stands.
     start : float
         Position at first.
-    narrow : bool
-        Whether it is for a phone too: the legend stands below.
     powers : bool
         Whether x counts doublings, and the axis shows 2 to the power of x.
 
@@ -1243,8 +1243,11 @@ def live_curves(
         axis = alt.Axis(values=xs, labelExpr="pow(2, datum.value)")
         across, at_mark = across.axis(axis).scale(zero=False), at_mark.scale(zero=False)
     # One row holds all curves, for a row a point would be most of the notebook's file.
-    legend: Any = {"orient": "bottom", "columns": 2, "symbolType": "stroke", "symbolSize": 400}
-    legend = alt.Legend(**legend) if narrow else alt.Undefined
+    # Below, and with strokes long enough to show their dashes: beside the curves a name is cut on a
+    # phone.
+    legend = alt.Legend(
+        orient="bottom", columns=2, symbolType="stroke", symbolSize=400, labelLimit=0
+    )
     lines = (
         shown.transform_fold(names, as_=["curve", "y"])
         .mark_line(strokeWidth=2.5)
@@ -2344,6 +2347,8 @@ def _name_points(axes: Axes, named: Mapping[str, tuple[float, Estimate]]) -> Non
 
     A short line leads from the point to its name.
     """
+    from matplotlib.patheffects import withStroke
+
     figure = axes.get_figure(root=True)
     assert figure is not None
     figure.draw_without_rendering()  # from here on it is known where points are
@@ -2363,6 +2368,7 @@ def _name_points(axes: Axes, named: Mapping[str, tuple[float, Estimate]]) -> Non
             va="center",
             fontsize=9,
             zorder=5,
+            path_effects=[withStroke(linewidth=3, foreground="white")],
             arrowprops={"arrowstyle": "-", "linewidth": 0.6, "shrinkA": 0, "shrinkB": 3},
         )
 

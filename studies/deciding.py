@@ -15,8 +15,9 @@ or a fold of repeated five-fold cross-validation of the digits.
 In each: teacher (the article's; tuned; tuned, with a temperature fitted on held-out rows) x members
 (1, 4, 12) x lesson (soft targets at alpha 0.7 and 1; of twelve, levelled wrong classes), beside
 hard and smoothed labels, x width (8, 64). With two classes nothing is left to level. Every arm is
-tuned by `distill_helpers.protocol`: 44 trials (48 where the grid is wide) on two of four folds; a fold's teachers never saw it.
-A tuned teacher has the article's shape or the student's, whichever is better on held-out rows.
+tuned by `distill_helpers.protocol`: 44 trials (48 where the grid is wide) on two of four folds; a
+fold's teachers never saw it. A tuned teacher has the article's shape or the student's, whichever is
+better on held-out rows.
 Beside them: hard labels without averaged weights, the best of twelve, an ensemble of four students,
 the teachers themselves, and the exact posterior as a teacher where it is known (an oracle).
 

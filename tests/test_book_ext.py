@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 from docutils import nodes
 from fontTools.ttLib import TTFont
 
@@ -172,6 +173,29 @@ def test_a_drawing_s_size_is_read_from_its_head(name, head, size, tmp_path):
     (tmp_path / name).write_text(head, encoding="utf-8")
     assert pages.picture_size(tmp_path / name) == size
     assert pages.picture_size(tmp_path / "none.svg") is None
+
+
+def test_a_table_of_verdicts_becomes_cards_whose_cells_say_their_columns():
+    table = (
+        '<table class="table">\n<thead>\n<tr class="row-odd"><th class="head"><p>claim</p></th>\n'
+        '<th><p>verdict, <em>ten</em> classes</p></th>\n<th>"found" &lt; 1</th>\n</tr>\n</thead>\n'
+        '<tbody>\n<tr class="row-even"><td class="text-left"><p>A falls.</p></td>\n'
+        "<td><p>holds</p></td>\n<td></td>\n</tr>\n</tbody>\n</table>"
+    )
+    made = pages.with_cards(f"<p>before</p>{table}<p>after</p>")
+    soup = BeautifulSoup(made, "html.parser")
+    assert soup.table["class"] == ["table", "cards"] and soup.table["role"] == "table"
+    cells = [(td["data-label"], td.get_text(strip=True)) for td in soup.select("tbody td")]
+    assert cells == [
+        ("claim", "A falls."),
+        ("verdict, ten classes", "holds"),
+        ('"found" < 1', ""),
+    ]
+    roles = {tag["role"] for tag in soup.find_all(role=True)}
+    assert roles == {"table", "rowgroup", "row", "columnheader", "cell"}
+    assert pages.with_cards(made) == made  # a build may go over its pages again
+    numbers = table.replace("verdict", "loss")
+    assert pages.with_cards(numbers) == numbers
 
 
 CAPTION = '<p>{}<span class="caption-text">Told.</span>{}</p>\n</figcaption>\n</figure>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -702,20 +703,9 @@ def test_live_curves_hold_every_point_and_start_where_they_are_told() -> None:
     assert lines["encoding"]["x"] == {"field": "x", "title": "margin", "type": "quantitative"}
     dashes = lines["encoding"]["strokeDash"]["scale"]
     assert len(dashes["domain"]) == len({tuple(dash) for dash in dashes["range"]}) == 2
-    assert "legend" not in lines["encoding"]["color"], "at the right, as Vega-Lite has it"
-    below = figures.live_curves(
-        curves,
-        slider="temperature",
-        title="T = ",
-        xlabel="margin",
-        ylabel="slope",
-        mark=(0.5, "teacher"),
-        start=2.0,
-        narrow=True,
-    ).to_dict()
-    (lines,) = (layer for layer in below["layer"] if "strokeDash" in layer["encoding"])
     for channel in ("color", "strokeDash"):
-        assert lines["encoding"][channel]["legend"]["orient"] == "bottom"
+        legend = lines["encoding"][channel]["legend"]
+        assert legend["orient"] == "bottom" and legend["labelLimit"] == 0, "no name is cut"
     figures_text = str(spec)
     assert "teacher" in figures_text and "margin" in figures_text and "slope" in figures_text
 
@@ -1025,6 +1015,21 @@ def test_side_by_side_has_rows_in_common_and_cuts_what_is_far() -> None:
     assert len(ends) == 1 and list(ends[0]) == pytest.approx([near.low, near.high])
 
 
+def test_long_names_of_rows_and_arrows_keep_apart() -> None:
+    far = mean_estimate([-33.0, -32.0, -31.0])
+    names = ["teacher's outputs out of step", "probabilities where log-probabilities belong", "a"]
+    figure = figures.side_by_side({"one": dict.fromkeys(names, far)}, scales=(1,), furthest=(-1.5,))
+    figure.canvas.draw()
+    (axes,) = figure.axes
+    boxes = [tick.get_window_extent() for tick in axes.get_yticklabels()]
+    assert "\n" in axes.get_yticklabels()[1].get_text()
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
+    arrows = [line for line in axes.lines if line.get_marker() == "<"]
+    assert len(arrows) == 3
+    for arrow in arrows:  # inside the axes, not over the names
+        assert arrow.get_window_extent().x0 + 1 >= max(box.x1 for box in boxes)
+
+
 def test_side_by_side_wants_a_number_for_each_panel() -> None:
     panels = {"one": {"a": mean_estimate([1.0, 2.0])}}
     with pytest.raises(ValueError, match="margins has 2 numbers for 1 panels; give one for each"):
@@ -1073,6 +1078,7 @@ def test_names_of_points_that_lie_together_do_not_cover_each_other() -> None:
     figure.canvas.draw()
     boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without the lines
     assert len(boxes) == len(named)
+    assert all(text.get_path_effects() for text in figure.axes[0].texts), "dots cross the names"
     for k, box in enumerate(boxes):
         assert not any(box.overlaps(other) for other in boxes[:k])
         assert figure.axes[0].get_window_extent().overlaps(box)

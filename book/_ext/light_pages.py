@@ -59,6 +59,10 @@ SIDE = re.compile(r'\b(width|height)="([\d.]+)pt"')  # as Matplotlib writes them
 NUMBER = re.compile(r'<span class="caption-number">(.*?)</span>')
 # The theme leaves the book's title outside every landmark.
 TITLE = re.compile(r'<div class="(sidebar-primary-item)">(?=\s*<a class="navbar-brand)')
+TABLE = re.compile(r'<table class="table">.*?</table>', re.DOTALL)
+HEAD = re.compile(r"<th\b[^>]*>(.*?)</th>", re.DOTALL)
+BODY_ROW = re.compile(r"<tr\b[^>]*>(?:\s*<td\b.*?)</tr>", re.DOTALL)
+ROLES = {"thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "columnheader", "td": "cell"}
 CAPTION_END = re.compile(r'(?=(?:<a class="headerlink"[^>]*>[^<]*</a>)?</p>\s*</figcaption>)')
 
 
@@ -101,7 +105,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         text = with_scripts(text, options, search=path.name == "search.html")
         text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
         text = TITLE.sub(r'<div class="\1" role="navigation" aria-label="Title">', text)
-        text = with_true_lists(with_few_spans(text))
+        text = with_cards(with_true_lists(with_few_spans(text)))
         text = with_description(with_images(with_full_size(text), path.parent))
         path.write_text(text, encoding="utf-8")
 
@@ -250,6 +254,34 @@ def with_true_lists(text: str) -> str:
     text = SIGNATURE.sub(signature, text)
     text = text.replace('<div role="list" class="citation-list">', '<div class="citation-list">')
     return text.replace(' role="doc-biblioentry"', "")
+
+
+def with_cards(text: str) -> str:
+    """Let a phone show tables of verdicts as cards, a row each: a cell knows its column's name.
+
+    They are wide, and what was found stands last. Roles stay what they are where rows are no rows
+    to the eye.
+    """
+
+    def table(match: re.Match[str]) -> str:
+        names = [" ".join(MARKUP.sub("", head).split()) for head in HEAD.findall(match[0])]
+        if not any(name.startswith("verdict") for name in names):
+            return match[0]
+
+        def row(found: re.Match[str]) -> str:
+            labels = iter(names)
+            return re.sub(
+                r"<td\b",
+                lambda _: f'<td data-label="{html.escape(html.unescape(next(labels)))}"',
+                found[0],
+            )
+
+        whole = BODY_ROW.sub(row, match[0])
+        for tag, role in ROLES.items():
+            whole = re.sub(rf"<{tag}\b", f'<{tag} role="{role}"', whole)
+        return whole.replace('<table class="table">', '<table class="table cards" role="table">')
+
+    return TABLE.sub(table, text)
 
 
 def with_charts_apart(text: str, static: Path, root: str) -> str:

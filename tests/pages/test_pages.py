@@ -129,6 +129,14 @@ def test_every_internal_link_leads_somewhere(page):
     assert not dead, f"{page} links to what is not there: {sorted(set(dead))}"
 
 
+# Code and what it prints wrap; on a phone a table of verdicts stands as cards.
+CUT = """() => [...document.querySelectorAll('article pre, article table.cards')]
+    .filter(e => e.checkVisibility() && (e.matches('pre') || innerWidth < 600))
+    .map(e => [e, e.closest('.pst-scrollable-table-container') || e])
+    .filter(([_, room]) => room.scrollWidth > room.clientWidth + 1)
+    .map(([e, _]) => e.textContent.trim().slice(0, 80))"""
+
+
 @pytest.mark.parametrize("page", CONTENT)
 def test_page_stands_alone_light_and_dark_wide_and_on_a_phone(browser, page):
     tab, complaints = open_page(browser, page)
@@ -147,6 +155,7 @@ def test_page_stands_alone_light_and_dark_wide_and_on_a_phone(browser, page):
         over = tab.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
         if over > 0:
             faults.append(f"{name}: the page scrolls sideways by {over} pixels")
+        faults += [f"{name}: cut: {text}" for text in tab.evaluate(CUT)]
     tab.context.close()
     assert not complaints, "\n".join(complaints)
     assert not faults, "\n".join(faults)
