@@ -1837,7 +1837,7 @@ the cell, or open the book in a browser, and the student answers in the page.</p
 <p><output aria-live="polite"></output></p>
 <p><button type="button">Time it in this browser</button> <span class="time" role="status"></span>
 </p>
-<p>$count weights, $bytes bytes. No kernel, no network.</p>
+<p>$count weights, $bytes bytes. No kernel, no internet.</p>
 </div>
 <script>
 (function () {
