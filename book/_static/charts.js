@@ -86,7 +86,8 @@
     );
   }
 
-  // Sliders that count steps say what a step stands for, as the chart's own heading does.
+  // Sliders that count steps say what a step stands for, to the ear and beside them, as the chart's
+  // own heading does.
   function name_steps(chart, spec) {
     var slider = chart.querySelector("input[type=range][name=step]");
     if (!slider) return;
@@ -99,8 +100,13 @@
       });
       [].concat(view.layer || [], view.hconcat || []).forEach(walk);
     })(spec);
+    var shown = document.createElement("output");
+    slider.insertAdjacentElement("afterend", shown);
     function say() {
-      if (names[slider.value]) slider.setAttribute("aria-valuetext", names[slider.value]);
+      var name = names[slider.value];
+      if (!name) return;
+      slider.setAttribute("aria-valuetext", name);
+      shown.textContent = name;
     }
     slider.addEventListener("input", say);
     say();

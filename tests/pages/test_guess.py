@@ -33,6 +33,7 @@ def test_every_guess_answers_to_the_keyboard_and_says_how_far_off_it_was(browser
             assert said == pytest.approx(float(slider.get_attribute(end)))
             tab.keyboard.press("Tab")
             tab.keyboard.press("Enter")
+            assert truth.is_visible(), "the answer stays hidden"
             answer = number(truth.inner_text().removeprefix("Answer:"))
             told = box.locator(".off").inner_text()
             assert number(told) == said

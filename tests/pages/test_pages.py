@@ -261,13 +261,16 @@ def test_a_slider_or_buttons_move_the_live_chart(browser, page):
             ends = []
             sliding = control.get_attribute("type") == "range"
             if sliding and control.get_attribute("name") == "step":  # its number is no reader's
-                counted = chart.query_selector("input[type=range] + span")
+                counted = chart.query_selector("input[type=range] ~ span")
                 assert not counted.is_visible(), f"{page}: a slider shows the number of its step"
+                shown = chart.query_selector("input[type=range] + output")
                 spoken = [control.get_attribute("aria-valuetext")]
                 tab.keyboard.press("Home")
                 spoken.append(control.get_attribute("aria-valuetext"))
+                assert shown.inner_text() == spoken[-1], f"{page}: a slider shows no value"
                 tab.keyboard.press("End")
                 spoken.append(control.get_attribute("aria-valuetext"))
+                assert shown.inner_text() == spoken[-1]
                 assert all(spoken) and spoken[1] != spoken[2], f"{page}: a slider says {spoken}"
             for key in ("Home", "End") if sliding else ("ArrowDown", "ArrowDown"):
                 tab.keyboard.press(key)
