@@ -99,9 +99,9 @@ _build/executed/00-the-claim.ipynb: notebooks/evidence/00-the-claim.ipynb
 _build/executed/01-ensemble-variance-reduction.ipynb: notebooks/evidence/01-ensemble-variance-reduction.ipynb
 _build/executed/02-tempered-soft-targets.ipynb: notebooks/evidence/02-tempered-soft-targets.ipynb
 _build/executed/03-distillation-objective.ipynb: notebooks/evidence/03-distillation-objective.ipynb
-_build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb notebooks/evidence/03-distillation-objective.ipynb
+_build/executed/04-temperature-squared.ipynb: notebooks/evidence/04-temperature-squared.ipynb
 _build/executed/05-capacity-mismatch.ipynb: notebooks/evidence/05-capacity-mismatch.ipynb
-_build/executed/06-deployment.ipynb: notebooks/evidence/06-deployment.ipynb
+_build/executed/06-deployment.ipynb: notebooks/evidence/06-deployment.ipynb notebooks/evidence/00-the-claim.ipynb
 _build/executed/07-your-own-data.ipynb: notebooks/evidence/07-your-own-data.ipynb
 _build/executed/08-when-distilling-pays.ipynb: notebooks/evidence/08-when-distilling-pays.ipynb
 _build/executed/09-one-token-at-a-time.ipynb: notebooks/evidence/09-one-token-at-a-time.ipynb

@@ -363,7 +363,7 @@ def scatter_runs(
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.grid(color="#e6e6e6", linewidth=0.8)
-    axes.legend(frameon=False, loc="best")
+    figure.legend(frameon=False, loc="outside lower center")  # inside, its star is one more run
     return figure
 
 
@@ -1957,7 +1957,7 @@ def trade_off(
             axes.annotate(
                 name,
                 at,
-                (-9 if far else 9, 6),
+                (-7 if far else 7, 4),
                 textcoords="offset points",
                 ha="right" if far else "left",
                 fontsize=11,
@@ -2078,8 +2078,11 @@ def live_students(
         for x, values in enumerate(zip(*series.values(), strict=True), start=1):
             row = {name: float(f"{y:.4g}") for name, y in zip(series, values, strict=True)}
             table.append({**place, "x": x, **row})
-        lines += [{**place, "row": n, "text": line} for n, line in enumerate(texts[at])]
+        lines += [
+            {**place, "row": n, "text": textwrap.fill(line, 42)} for n, line in enumerate(texts[at])
+        ]
     last = max(row["x"] for row in table)
+    height = 6 + 17 * max(line["text"].count("\n") + 1 for line in lines)  # of the longest text
     # the page shows a slider's number where its name begins with "value": others count positions
     params = [
         alt.param(
@@ -2132,13 +2135,15 @@ def live_students(
     written = (
         alt.Chart(alt.Data(values=lines))
         .transform_filter(here)
-        .mark_text(align="left", baseline="top", font="monospace", fontSize=13, dx=4, limit=352)
+        .mark_text(
+            align="left", baseline="top", font="monospace", fontSize=13, dx=4, lineBreak="\n"
+        )
         .encode(
             x=alt.value(0),
             y=alt.Y("row:O", axis=None, sort=None),
             text="text:N",
         )
-        .properties(width=360, height=22 * len(texts[start]), title="what this student writes")
+        .properties(width=360, height=height * len(texts[start]), title="what this student writes")
     )
     left = alt.layer(fixed, drawn, ends, grey).properties(width=360, height=240)
     return alt.vconcat(left, written).add_params(*params)
@@ -2527,7 +2532,7 @@ _STATES = {  # the mark of each: its path about (0, 0), and its fill
     "pays": ("M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z", BLUE),
     "no better": ("M-3.5-3.5H3.5V3.5H-3.5Z", GREY),
     "hurts": ("M-4.5-3.5H4.5L0 4.5Z", VERMILION),
-    "open": ("M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z", "#fff"),
+    "open": ("M-4 0A4 4 0 1 0 4 0A4 4 0 1 0-4 0Z", "none"),  # what it lies on shows through
 }
 
 _NEAR_PAGE = """<div class="live-near" id="$identity" role="group" aria-label="your data">

@@ -493,3 +493,35 @@ def test_duration_is_in_the_largest_unit_that_it_fills():
     assert [book.duration(s) for s in (0.00147, 1, 59.9, 60, 3599, 18_900)] == [
         *("1.47 ms", "1 s", "59.9 s", "1 min", "60 min", "5.25 h"),
     ]
+
+
+# -- pages of the API ------------------------------------------------------------------------------
+
+
+def test_every_public_module_has_its_place_on_one_page():
+    package = ROOT / "distill_helpers"
+    modules = [*package.glob("[!_]*.py"), *(p.parent for p in package.glob("[!_]*/__init__.py"))]
+    listed = [
+        name
+        for path in (ROOT / "book" / "api").glob("*.md")
+        for marks in book.API_MARK.findall(path.read_text(encoding="utf-8"))
+        for name in marks.split()
+    ]
+    assert sorted(listed) == sorted(path.stem for path in modules)
+
+
+def test_the_first_page_of_the_api_lists_every_page_and_module():
+    app, content = SimpleNamespace(srcdir=ROOT), [(ROOT / "book" / "api.md").read_text()]
+    book.list_modules(app, "book/api", content)
+    for path in (ROOT / "book" / "api").glob("*.md"):
+        assert f"(api/{path.name})" in content[0]
+        for name in book.API_MARK.findall(path.read_text())[0].split():
+            assert content[0].count(f"`~distill_helpers.{name}` | ") == 1
+    assert " |  |" not in content[0], "a module without a first line"
+
+
+def test_a_page_of_the_api_holds_its_modules_alone():
+    content = ["# Title\n\n<!-- modules: losses cache -->\n"]
+    book.list_modules(SimpleNamespace(srcdir=ROOT), "book/api/x", content)
+    named = re.findall(r"automodule:: distill_helpers\.(\w+)\n   :members:", content[0])
+    assert named == ["losses", "cache"] and "<!--" not in content[0]

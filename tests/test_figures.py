@@ -195,7 +195,7 @@ def test_every_run_is_a_dot_and_one_is_marked() -> None:
     assert dots.get_xydata().tolist() == [[1, 3], [2, 4]]
     assert star.get_xydata().tolist() == [[5, 6]]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("x", "y")
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["published"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["published"]
     assert {line.get_slope() for line in axes.lines if hasattr(line, "get_slope")} == {0.5, 1.0}
     figure.canvas.draw()
     for data in (dots.get_xydata(), star.get_xydata()):

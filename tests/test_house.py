@@ -33,7 +33,7 @@ FLOORS = {
     4: ["experiments", "studies", "audit", "deployment"],
     5: ["parameters", "results", "figures", "article", "capacity", "museum", "protocol"],
     6: ["deciding", "paying", "runs"],
-    7: ["forecast"],
+    7: ["forecast", "mistakes"],
     8: ["report"],
     9: ["own_data", "sweeps"],
     10: ["__main__"],

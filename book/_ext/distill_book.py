@@ -7,7 +7,7 @@ figure without alt text, one API section a module, and tables that come from the
 from __future__ import annotations
 
 import csv
-import importlib.util
+import importlib
 import json
 import re
 from pathlib import Path
@@ -26,7 +26,9 @@ STUDIES_MARK = "<!-- studies -->"
 COSTS_MARK = "<!-- costs -->"
 POINT_MARK = "<!-- cost of a point -->"
 RESULT_MARK = re.compile(r"<!-- result (\S+): (.+?) -->")
-API_MARK = re.compile(r"<!-- modules:.*?-->")
+API_INDEX_MARK = "<!-- modules of every page below -->"
+API_PAGE = re.compile(r"file: book/api/(\S+)")
+API_MARK = re.compile(r"<!-- modules: (.+?) -->")
 
 
 def set_theme_options(app: Sphinx, config: Any) -> None:
@@ -90,19 +92,34 @@ def take_specification(data: dict[str, Any], identity: str) -> dict[str, Any]:
 
 
 def list_modules(app: Sphinx, docname: str, content: list[str]) -> None:
-    """Fill the API page with the public modules that exist."""
-    if docname != "book/api":
-        return
-    found = importlib.util.find_spec("distill_helpers")
-    assert found is not None and found.submodule_search_locations
-    folder = Path(found.submodule_search_locations[0])
-    modules = [*folder.glob("[!_]*.py"), *(p.parent for p in folder.glob("[!_]*/__init__.py"))]
-    names = sorted(path.stem for path in modules)
-    sections = [
-        f"## {name}\n\n```{{eval-rst}}\n.. automodule:: distill_helpers.{name}\n   :members:\n```\n"
-        for name in names
-    ]
-    content[0] = API_MARK.sub(lambda _: "\n".join(sections), content[0])
+    """Fill a page of the API with its modules, and the first one with a list of all."""
+    if docname == "book/api":
+        content[0] = content[0].replace(API_INDEX_MARK, api_index(Path(app.srcdir)))
+    elif docname.startswith("book/api/"):
+        content[0] = API_MARK.sub(
+            lambda mark: "\n".join(
+                f"## {name}\n\n```{{eval-rst}}\n.. automodule:: distill_helpers.{name}\n"
+                "   :members:\n```\n"
+                for name in mark[1].split()
+            ),
+            content[0],
+        )
+
+
+def api_index(root: Path) -> str:
+    """List the pages of the API in their order, and the modules of each with their first lines."""
+    lines = []
+    for name in API_PAGE.findall((root / "_toc.yml").read_text(encoding="utf-8")):
+        path = root / "book" / "api" / f"{name}.md"
+        text = path.read_text(encoding="utf-8")
+        title = text.partition("\n")[0].lstrip("# ")
+        lines += [f"## [{title}](api/{path.name})", "", "| module | what it is for |", "|:--|:--|"]
+        for name in API_MARK.findall(text)[0].split():
+            module = importlib.import_module(f"distill_helpers.{name}")
+            first = (module.__doc__ or "").partition("\n")[0]
+            lines.append(f"| {{py:mod}}`~distill_helpers.{name}` | {first} |")
+        lines.append("")
+    return "\n".join(lines)
 
 
 def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:

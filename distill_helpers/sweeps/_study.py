@@ -31,6 +31,7 @@ SCRIPTS = {
         *("article-4000", "article-512", "overlap3-1000", "overlap3-500"),
         *("digits-1437", "digits-1437-blocks", "digits-287", "digits-287-of-1437"),
     ),
+    "mistakes": ("article-512", "overlap3-500", "digits-287-of-1437"),
     "inherited": ("",),
     "map": ("",),
     "plants": ("",),

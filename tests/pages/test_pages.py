@@ -233,7 +233,7 @@ def test_a_page_is_light(page):
         for element in soup(page).select(tag):
             link = element[name].split("?")[0]
             weight += (HTML / page).parent.joinpath(link).stat().st_size
-    assert weight <= PAGE_KB * 1000 or page == "book/api.html"
+    assert weight <= PAGE_KB * 1000
 
 
 @pytest.mark.parametrize("page", LIVE)

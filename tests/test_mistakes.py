@@ -1,0 +1,145 @@
+"""The museum's mistakes with all tuned: the losses are the exhibits', and the tuning the book's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from distill_helpers import deciding, mistakes, museum, protocol, studies
+from distill_helpers.tasks import gaussian_mixture_task
+
+STUDIES = Path(__file__).resolve().parents[1] / "studies"
+M, B, C = 3, 7, 4
+
+
+def draw(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    g = torch.Generator().manual_seed(seed)
+    z, v = (3 * torch.randn(M, B, C, generator=g, dtype=torch.float64) for _ in range(2))
+    return z, v, torch.randint(C, (M, B), generator=g), torch.tensor([0.5, 2.0, 9.0]).double()
+
+
+@pytest.mark.filterwarnings("ignore:reduction")  # torch knows that one
+@pytest.mark.parametrize("name", [n for n, e in museum.EXHIBITS.items() if e.part == "loss"])
+def test_each_loss_and_its_gradient_are_the_exhibits(name: str) -> None:
+    z, v, y, T = draw()
+    z.requires_grad_()
+    many = mistakes.LOSSES[name](z, v, y, T[:, None, None], 0.7)
+    (gradient,) = torch.autograd.grad(many.sum(), z)
+    for m in range(M):
+        own = z[m].detach().requires_grad_()
+        one = museum.EXHIBITS[name].wrong(own, v[m], y[m], float(T[m]), 0.7)
+        torch.testing.assert_close(many[m], one, rtol=1e-12, atol=0)
+        torch.testing.assert_close(gradient[m], torch.autograd.grad(one, own)[0])
+
+
+def test_the_right_loss_is_the_exhibits_right_lines_and_labels_hear_no_teacher() -> None:
+    z, v, y, T = draw()
+    for name in (mistakes.RIGHT, mistakes.OUT_OF_STEP, mistakes.TRAIN_MODE, mistakes.AT_T):
+        many = mistakes.LOSSES[name](z, v, y, T[:, None, None], 0.7)
+        for m in range(M):
+            one = museum.EXHIBITS["T^2 missing"].right(z[m], v[m], y[m], float(T[m]), 0.7)
+            assert float(many[m]) == pytest.approx(float(one), rel=1e-12)
+    hard = mistakes.LOSSES[mistakes.HARD]
+    torch.testing.assert_close(hard(z, v, y, T, 0.7), hard(z, 2 * v, y, T + 1, 0.2))
+    for m in range(M):
+        one = torch.nn.functional.cross_entropy(z[m], y[m])
+        assert float(hard(z, v, y, T, 0.7)[m]) == pytest.approx(float(one), rel=1e-12)
+
+
+def test_every_exhibit_is_a_loop() -> None:
+    assert set(mistakes.LOSSES) == {*museum.EXHIBITS, mistakes.RIGHT, mistakes.HARD}
+
+
+def test_a_student_is_read_as_its_owner_reads_it() -> None:
+    z = torch.randn(2, 5, 3)
+    right = mistakes.answers("right", z, 4.0)
+    torch.testing.assert_close(right, torch.log_softmax(z, -1))
+    tempered = mistakes.answers(mistakes.AT_T, z, 4.0)
+    torch.testing.assert_close(tempered, torch.log_softmax(z / 4, -1))
+
+
+@pytest.fixture(scope="module")
+def plan() -> deciding.Plan:
+    """A task that takes a second."""
+    law = gaussian_mixture_task(3, 4, 0.1, num_train=64, random_state=3)
+    return replace(
+        deciding.PLANS["overlap3-500"], make=law.with_fresh_data, student_epochs=4, teacher_epochs=3
+    )
+
+
+@pytest.fixture(scope="module")
+def sent(plan: deciding.Plan) -> dict[int | None, dict[str, torch.Tensor]]:
+    task = plan.make(0)
+    split = deciding.Split.of(plan, task, 0)
+    setting = protocol.Setting(3e-3, 0.0, 0.0)
+    return mistakes._sent(
+        plan, task, split, 0, setting, protocol.SHAPES[0], tuple(mistakes.LOSSES), None
+    )
+
+
+def test_outputs_out_of_step_are_the_same_rows_in_another_order(plan, sent) -> None:
+    split = deciding.Split.of(plan, plan.make(0), 0)
+    for fold, loops in sent.items():
+        right, mixed = loops[mistakes.RIGHT], loops[mistakes.OUT_OF_STEP]
+        seen = split.rows if fold is None else split.folds[fold][0]
+        assert float((mixed[seen] == right[seen]).all(-1).double().mean()) < 0.2
+        for column in range(right.shape[1]):
+            torch.testing.assert_close(
+                mixed[seen, column].sort().values, right[seen, column].sort().values
+            )
+
+
+def test_a_fold_is_taught_by_teachers_of_its_own_and_dropout_is_on_in_train_mode(sent) -> None:
+    assert list(sent) == [None, *range(deciding.FOLDS_USED)]
+    assert not torch.equal(sent[0][mistakes.RIGHT], sent[1][mistakes.RIGHT])
+    for loops in sent.values():
+        right, dropped = loops[mistakes.RIGHT], loops[mistakes.TRAIN_MODE]
+        assert 0.01 < float((right - dropped).abs().mean()) < 5
+        assert torch.equal(right, loops[mistakes.AT_T])
+
+
+def test_labels_and_the_right_loop_are_tuned_as_in_the_deciding_study(plan) -> None:
+    """At low rates alone: at high ones a network magnifies the last bit, which a stack may turn."""
+    calm = (3e-4, 1e-3, 3e-3, 1e-2)
+    rates, protocol.WIDE_RATES = protocol.WIDE_RATES, calm
+    try:
+        ours = mistakes.replicate(plan, 0, (mistakes.RIGHT, mistakes.HARD), width=8)
+        arms = (deciding.soft("tuned", 12, 0.7), deciding.HARD)
+        theirs = deciding.replicate(plan, 0, widths=(8,), only=arms)
+    finally:
+        protocol.WIDE_RATES = rates
+    for mine, (teacher, _, lesson) in zip(ours, arms, strict=True):
+        (other,) = [r for r in theirs if (r["arm"], r["teacher"]) == (lesson, teacher)]
+        for column in ("learning_rate", "weight_decay", "softness", "edges"):
+            assert mine[column] == other[column]
+        for column in ("accuracy", "negative_log_likelihood"):
+            assert mine[column] == pytest.approx(other[column], abs=1e-4)
+
+
+def test_students_of_all_loops_begin_with_the_same_weights(plan) -> None:
+    calm = replace(plan, student_epochs=1)
+    rows = mistakes.replicate(calm, 0, (mistakes.RIGHT, "NaN on underflow"), width=8)
+    first, second = rows
+    assert first["arm"] == "right" and second["arm"] == "NaN on underflow"
+    for column in ("learning_rate", "weight_decay", "softness"):
+        assert first[column] == second[column]
+    assert first["negative_log_likelihood"] == pytest.approx(
+        second["negative_log_likelihood"], abs=1e-3
+    )
+
+
+@pytest.mark.parametrize("task", mistakes.TASKS)
+def test_the_stored_tables_are_whole_and_near_the_deciding_study(task: str) -> None:
+    table = studies.read(STUDIES / f"mistakes-{task}.csv")
+    other = deciding.tables(STUDIES)[task]
+    assert {row["arm"] for row in table.rows} == set(mistakes.LOSSES)
+    assert len(table.rows) == 12 * len(mistakes.LOSSES)
+    for name, key in ((mistakes.HARD, deciding.HARD), ("right", deciding.soft("tuned", 12, 0.7))):
+        ours = table.arm(name, "negative_log_likelihood")
+        theirs = deciding.values(other, key, 64, "negative_log_likelihood")
+        assert (
+            deciding.paired(task, ours, theirs).low <= 0 <= deciding.paired(task, ours, theirs).high
+        ), "two runs of one arm differ by more than chance"
