@@ -399,15 +399,16 @@ def fit(
 
 @contextmanager
 def _one_thread(objective: Objective) -> Iterator[int]:
-    """Hold this thread to one of torch's while others train; yield how many they have to share.
+    """Hold this thread to one of torch's while members train; yield how many they have to share.
 
-    OpenMP's workers go on spinning after a call, and would take the time of those that train.
+    OpenMP's workers go on spinning after a call, and would take the time of those that train. In
+    an objective of the caller's own, which is not shared out, they meet in each of its small
+    calls: beside a busy neighbour that took fifty times as long as one thread.
     """
     threads = torch.get_num_threads()
-    if threads > 1 and isinstance(objective, KnownObjective):
-        torch.set_num_threads(1)
+    torch.set_num_threads(1)
     try:
-        yield threads
+        yield threads if isinstance(objective, KnownObjective) else 1
     finally:
         # Not only where it was changed: new threads start with the number that any set last.
         torch.set_num_threads(threads)

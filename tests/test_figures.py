@@ -1059,8 +1059,10 @@ def test_gains_stand_against_what_was_known_before() -> None:
     (stop,) = [line for line in axes.lines if line.get_linestyle() == ":"]
     assert list(stop.get_xdata()) == [7, 7]
     assert (axes.get_xscale(), axes.get_yscale()) == ("symlog", "symlog")
-    drawn = {line.get_label(): line for line in axes.lines}
-    assert list(drawn["a"].get_ydata()) == [-30.0, 4.0, 250.0]
+    drawn = [line for line in axes.lines if line.get_alpha() == 0.45]  # a third of a, then of b
+    assert [line.get_label() for line in drawn[:2]] == ["a", "b"]
+    assert [y for line in drawn[::2] for y in line.get_ydata()] == [-30.0, 4.0, 250.0]
+    assert len({line.get_color() for line in drawn[::2]}) == 1 != len({*drawn[:2]})
     assert [list(line.get_ydata()) for line in axes.lines if line.get_linestyle() == "--"] == [
         [-20.0, 300.0]
     ]

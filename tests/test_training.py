@@ -1010,6 +1010,21 @@ def test_bits_do_not_depend_on_the_number_of_threads(threads: Callable[[int], No
     assert all(map(torch.equal, *found))
 
 
+def test_an_objective_of_the_callers_is_computed_on_one_thread(
+    threads: Callable[[int], None],
+) -> None:
+    """Two threads that meet in each small call are many times slower beside a busy neighbour."""
+    threads(2)
+    seen = []
+
+    def objective(logits: Tensor, rows: Tensor) -> Tensor:
+        seen.append(torch.get_num_threads())
+        return logits.square().mean((1, 2))
+
+    fit(Stack.build(SIZES, seeds=[0, 1], dropout=RATES), TASK, objective, epochs=1, seeds=[0, 1])
+    assert set(seen) == {1} and torch.get_num_threads() == 2
+
+
 @pytest.mark.parametrize("name", OPTIMISERS)
 @pytest.mark.parametrize("own", [False, True])
 def test_bits_do_not_depend_on_how_members_are_shared_out(

@@ -327,7 +327,7 @@ def add_chart_scripts(
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the functions above to the events of a build."""
-    app.add_js_file("maths.js")
+    app.add_js_file("reach.js")
     app.add_js_file("print.js")
     app.connect("config-inited", set_theme_options, priority=900)
     app.connect("builder-inited", copy_charts)

@@ -63,6 +63,19 @@ TABLE = re.compile(r'<table class="table">.*?</table>', re.DOTALL)
 HEAD = re.compile(r"<th\b[^>]*>(.*?)</th>", re.DOTALL)
 BODY_ROW = re.compile(r"<tr\b[^>]*>(?:\s*<td\b.*?)</tr>", re.DOTALL)
 ROLES = {"thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "columnheader", "td": "cell"}
+# The theme measures each box that may scroll and sets its tabindex before it measures the next, and
+# folded ones too, so each costs a layout; ``reach.js`` does that.
+THEME = "scripts/pydata-sphinx-theme.js"
+MEASURED = re.compile(r"\.forEach\(e=>\{e\.tabIndex=e\.scrollWidth>e\.clientWidth\|\|[^}]*\}\)")
+# The theme's script sets the colours when the page is there: until then they are none, and all is
+# drawn twice. Its choice is made here before anything is drawn.
+UNDECIDED = 'document.documentElement.dataset.theme = localStorage.getItem("theme") || "auto";'
+DECIDED = (
+    'document.documentElement.dataset.theme = { light: "light", dark: "dark" }'
+    "[document.documentElement.dataset.mode] || "
+    '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");'
+)
+TOP = 20_000  # characters of a page that may be on its first screen
 CAPTION_END = re.compile(r'(?=(?:<a class="headerlink"[^>]*>[^<]*</a>)?</p>\s*</figcaption>)')
 
 
@@ -96,6 +109,8 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
             ),
         ]
         (static / STYLES).write_text("\n".join([*fonts, needed(css, words)]), encoding="utf-8")
+    theme = (static / THEME).read_text(encoding="utf-8")
+    (static / THEME).write_text(MEASURED.sub("", theme), encoding="utf-8")
     version = hashlib.sha256((static / STYLES).read_bytes()).hexdigest()[:8]
     options = (static / "documentation_options.js").read_text(encoding="utf-8")
     for path, text in pages.items():
@@ -103,6 +118,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         text = with_styles(text, f"{root}_static/{STYLES}?v={version}")
         text = with_charts_apart(text, static, root)
         text = with_scripts(text, options, search=path.name == "search.html")
+        text = text.replace(UNDECIDED, DECIDED).replace('data-theme="auto"', 'data-theme="light"')
         text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
         text = TITLE.sub(r'<div class="\1" role="navigation" aria-label="Title">', text)
         text = with_cards(with_true_lists(with_few_spans(text)))
@@ -302,17 +318,17 @@ def with_charts_apart(text: str, static: Path, root: str) -> str:
 
 
 def with_images(text: str, folder: Path) -> str:
-    """Say each picture's size, so that text does not jump, and load those below late."""
-    count = 0
+    """Say each picture's size, so that text does not jump; load all but one near the top late."""
+    start, first = text.find("<article"), True
 
     def image(match: re.Match[str]) -> str:
-        nonlocal count
-        tag, count = match[0], count + 1
+        nonlocal first
+        tag, soon, first = match[0], first and match.start() - start < TOP, False
         source = re.search(r'src="([^"?]+)', tag)
         size = picture_size(folder / source[1]) if source else None
         if size and " width=" not in tag and "style=" not in tag:
             tag = tag.replace("<img ", f'<img width="{size[0]}" height="{size[1]}" ', 1)
-        if count > 1 and " loading=" not in tag:
+        if not soon and " loading=" not in tag:
             tag = tag.replace("<img ", '<img loading="lazy" ', 1)
         return tag
 

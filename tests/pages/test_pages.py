@@ -220,6 +220,38 @@ def test_a_page_loads_what_it_uses(page):
         assert picture["src"].endswith(".svg") or {"width", "height"} <= picture.attrs.keys()
 
 
+@pytest.mark.parametrize("page", CONTENT)
+def test_colours_are_chosen_before_anything_is_drawn(page):
+    """The theme waits for the whole page: until then borders and colours are none."""
+    text = (HTML / page).read_text(encoding="utf-8")
+    chosen = text.index("matchMedia")
+    assert chosen < text.index("<body") and text.count("dataset.theme =") == 1
+    assert 'data-theme="auto"' not in text
+
+
+def test_the_theme_measures_no_boxes_and_our_script_does():
+    theme = (HTML / "_static/scripts/pydata-sphinx-theme.js").read_text(encoding="utf-8")
+    assert "pst-scrollable-table-container" in theme, "the theme's script has changed: look anew"
+    assert "tabIndex=" not in theme
+    assert "scrollWidth" in (HTML / "_static/reach.js").read_text(encoding="utf-8")
+
+
+def test_wide_code_is_reached_by_keyboard_once_it_is_unfolded(browser):
+    tab, _ = open_page(browser, "notebooks/evidence/03-distillation-objective.html")
+    tab.set_viewport_size(PHONE)
+    wide = """boxes => [...document.querySelectorAll("details pre")].filter(
+        box => box.checkVisibility() && box.scrollWidth > box.clientWidth)"""
+    tab.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    tab.wait_for_timeout(400)
+    found = tab.evaluate(f"({wide})().map(box => box.tabIndex)")
+    tables = tab.evaluate(
+        """[...document.querySelectorAll(".pst-scrollable-table-container")]
+        .filter(box => box.scrollWidth > box.clientWidth).map(box => box.tabIndex)"""
+    )
+    assert tables and set(found) | set(tables) == {0}
+    tab.context.close()
+
+
 LESSON_KB, PAGE_KB = 150, 1_000
 
 
