@@ -30,8 +30,8 @@ FITTED = 200
 """Points of the map on which the rule is fitted, the first; the others judge it."""
 
 MARGIN = 0.005
-"""Nats. A smaller gain is not worth twelve teachers. A report's margin is twice as large: on a
-reader's rows a gain cannot be told so finely as on the map, whose law is known."""
+"""Nats. A smaller gain is not worth twelve teachers. (A report has a margin of its own, for its
+reader to set.)"""
 
 EDGE_LIMIT = 0.5
 """Nats. A larger edge counts as this much: it comes from a student that failed on a fold."""
