@@ -77,7 +77,12 @@ def table_of_contents(path: Path) -> list[Part]:
     toc = yaml.safe_load(path.read_text(encoding="utf-8"))
     parts = [Part(None, [toc["root"]])]
     for part in toc["parts"]:
-        parts.append(Part(part["caption"], [chapter["file"] for chapter in part["chapters"]]))
+        pages = [
+            page["file"]
+            for chapter in part["chapters"]
+            for page in (chapter, *chapter.get("sections", []))
+        ]
+        parts.append(Part(part["caption"], pages))
     return parts
 
 

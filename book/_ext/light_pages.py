@@ -59,6 +59,8 @@ SIDE = re.compile(r'\b(width|height)="([\d.]+)pt"')  # as Matplotlib writes them
 NUMBER = re.compile(r'<span class="caption-number">(.*?)</span>')
 # The theme leaves the book's title outside every landmark.
 TITLE = re.compile(r'<div class="(sidebar-primary-item)">(?=\s*<a class="navbar-brand)')
+# The arrow beside a page of the sidebar that has pages below it has no name.
+TOGGLE = '<summary><span class="toctree-toggle"'
 TABLE = re.compile(r'<table class="table">.*?</table>', re.DOTALL)
 HEAD = re.compile(r"<th\b[^>]*>(.*?)</th>", re.DOTALL)
 BODY_ROW = re.compile(r"<tr\b[^>]*>(?:\s*<td\b.*?)</tr>", re.DOTALL)
@@ -120,6 +122,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         text = with_scripts(text, options, search=path.name == "search.html")
         text = text.replace(UNDECIDED, DECIDED).replace('data-theme="auto"', 'data-theme="light"')
         text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        text = text.replace(TOGGLE, TOGGLE.replace("<summary", '<summary aria-label="Pages below"'))
         text = TITLE.sub(r'<div class="\1" role="navigation" aria-label="Title">', text)
         text = with_cards(with_true_lists(with_few_spans(text)))
         text = with_description(with_images(with_full_size(text), path.parent))

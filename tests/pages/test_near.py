@@ -55,11 +55,9 @@ def compare(box) -> tuple[float, ...]:
         at = {float(text): float(x) for text, x in ticks if re.fullmatch(r"-?\d+", text)}
         for gain, x in zip(listed, across, strict=True):
             assert all((gain > tick) == (x > where) for tick, where in at.items() if gain != tick)
-        colours = {"pays": "#0072B2", "no better": "#6B6B6B", "hurts": "#D55E00", "open": "#fff"}
+        colours = {"pays": "#0072B2", "no better": "#6B6B6B", "hurts": "#D55E00", "open": "none"}
         assert sorted(colour for _, colour in drawn) == sorted(colours[s] for s in states)
-    does = "measure" if forecast.RULE.says_distil(edge / 1000) else "stop"
     note = box.locator(".note").inner_text()
-    assert f"{1000 * forecast.RULE.forecast(edge / 1000):+.0f}: {does}." in note
     edges = [1000 * row["edge"] for row in near]
     assert f"edges of {min(edges):.0f} to {max(edges):.0f}, " in note
     return edge, labels, seen
