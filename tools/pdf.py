@@ -37,7 +37,7 @@ STYLE = """
 .front p:not(.title) { font-size: 12pt; }
 .overview { break-after: page; }
 .overview ol { list-style: none; padding: 0; margin: 0; }
-.overview li { display: flex; line-height: 1.35; }
+.overview li { display: flex; line-height: 1.2; }
 .overview a { flex: 1; }
 .part { font-size: 12pt; margin: 0 0 6mm; padding-top: 0.2em; }
 article h2 { font-size: 2em; margin-top: 0; }
