@@ -152,7 +152,7 @@ class _Loop:
 
 def _train(
     task: Task,
-    trials: Mapping[str, Sequence[Setting]],
+    trials: protocol.Trials[str],
     outputs: Mapping[str, Tensor],
     rows: Tensor,
     *,
@@ -198,6 +198,7 @@ def replicate(
     index: int,
     loops: Sequence[str] = tuple(LOSSES),
     width: int = 64,
+    temperature: float | None = None,
     progress: str | None = None,
 ) -> list[studies.Row]:
     """Tune loops and train their students, on one training set.
@@ -212,6 +213,8 @@ def replicate(
         Keys of `LOSSES`.
     width : int
         Of the students: hidden layers of a width and half of it.
+    temperature : float, optional
+        Given and not searched, in every loop; the trials that it saves go to rates and decays.
     progress : str, optional
         Label of the progress bars.
 
@@ -234,38 +237,29 @@ def replicate(
         progress=progress,
     )
     sent = _sent(plan, task, split, index, tuned, shape, loops, progress)
+    on_trial = tuple(plan.temperatures) if temperature is None else (temperature,)
     recipes = {
-        name: Recipe(_no_targets, () if name == HARD else tuple(plan.temperatures), ALPHA, True)
-        for name in loops
+        name: Recipe(_no_targets, () if name == HARD else on_trial, ALPHA, True) for name in loops
     }
     train = functools.partial(
         _train, task, hidden=(width, width // 2), epochs=plan.student_epochs, progress=progress
     )
-    found: dict[str, dict[Setting, float]] = {name: {} for name in loops}
 
-    def attempt(trials: Mapping[str, Sequence[Setting]]) -> None:
-        losses: dict[tuple[str, Setting], float] = {}
+    def attempt(trials: protocol.Trials[str]) -> dict[tuple[str, Setting], tuple[float, None]]:
+        keys = [(name, setting) for name, tried in trials.items() for setting in tried]
+        losses = dict.fromkeys(keys, 0.0)
         for fold, (fit_rows, held_out) in enumerate(split.folds):
             stack = train(trials, sent[fold], fit_rows, seeds=trial)
-            logits = stack.predict(task.x_train[held_out])
-            keys = [(name, setting) for name, tried in trials.items() for setting in tried]
-            for key, z in zip(keys, logits, strict=True):
+            for key, z in zip(keys, stack.predict(task.x_train[held_out]), strict=True):
                 loss = math.inf
                 if bool(torch.isfinite(z).all()):
                     log_p = answers(key[0], z, key[1].softness)
                     loss = float(metrics.negative_log_likelihood(log_p, task.y_train[held_out]))
-                losses[key] = losses.get(key, 0.0) + loss / len(split.folds)
-        for (name, setting), loss in losses.items():
-            found[name][setting] = loss
+                losses[key] += loss / len(split.folds)
+        return {key: (loss, None) for key, loss in losses.items()}
 
-    attempt({name: protocol.first_trials(recipe, plan.rates) for name, recipe in recipes.items()})
-    second = {}
-    for name, recipe in recipes.items():
-        second[name] = protocol.second_trials(recipe, protocol.on_a_plateau(found[name]))
-        wanted = {*second[name], *protocol.at_its_rate(found[name])}
-        found[name] = {s: loss for s, loss in found[name].items() if s in wanted}
-    attempt(second)
-    chosen = {name: min(losses, key=losses.__getitem__) for name, losses in found.items()}
+    found = protocol.search(recipes, attempt, plan.rates)
+    chosen = {name: setting for name, (setting, *_) in found.items()}
     seeds = ex.member_seeds(deciding.RANDOM_STATE, "student", index, deciding.STUDENTS)
     trials = {name: [setting] for name, setting in chosen.items()}
     stack = train(trials, sent[None], split.rows, seeds=seeds)

@@ -59,6 +59,7 @@ AVERAGED = 0.25
 keeps a lucky or unlucky last step from choosing a setting."""
 
 Name = TypeVar("Name", bound=Hashable)
+Found = TypeVar("Found")
 Folds = Sequence[tuple[Tensor, Tensor]]
 
 
@@ -72,8 +73,8 @@ class Recipe:
         Maps a fold (None for all rows) and a softness to soft targets ``(N, C)``. A fold's
         targets must come from teachers that never saw the fold's held-out rows.
     softness : tuple of float
-        Seven values on trial, the middle one first to be tried; empty where the arm has none, which
-        then spends the trials on rates and decays between those of the grid.
+        Seven values on trial, the middle one first to be tried. An arm with none, or with one that
+        is given and not searched, spends those trials on rates and decays between the grid's.
     alpha : float
         Weight of the distillation term.
     tempered : bool
@@ -105,6 +106,9 @@ class Setting:
     learning_rate: float
     weight_decay: float
     softness: float
+
+
+Trials = Mapping[Name, Sequence[Setting]]
 
 
 @dataclass(frozen=True)
@@ -154,16 +158,16 @@ def first_trials(recipe: Recipe, rates: Sequence[float] | None = None) -> list[S
 def second_trials(recipe: Recipe, best: Setting) -> list[Setting]:
     """List the settings of the second round, twelve around the best of the first.
 
-    The other six softnesses by two decays, the best and the next above it; for an arm without
-    softness, four rates by three decays, finer than the grid.
+    The other six softnesses by two decays, the best and the next above it; for an arm without a
+    softness to search, four rates by three decays, finer than the grid.
     """
-    if not recipe.softness:
+    if len(recipe.softness) < 2:
         rates = [best.learning_rate * factor for factor in (0.5, 0.5**0.5, 2**0.5, 2.0)]
         finer = (1.0, 10**-0.5, 10**0.5)
         decays = [best.weight_decay * factor for factor in finer]
         if best.weight_decay == 0:
             decays = [0.0, 1e-4, 3e-4]
-        return [Setting(rate, decay, 0.0) for rate in rates for decay in decays]
+        return [Setting(rate, decay, best.softness) for rate in rates for decay in decays]
     place = DECAYS.index(best.weight_decay)
     return [
         Setting(best.learning_rate, decay, softness)
@@ -182,7 +186,7 @@ def edges(
         found.append("learning rate")
     if setting.weight_decay >= DECAYS[-1]:
         found.append("weight decay")
-    if recipe.softness:
+    if len(recipe.softness) > 1:
         fades = not recipe.tempered or recipe.alpha < 1
         if (setting.softness == recipe.softness[-1] and setting.softness != LIMIT) or (
             setting.softness == recipe.softness[0] and not fades
@@ -281,14 +285,11 @@ def tune(
 
     Notes
     -----
-    An arm tries `NUM_TRIALS` settings, each with one student a fold. The first round chooses the
-    rate (`on_a_plateau`); then the least held-out loss among all settings tried at that rate, or
-    near it, decides. Ties go to the first.
+    An arm tries `NUM_TRIALS` settings, each with one student a fold; `search` says in which order.
     """
     average_last = averaged(epochs)
-    outcomes: dict[Name, dict[Setting, tuple[float, list[Tensor]]]] = {n: {} for n in recipes}
 
-    def attempt(wanted: Mapping[Name, Sequence[Setting]]) -> None:
+    def attempt(wanted: Trials[Name]) -> dict[tuple[Name, Setting], tuple[float, list[Tensor]]]:
         # By fold, for the rows of one stack must be equal in number.
         logits: dict[tuple[Name, Setting], list[Tensor]] = {}
         for fold, (fit_rows, held_out) in enumerate(folds):
@@ -308,32 +309,75 @@ def tune(
             )
             for key, stack in stacks.items():
                 logits.setdefault(key, []).append(stack.predict(task.x_train[held_out])[0])
-        for (name, setting), parts in logits.items():
-            outcomes[name][setting] = (_held_out_loss(parts, task, folds), parts)
+        return {key: (_held_out_loss(parts, task, folds), parts) for key, parts in logits.items()}
 
-    def best(name: Name) -> Setting:
-        return min(outcomes[name], key=lambda setting: outcomes[name][setting][0])
-
-    attempt({name: first_trials(recipe, rates) for name, recipe in recipes.items()})
-    rounds = {}
-    for name, recipe in recipes.items():
-        first = {setting: loss for setting, (loss, _) in outcomes[name].items()}
-        rounds[name] = second_trials(recipe, on_a_plateau(first))
-        # What the second round is held against: the first one's best, and its neighbours in decay.
-        wanted = {*rounds[name], *at_its_rate(first)}
-        outcomes[name] = {s: found for s, found in outcomes[name].items() if s in wanted}
-    attempt(rounds)
-    chosen = {name: best(name) for name in recipes}
     labels = torch.cat([task.y_train[held_out] for _, held_out in folds])
     return {
         name: Choice(
             setting,
-            outcomes[name][setting][0],
-            fitted_temperature(torch.cat(outcomes[name][setting][1]), labels),
+            loss,
+            fitted_temperature(torch.cat(parts), labels),
             edges(recipes[name], setting, rates),
         )
-        for name, setting in chosen.items()
+        for name, (setting, loss, parts) in search(recipes, attempt, rates).items()
     }
+
+
+def search(
+    recipes: Mapping[Name, Recipe],
+    attempt: Callable[[Trials[Name]], Mapping[tuple[Name, Setting], tuple[float, Found]]],
+    rates: Sequence[float] | None = None,
+) -> dict[Name, tuple[Setting, float, Found]]:
+    """Go through the two rounds of trials of every arm; `attempt` trains and scores them.
+
+    Parameters
+    ----------
+    recipes : mapping of Recipe
+        By name; here their targets are not asked for.
+    attempt : callable
+        Maps settings by name to, for each name and setting, a held-out loss (infinite where
+        training diverged) and whatever else is wanted of the one that is chosen.
+    rates : sequence of float, optional
+        Learning rates on trial, `RATES` where left out.
+
+    Returns
+    -------
+    dict
+        By name the chosen setting, its loss, and what else `attempt` gave for it.
+
+    Notes
+    -----
+    The first round chooses the rate (`on_a_plateau`); then the least loss decides among the second
+    round's settings and the first's at that rate. Ties go to the first.
+
+    Examples
+    --------
+    An arm whose loss is least at rate 0.01 and no decay:
+
+    >>> def attempt(wanted):
+    ...     return {
+    ...         (name, s): (abs(math.log(s.learning_rate / 0.01)) + s.weight_decay, None)
+    ...         for name, settings in wanted.items()
+    ...         for s in settings
+    ...     }
+    >>> chosen, loss, _ = search({"labels": Recipe(lambda fold, softness: None)}, attempt)["labels"]
+    >>> chosen.learning_rate, chosen.weight_decay, loss
+    (0.01, 0.0, 0.0)
+    """
+    tried = attempt({name: first_trials(recipe, rates) for name, recipe in recipes.items()})
+    last_round: dict[Name, list[Setting]] = {}
+    candidates: dict[Name, dict[Setting, tuple[float, Found]]] = {}
+    for name, recipe in recipes.items():
+        first = {setting: found for (other, setting), found in tried.items() if other == name}
+        losses = {setting: loss for setting, (loss, _) in first.items()}
+        last_round[name] = second_trials(recipe, on_a_plateau(losses))
+        # What the second round is held against: the first one's best, and its neighbours in decay.
+        candidates[name] = {setting: first[setting] for setting in at_its_rate(losses)}
+    del tried  # predictions of every trial: the most memory of all this
+    for (name, setting), found in attempt(last_round).items():
+        candidates[name][setting] = found
+    chosen = {name: min(found, key=lambda s: found[s][0]) for name, found in candidates.items()}
+    return {name: (setting, *candidates[name][setting]) for name, setting in chosen.items()}
 
 
 def on_a_plateau(losses: Mapping[Setting, float]) -> Setting:

@@ -101,6 +101,16 @@ def test_a_fold_is_taught_by_teachers_of_its_own_and_dropout_is_on_in_train_mode
         assert torch.equal(right, loops[mistakes.AT_T])
 
 
+def test_a_temperature_that_is_given_is_not_searched_and_at_one_no_factor_is_missing(plan) -> None:
+    loops = (mistakes.RIGHT, "T^2 missing")
+    right, missing = mistakes.replicate(plan, 0, loops, width=8, temperature=1.0)
+    assert right["softness"] == missing["softness"] == 1
+    assert right | {"arm": ""} == missing | {"arm": ""}
+    right, missing = mistakes.replicate(plan, 0, loops, width=8, temperature=3.0)
+    assert right["softness"] == missing["softness"] == 3
+    assert right["negative_log_likelihood"] != missing["negative_log_likelihood"]
+
+
 def test_labels_and_the_right_loop_are_tuned_as_in_the_deciding_study(plan) -> None:
     """At low rates alone: at high ones a network magnifies the last bit, which a stack may turn."""
     calm = (3e-4, 1e-3, 3e-3, 1e-2)

@@ -23,6 +23,7 @@ ONE_HOT = ex.smoothed_labels(TASK.y_train, 3)
 HARD = Recipe(lambda fold, s: ONE_HOT)
 SMOOTH = Recipe(lambda fold, s: ex.smoothed_labels(TASK.y_train, 3, s), protocol.SMOOTHINGS)
 SOFT = Recipe(lambda fold, T: ONE_HOT, protocol.TEMPERATURES, 0.7, tempered=True)
+GIVEN = Recipe(lambda fold, T: ONE_HOT, (3.0,), 0.7, tempered=True)
 ALONE = Recipe(lambda fold, T: ONE_HOT, protocol.TEMPERATURES, tempered=True)
 
 settings = st.builds(
@@ -35,11 +36,12 @@ settings = st.builds(
 
 @given(settings)
 def test_every_arm_has_as_many_trials_and_none_twice(best: Setting) -> None:
-    for recipe in (HARD, SMOOTH, SOFT):
+    for recipe in (HARD, SMOOTH, SOFT, GIVEN):
         first = protocol.first_trials(recipe)
         best = replace(best, softness=first[0].softness)
         every = [*first, *protocol.second_trials(recipe, best)]
         assert len(every) == len(set(every)) == protocol.NUM_TRIALS
+        assert recipe is not GIVEN or {s.softness for s in every} == {3.0}
         assert best in first
 
 
@@ -74,6 +76,8 @@ def test_every_softness_is_tried_at_the_best_rate_and_decay(best: Setting) -> No
         (ALONE, Setting(RATES[2], 0.0, protocol.TEMPERATURES[0]), ("softness",)),
         (SOFT, Setting(RATES[2], 0.0, protocol.TEMPERATURES[-1]), ("softness",)),
         (SOFT, Setting(RATES[2], 0.0, 2.0), ()),
+        (GIVEN, Setting(RATES[2], 0.0, 3.0), ()),
+        (GIVEN, Setting(RATES[1], 0.0, 3.0), ("learning rate",)),
     ],
 )
 def test_edges(recipe: Recipe, setting: Setting, wanted: tuple[str, ...]) -> None:
