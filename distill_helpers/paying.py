@@ -2,8 +2,9 @@
 
 `points` lays them out, `replicate` measures one; ``studies/map.py`` runs them all and says what was
 predicted. `view_points` and `replicate_views` are the same for a corner of its own, in which a
-class can be told by either of two views (``studies/views.py``). `run_study` is what both scripts
-do. Chapter 08 reads both tables.
+class can be told by either of two views (``studies/views.py``); `lead_points` and `replicate_lead`
+are fresh points on which a sign found on the map is tested (``studies/lead.py``). `run_study` is
+what the scripts do. Chapter 08 reads the tables.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ CLUSTERS = (1, 2, 3)
 WIDTHS = (8, 16, 32, 64)
 TEACHER_ROWS = (1, 1, 2, 4)
 UNLABELLED = (0, 0, 1, 3)
+
+LEAD_POINTS = 256
+LEAD_STATE = 43  # not the map's: fresh points
 
 VIEW_POINTS = 16
 VIEWS = 2
@@ -107,16 +111,16 @@ class Point:
         )
 
 
-def points() -> list[Point]:
+def points(count: int = NUM_POINTS, seed: int = RANDOM_STATE) -> list[Point]:
     """Spread the points over all axes at once: a scrambled Sobol sequence, rows on a log scale.
 
     Half of them have teachers who saw the student's rows alone, half no unlabelled inputs, a third
     no label noise.
     """
-    power = math.ceil(math.log2(NUM_POINTS))
-    sequence = qmc.Sobol(9, scramble=True, rng=RANDOM_STATE).random_base2(power).tolist()
+    power = math.ceil(math.log2(count))
+    sequence = qmc.Sobol(9, scramble=True, rng=seed).random_base2(power).tolist()
     found: list[Point] = []
-    for u in sequence[:NUM_POINTS]:
+    for u in sequence[:count]:
 
         def among(choices: Sequence[int], share: float) -> int:
             return choices[int(share * len(choices))]
@@ -137,6 +141,14 @@ def points() -> list[Point]:
             )
         )
     return found
+
+
+def lead_points() -> list[Point]:
+    """Draw points that the map has not, whose teachers saw what the student sees."""
+    return [
+        replace(point, teacher_rows=1, unlabelled=0, diagnosed=False)
+        for point in points(LEAD_POINTS, LEAD_STATE)
+    ]
 
 
 @dataclass(frozen=True)
@@ -534,6 +546,11 @@ def replicate(index: int) -> list[studies.Row]:
     return [{"point": index} | measure(points()[index], index)]
 
 
+def replicate_lead(index: int) -> list[studies.Row]:
+    """Measure a fresh point of `lead_points`, of a law and seeds that no point of the map has."""
+    return [{"point": index} | measure(lead_points()[index], NUM_POINTS + index)]
+
+
 def one_view_only(task: Task, teachers: Stack, views: int) -> dict[str, float]:
     """Count the classes of which a network recognises some views and not all.
 
@@ -680,7 +697,7 @@ def run_study(
     about : str
         What ``--help`` says.
     replicate : callable
-        Measures the point of a number: `replicate` or `replicate_views`.
+        Measures the point of a number: `replicate`, `replicate_views` or `replicate_lead`.
     most : int
         Points that there are.
     """

@@ -174,6 +174,20 @@ def test_a_point_measured(quick):
         assert value == pytest.approx(row[name], abs=1e-4)
 
 
+def test_lead_points_are_fresh_and_their_teachers_saw_what_the_student_sees(monkeypatch):
+    found = paying.lead_points()
+    assert len(found) == paying.LEAD_POINTS and found == paying.lead_points()
+    assert {(p.teacher_rows, p.unlabelled, p.diagnosed) for p in found} == {(1, 0, False)}
+    axes = ("dimension", "overlap", "label_noise", "rows")
+    known = {tuple(getattr(p, name) for name in axes) for p in paying.points()}
+    assert not known & {tuple(getattr(p, name) for name in axes) for p in found}
+    asked = []
+    monkeypatch.setattr(paying, "measure", lambda point, index: asked.append((point, index)) or {})
+    assert paying.replicate_lead(3) == [{"point": 3}]
+    [(point, index)] = asked
+    assert point == found[3] and index not in range(len(paying.points()))  # no law of the map
+
+
 def test_view_points_are_the_same_every_time_and_spread_over_each_axis():
     found = paying.view_points()
     assert len(found) == paying.VIEW_POINTS == 16 and found == paying.view_points()

@@ -15,6 +15,10 @@ from distill_helpers.sweeps._script import Script
 # Each script's studies, by its arguments. Two kinds do not fit: `deployment costs` and `members`
 # measure times, alone on the machine; `report` writes two tables, and `map_data` takes seconds a
 # row.
+DECIDING = (
+    *("article-4000", "article-512", "overlap3-1000", "overlap3-500"),
+    *("digits-1437", "digits-1437-blocks", "digits-287", "digits-287-of-1437"),
+)
 SCRIPTS = {
     "ladder": ("runs", "teacher-sets", "training-sets", "tuned"),
     "ensembles": ("article", "overlap", "digits"),
@@ -27,12 +31,11 @@ SCRIPTS = {
         for law in ("article", "overlap")
     ),
     "deployment": ("quality",),
-    "deciding": (
-        *("article-4000", "article-512", "overlap3-1000", "overlap3-500"),
-        *("digits-1437", "digits-1437-blocks", "digits-287", "digits-287-of-1437"),
-    ),
+    "deciding": DECIDING,
+    "advised": DECIDING,
     "mistakes": ("article-512", "overlap3-500", "digits-287-of-1437"),
     "inherited": ("",),
+    "lead": ("",),
     "map": ("",),
     "plants": ("",),
     "verdict_rule": ("",),
@@ -41,6 +44,7 @@ SCRIPTS = {
 }
 # A script that has processes of its own: what they call for one replicate.
 FUNCTIONS = {
+    "lead": "distill_helpers.paying.replicate_lead",
     "map": "distill_helpers.paying.replicate",
     "views": "distill_helpers.paying.replicate_views",
 }
