@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import mpmath  # type: ignore[import-untyped]
@@ -724,3 +725,30 @@ def test_matchings_change_no_input_and_refuse_what_does_not_fit() -> None:
         matching_loss(z, v[:, 1:], 3.0, members=True)
     with pytest.raises(ValueError, match=r"^temperature has shape \(2,\)"):
         matching_loss(z, v, torch.ones(2), members=True)
+
+
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda z, p, y, m: distillation_loss(z, p, y, temperature=2, alpha=0.5, members=m), "stu"),
+        (lambda z, p, y, m: tempered_kl(z, p, 2.0, members=m), "logits"),
+        (lambda z, p, y, m: matching_loss(z, z, 2.0, members=m), "logits"),
+        (lambda z, p, y, m: cross_entropy(z, y, members=m), "logits"),
+    ],
+)
+def test_members_are_refused_where_none_are_said_and_missed_where_they_are(
+    call: Callable[[Tensor, Tensor, Tensor, bool], Tensor], named: str
+) -> None:
+    """An axis too many or too few could pass by broadcasting, with a wrong mean."""
+    z, p, y = torch.zeros(4, 4, 4), torch.full((4, 4), 0.25), torch.arange(4)
+    with pytest.raises(ValueError, match=rf"^{named}.*\(4, 4, 4\).* pass members=True"):
+        call(z, p, y, False)
+    with pytest.raises(ValueError, match=rf"^{named}.*\(4, 4\).* use \w*logits\[None\]"):
+        call(z[0], p, y, True)
+    assert call(z, p, y, True).shape == (4,) and call(z[0], p, y, False).shape == ()
+
+
+def test_a_kind_that_there_is_not_is_answered_with_the_one_to_take() -> None:
+    z = torch.zeros(2, 3)
+    with pytest.raises(ValueError, match=r"Use 'forward KL' if unsure\.$"):
+        matching_loss(z, z, 2.0, "cosine")
