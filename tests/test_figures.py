@@ -839,7 +839,7 @@ def test_pareto_draws_points_intervals_and_the_front(less: bool) -> None:
     )
     one, two = figure.axes
     assert figure.get_supxlabel() == "cost" and one.get_ylabel() == "good"
-    assert [axes.get_title() for axes in (one, two)] == ["task", "other"]
+    assert [axes.get_title(loc="left") for axes in (one, two)] == ["task", "other"]
     assert one.get_xscale() == two.get_xscale() == "log"
     assert bool(one.yaxis_inverted()) is less
     assert [text.get_text() for text in one.texts] == ["a", "b", "c"]

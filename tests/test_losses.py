@@ -752,3 +752,16 @@ def test_a_kind_that_there_is_not_is_answered_with_the_one_to_take() -> None:
     z = torch.zeros(2, 3)
     with pytest.raises(ValueError, match=r"Use 'forward KL' if unsure\.$"):
         matching_loss(z, z, 2.0, "cosine")
+
+
+@kinds
+def test_a_step_computes_in_double_precision_whatever_it_is_given(kind: str) -> None:
+    """Differences of close logarithms lose half of single precision's digits."""
+    generator = torch.Generator().manual_seed(0)
+    z, v = (torch.randn(2, 4, 5, generator=generator) for _ in range(2))
+    for T in (torch.tensor([0.3, 7.1]), 2.5):
+        found = matching_and_gradient(z, v, T, kind)
+        exact = matching_and_gradient(z.double(), v.double(), torch.as_tensor(T).double(), kind)
+        for one, other in zip(found, exact, strict=True):
+            assert one.dtype == torch.float64
+            torch.testing.assert_close(one, other, rtol=1e-15, atol=0)
