@@ -1132,7 +1132,7 @@ def side_by_side(
 def courses(
     panels: Mapping[str, Mapping[str, Sequence[float]]], *, xlabel: str, others: Sequence[str] = ()
 ) -> Figure:
-    """Draw how numbers change from step to step, one panel each, series in common.
+    """Draw how numbers change from step to step, panels below each other, series in common.
 
     Parameters
     ----------
@@ -1150,9 +1150,9 @@ def courses(
     import matplotlib.pyplot as plt
 
     names = list(dict.fromkeys(name for series in panels.values() for name in series))
-    figure = plt.figure(figsize=(3.0 * len(panels), 3.4), layout="constrained", dpi=150)
-    row_of_axes = figure.subplots(1, len(panels), squeeze=False)[0]
-    for axes, (title, series) in zip(row_of_axes, panels.items(), strict=True):
+    figure = plt.figure(figsize=(_NARROW, 1.9 * len(panels) + 0.8), layout="constrained", dpi=150)
+    every = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (title, series) in zip(every, panels.items(), strict=True):
         for name, numbers in series.items():
             dashes = ("-", (0, (6, 2)), (0, (2, 1.5)), "-.")[names.index(name) % 4]
             colour = _SIX[names.index(name) % 5]
@@ -1164,15 +1164,15 @@ def courses(
                 linewidth=1.8,
                 label=name,
             )
-        axes.set_title(title, fontsize=10)
-        axes.set_xlabel(xlabel)
+        axes.set_title(title, fontsize=10, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
+    every[-1].set_xlabel(xlabel)
     figure.legend(
-        *row_of_axes[0].get_legend_handles_labels(),
+        *every[0].get_legend_handles_labels(),
         loc="outside lower center",
-        ncols=min(len(names), 5),
+        ncols=min(len(names), 2),
         frameon=False,
         fontsize=9,
     )
@@ -1572,7 +1572,7 @@ def pareto(
         axes.margins(x=0.5, y=0.14)
         if less:
             axes.invert_yaxis()
-        axes.set_title(title, fontsize=10)
+        axes.set_title(title, fontsize=10, loc="left", fontweight="bold")
         axes.grid(color="#e6e6e6", linewidth=0.8)
     for axes in every if narrow else every[:1]:
         axes.set_ylabel(ylabel)

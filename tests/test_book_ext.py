@@ -461,6 +461,11 @@ def test_the_page_on_trust_lists_every_stored_table():
         (line,) = (x for x in content[0].splitlines() if x.startswith(f"| `{path.stem}` "))
         assert f" {rows:,} |" in line and head.removeprefix("# command: ") in line
     assert book.STUDIES_MARK not in content[0]
+    with (ROOT / "benchmarks" / "mutants.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    made, noticed = (sum(int(row[name]) for row in rows) for name in ("mutants", "noticed"))
+    said = f"of {made} mutants of `distill_helpers.losses` the tests notice {noticed}; the others"
+    assert said in content[0] and book.MUTANTS_MARK not in content[0]
 
 
 def test_page_says_what_a_million_member_epochs_cost():

@@ -23,6 +23,7 @@ IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
 STUDIES_MARK = "<!-- studies -->"
+MUTANTS_MARK = "<!-- mutants -->"
 COSTS_MARK = "<!-- costs -->"
 POINT_MARK = "<!-- cost of a point -->"
 RESULT_MARK = re.compile(r"<!-- result (\S+): (.+?) -->")
@@ -169,7 +170,7 @@ def fill_results(app: Sphinx, docname: str, content: list[str]) -> None:
 
 
 def list_studies(app: Sphinx, docname: str, content: list[str]) -> None:
-    """Fill the page on trust with every stored table and what made it."""
+    """Fill the page on trust with every stored table, what made it, and the mutants noticed."""
     if docname != "book/trust":
         return
     from distill_helpers import studies
@@ -184,6 +185,12 @@ def list_studies(app: Sphinx, docname: str, content: list[str]) -> None:
             f"| `{study.about['command']}` |"
         )
     content[0] = content[0].replace(STUDIES_MARK, "\n".join(lines))
+    with (folder.parent / "benchmarks" / "mutants.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    made, noticed = (sum(int(row[name]) for row in rows) for name in ("mutants", "noticed"))
+    left = ", ".join(f"`{r['function']}`" for r in rows if r["mutants"] != r["noticed"])
+    found = f"of {made} mutants of `{rows[0]['module']}` the tests notice {noticed}"
+    content[0] = content[0].replace(MUTANTS_MARK, f"{found}; the others are in {left}")
 
 
 def list_parameters(app: Sphinx, docname: str, content: list[str]) -> None:

@@ -1,0 +1,46 @@
+"""The table of the mutation test: every mutant is counted once, and noticed where a test fails."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOL = ROOT / "tools" / "mutants.py"
+PRINTED = """
+    package.losses.x_loss__mutmut_1: killed
+    package.losses.x_loss__mutmut_2: survived
+    package.losses.x_loss__mutmut_10: timeout
+    package.losses.x__check_shapes__mutmut_1: no tests
+    package.losses.xǁ_Stepǁforward__mutmut_1: killed
+"""
+
+
+def run(text: str, table: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(TOOL), str(table)]
+    return subprocess.run(command, input=text, text=True, capture_output=True)
+
+
+def test_mutants_are_counted_by_function(tmp_path: Path) -> None:
+    table = tmp_path / "mutants.csv"
+    assert "3 of 5 mutants noticed" in run(PRINTED, table).stdout
+    with table.open(encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == [
+            {"module": "package.losses", "function": "loss", "mutants": "3", "noticed": "2"},
+            {
+                "module": "package.losses",
+                "function": "_check_shapes",
+                "mutants": "1",
+                "noticed": "0",
+            },
+        ]
+
+
+def test_without_a_mutant_the_table_stays(tmp_path: Path) -> None:
+    table = tmp_path / "mutants.csv"
+    table.write_text("kept")
+    failed = run("nothing to see", table)
+    assert failed.returncode == 2 and "mutmut results --all true" in failed.stderr
+    assert table.read_text() == "kept"
