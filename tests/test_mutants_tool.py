@@ -27,15 +27,13 @@ def test_mutants_are_counted_by_function(tmp_path: Path) -> None:
     table = tmp_path / "mutants.csv"
     assert "3 of 5 mutants noticed" in run(PRINTED, table).stdout
     with table.open(encoding="utf-8") as file:
-        assert list(csv.DictReader(file)) == [
-            {"module": "package.losses", "function": "loss", "mutants": "3", "noticed": "2"},
-            {
-                "module": "package.losses",
-                "function": "_check_shapes",
-                "mutants": "1",
-                "noticed": "0",
-            },
-        ]
+        rows = list(csv.DictReader(file))
+    assert {row["module"] for row in rows} == {"package.losses"}
+    assert [(row["function"], row["mutants"], row["noticed"]) for row in rows] == [
+        ("loss", "3", "2"),
+        ("_check_shapes", "1", "0"),
+        ("_Step.forward", "1", "1"),
+    ]
 
 
 def test_without_a_mutant_the_table_stays(tmp_path: Path) -> None:
