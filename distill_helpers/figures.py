@@ -1574,6 +1574,7 @@ def pareto(
             axes.invert_yaxis()
         axes.set_title(title, fontsize=10, loc="left", fontweight="bold")
         axes.grid(color="#e6e6e6", linewidth=0.8)
+        axes.set_axisbelow(True)
     for axes in every if narrow else every[:1]:
         axes.set_ylabel(ylabel)
     figure.supxlabel(xlabel, fontsize=10)
