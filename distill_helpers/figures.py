@@ -1141,7 +1141,7 @@ def courses(
     xlabel : str
         What a step is.
     others : sequence of str
-        Series to compare with: dashed and grey.
+        Series to compare with: dotted and grey.
 
     Returns
     -------
@@ -1169,8 +1169,10 @@ def courses(
         axes.grid(color="#e6e6e6", linewidth=0.8)
         axes.set_axisbelow(True)
     every[-1].set_xlabel(xlabel)
+    lines = {line.get_label(): line for axes in every for line in axes.get_lines()}
     figure.legend(
-        *every[0].get_legend_handles_labels(),
+        [lines[name] for name in names],
+        names,
         loc="outside lower center",
         ncols=min(len(names), 2),
         frameon=False,

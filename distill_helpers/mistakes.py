@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from distill_helpers import deciding, metrics, protocol, studies
+from distill_helpers import _checks, deciding, metrics, protocol, studies
 from distill_helpers import experiments as ex
 from distill_helpers.networks import Stack
 from distill_helpers.protocol import Recipe, Setting
@@ -167,7 +167,9 @@ def _train(
     sizes = (task.x_train.shape[1], *hidden, task.num_classes)
     stack = Stack.build(sizes, seeds=every)
     # Labels alone have no temperature: any number will do.
-    temperatures = torch.tensor([s.softness or 1.0 for s in settings])
+    temperatures = torch.tensor(
+        [1.0 if name == HARD else s.softness for name, tried in trials.items() for s in tried]
+    ).repeat_interleave(len(seeds))
     runs = [(name, len(tried) * len(seeds)) for name, tried in trials.items()]
     with warnings.catch_warnings():
         # A trial that diverges is one that loses.
@@ -224,6 +226,8 @@ def replicate(
         One row a loop: its setting, and its students' accuracy and NLL on the test sample, with
         the exact posterior where it is known.
     """
+    if temperature is not None:
+        temperature = float(_checks.temperature(temperature, None))
     task = plan.make(index)
     split = deciding.Split.of(plan, task, index)
     judge = deciding.Judge.of(task, index)

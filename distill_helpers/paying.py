@@ -116,6 +116,13 @@ def points(count: int = NUM_POINTS, seed: int = RANDOM_STATE) -> list[Point]:
 
     Half of them have teachers who saw the student's rows alone, half no unlabelled inputs, a third
     no label noise.
+
+    Parameters
+    ----------
+    count : int
+        How many, from 1.
+    seed : int
+        Of the scrambling; another one gives other points.
     """
     power = math.ceil(math.log2(count))
     sequence = qmc.Sobol(9, scramble=True, rng=seed).random_base2(power).tolist()
@@ -712,6 +719,10 @@ def run_study(
     if min(args.points, args.workers) < 1 or args.points > most:
         parser.error(f"workers must be 1 or more, points 1 to {most}")
     command = f"python studies/{path.name}"
+    if args.points < most:
+        if args.output == path.with_suffix(".csv") and args.output.exists():
+            parser.error(f"--points {args.points} would leave that many in {args.output}: --output")
+        command += f" --points {args.points}"
     writer = studies.Writer(args.output, command, "point", script=[path, Path(__file__)])
     left = list(writer.missing(args.points))
     start = time.perf_counter()

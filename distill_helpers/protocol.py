@@ -184,7 +184,9 @@ def edges(
     rates, found = rates or RATES, []
     if setting.learning_rate <= rates[1] or setting.learning_rate >= rates[-2]:
         found.append("learning rate")
-    if setting.weight_decay >= DECAYS[-1]:
+    # An arm without a softness to search tries decays between the grid's instead of the last.
+    finest = DECAYS[-1] if len(recipe.softness) > 1 else DECAYS[-2] * 10**0.5
+    if setting.weight_decay >= finest:
         found.append("weight decay")
     if len(recipe.softness) > 1:
         fades = not recipe.tempered or recipe.alpha < 1

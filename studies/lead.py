@@ -8,7 +8,8 @@ seeds of their own; all their teachers saw what the student sees. The protocol i
 (`paying.measure`).
 
 Predictions, written before the run; a family of their own, all means over points. A gain is what
-soft targets save in NLL, in nats. A lead is *clear* above two standard errors.
+soft targets save in NLL, in nats. A lead is *clear* above two standard errors: columns `edge` and
+`edge_error`, of three teachers over the student (`lead` is theirs over one of themselves).
 
   1  where the lead is clear, soft targets gain on tuned hard labels (margin 0.005)
   2  there, they gain on tuned label smoothing (margin 0.005)

@@ -466,6 +466,13 @@ def test_the_page_on_trust_lists_every_stored_table():
     made, noticed = (sum(int(row[name]) for row in rows) for name in ("mutants", "noticed"))
     said = f"of {made} mutants of `distill_helpers.losses` the tests notice {noticed}; the others"
     assert said in content[0] and book.MUTANTS_MARK not in content[0]
+    named = re.search(r"the others are in (.*)\. What", content[0])
+    assert named and named[1].split(", ") == [
+        f"`{row['function']}`" for row in rows if row["mutants"] != row["noticed"]
+    ]
+    code = (ROOT / "distill_helpers" / "losses.py").read_text(encoding="utf-8")
+    for row in rows:  # a name that is gone: `make mutants` again
+        assert f"def {row['function'].split('.')[-1]}(" in code
 
 
 def test_page_says_what_a_million_member_epochs_cost():

@@ -1050,6 +1050,11 @@ def test_courses_tell_series_apart_in_all_panels_alike() -> None:
     assert looks[0] == looks[1] and len(set(looks[0])) == 3 and looks[0][2][0] == figures.GREY
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == ["right", "wrong", "other"]
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["loss", "score"]
+    assert [axes.get_xlabel() for axes in figure.axes] == ["", "epoch"]
+    assert len({axes.get_position().x0.round(3) for axes in figure.axes}) == 1  # one column
+    alone = figures.courses({"loss": {"right": [1.0]}, "score": {"wrong": [2.0]}}, xlabel="epoch")
+    assert [text.get_text() for text in alone.legends[0].get_texts()] == ["right", "wrong"]
 
 
 def test_gains_stand_against_what_was_known_before() -> None:

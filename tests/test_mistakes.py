@@ -111,6 +111,21 @@ def test_a_temperature_that_is_given_is_not_searched_and_at_one_no_factor_is_mis
     assert right["negative_log_likelihood"] != missing["negative_log_likelihood"]
 
 
+@pytest.mark.parametrize("temperature", [0.0, -3.0, float("nan"), float("inf")])
+def test_a_temperature_that_is_none_is_refused_before_anything_trains(plan, temperature) -> None:
+    untouched = replace(plan, make=lambda index: pytest.fail("a task was made"))
+    with pytest.raises(ValueError, match=r"^temperature"):
+        mistakes.replicate(untouched, 0, (mistakes.RIGHT,), temperature=temperature)
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("advised-*.csv")), ids=lambda p: p.stem)
+def test_the_advised_loss_is_t_3_in_every_row(path: Path) -> None:
+    rows = studies.read(path).rows
+    assert {row["softness"] for row in rows} == {3.0}
+    assert [row["arm"] for row in rows[:2]] == [mistakes.RIGHT, "T^2 missing"]
+    assert len(rows) == 24 and {row["replicate"] for row in rows} == set(range(12))
+
+
 def test_labels_and_the_right_loop_are_tuned_as_in_the_deciding_study(plan) -> None:
     """At low rates alone: at high ones a network magnifies the last bit, which a stack may turn."""
     calm = (3e-4, 1e-3, 3e-3, 1e-2)

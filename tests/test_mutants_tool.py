@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / "tools" / "mutants.py"
 PRINTED = """
@@ -34,6 +36,15 @@ def test_mutants_are_counted_by_function(tmp_path: Path) -> None:
         ("_check_shapes", "1", "0"),
         ("_Step.forward", "1", "1"),
     ]
+
+
+@pytest.mark.parametrize("end", ["not checked", "check was interrupted by user", "suspicious"])
+def test_a_run_that_was_not_finished_leaves_the_table(tmp_path: Path, end: str) -> None:
+    table = tmp_path / "mutants.csv"
+    table.write_text("kept")
+    failed = run(PRINTED + f"    package.losses.x_loss__mutmut_11: {end}\n", table)
+    assert failed.returncode == 2 and f"a mutant that is '{end}'" in failed.stderr
+    assert table.read_text() == "kept"
 
 
 def test_without_a_mutant_the_table_stays(tmp_path: Path) -> None:

@@ -78,6 +78,9 @@ def test_every_softness_is_tried_at_the_best_rate_and_decay(best: Setting) -> No
         (SOFT, Setting(RATES[2], 0.0, 2.0), ()),
         (GIVEN, Setting(RATES[2], 0.0, 3.0), ()),
         (GIVEN, Setting(RATES[1], 0.0, 3.0), ("learning rate",)),
+        (HARD, Setting(RATES[2], DECAYS[-2] * 10**0.5, 0.0), ("weight decay",)),
+        (HARD, Setting(RATES[2], DECAYS[-2], 0.0), ()),
+        (SOFT, Setting(RATES[2], DECAYS[-2] * 10**0.5, 2.0), ()),
     ],
 )
 def test_edges(recipe: Recipe, setting: Setting, wanted: tuple[str, ...]) -> None:
@@ -113,6 +116,34 @@ def test_the_setting_chosen_has_the_least_held_out_loss() -> None:
     labels = torch.cat([TASK.y_train[held_out] for _, held_out in FOLDS])
     T = protocol.fitted_temperature(loss(found.setting)[1], labels)
     assert found.temperature == pytest.approx(T, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("lucky", "chosen"),
+    [
+        (Setting(RATES[6], DECAYS[1], 2.0), False),  # another rate than the first round chose
+        (Setting(RATES[3], DECAYS[2], 2.0), True),  # that rate, another decay
+    ],
+)
+def test_the_second_round_competes_with_the_first_at_its_rate_alone(
+    lucky: Setting, chosen: bool
+) -> None:
+    """The plateau is at the fourth rate; one setting elsewhere has the least loss by luck."""
+    smooth = Recipe(lambda fold, T: ONE_HOT, (1.0, 2.0, 3.0), tempered=True)
+
+    def attempt(wanted: protocol.Trials[str]) -> dict[tuple[str, Setting], tuple[float, str]]:
+        return {
+            (name, s): (
+                0.5 if s == lucky else 1 + abs(RATES.index(s.learning_rate) - 3) + s.weight_decay,
+                f"{name} {s}",
+            )
+            for name, settings in wanted.items()
+            for s in settings
+        }
+
+    setting, loss, more = protocol.search({"arm": smooth}, attempt)["arm"]
+    assert (setting == lucky) is chosen and more == f"arm {setting}"
+    assert setting.learning_rate == RATES[3] and loss == (0.5 if chosen else 1)
 
 
 def test_a_lucky_network_beside_a_cliff_is_not_chosen() -> None:

@@ -188,9 +188,12 @@ def list_studies(app: Sphinx, docname: str, content: list[str]) -> None:
     with (folder.parent / "benchmarks" / "mutants.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     made, noticed = (sum(int(row[name]) for row in rows) for name in ("mutants", "noticed"))
-    left = ", ".join(f"`{r['function']}`" for r in rows if r["mutants"] != r["noticed"])
-    found = f"of {made} mutants of `{rows[0]['module']}` the tests notice {noticed}"
-    content[0] = content[0].replace(MUTANTS_MARK, f"{found}; the others are in {left}")
+    (module,) = {row["module"] for row in rows}
+    left = [f"`{row['function']}`" for row in rows if row["mutants"] != row["noticed"]]
+    found = f"of {made} mutants of `{module}` the tests notice {noticed}"
+    if left:
+        found += f"; the others are in {', '.join(left)}"
+    content[0] = content[0].replace(MUTANTS_MARK, found)
 
 
 def list_parameters(app: Sphinx, docname: str, content: list[str]) -> None:

@@ -15,10 +15,6 @@ from distill_helpers.sweeps._script import Script
 # Each script's studies, by its arguments. Two kinds do not fit: `deployment costs` and `members`
 # measure times, alone on the machine; `report` writes two tables, and `map_data` takes seconds a
 # row.
-DECIDING = (
-    *("article-4000", "article-512", "overlap3-1000", "overlap3-500"),
-    *("digits-1437", "digits-1437-blocks", "digits-287", "digits-287-of-1437"),
-)
 SCRIPTS = {
     "ladder": ("runs", "teacher-sets", "training-sets", "tuned"),
     "ensembles": ("article", "overlap", "digits"),
@@ -31,8 +27,14 @@ SCRIPTS = {
         for law in ("article", "overlap")
     ),
     "deployment": ("quality",),
-    "deciding": DECIDING,
-    "advised": DECIDING,
+    "deciding": (
+        *("article-4000", "article-512", "overlap3-1000", "overlap3-500"),
+        *("digits-1437", "digits-1437-blocks", "digits-287", "digits-287-of-1437"),
+    ),
+    "advised": (
+        *("article-4000", "article-512", "overlap3-1000", "overlap3-500"),
+        "digits-287-of-1437",
+    ),
     "mistakes": ("article-512", "overlap3-500", "digits-287-of-1437"),
     "inherited": ("",),
     "lead": ("",),
