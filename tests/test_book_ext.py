@@ -126,7 +126,8 @@ HEAD = """<head><meta charset="utf-8" />
 def test_one_style_sheet_stands_where_the_first_stood():
     text = pages.with_styles(HEAD, "../_static/pages.css?v=1")
     assert text.count("stylesheet") == 1
-    assert '<title>T</title>\n<link rel="stylesheet" href="../_static/pages.css?v=1" />' in text
+    link = '<link rel="stylesheet" href="../_static/pages.css?v=1" />'
+    assert f"<title>T</title>\n{link}{pages.READY}" in text
     assert pages.with_styles(text, "../_static/pages.css?v=1") == text
 
 

@@ -23,6 +23,16 @@ from sphinx.application import Sphinx
 
 STYLES = "pages.css"
 OURS = "book.css"
+FONTS = {"Book Maths": 400, "Font Awesome 6 Free": 900}
+# A browser unpacks a font as it first sets words in it, and draws on without: a formula then grows
+# under the reader's eyes. So the page shows itself when both are there, or after two seconds.
+ASKED = ", ".join(f"document.fonts.load('{weight} 1em \"{f}\"')" for f, weight in FONTS.items())
+READY = f"""<script>{{
+    const page = document.documentElement.style, show = () => page.removeProperty("visibility");
+    page.visibility = "hidden";
+    Promise.allSettled([{ASKED}]).then(show);
+    setTimeout(show, 2000);
+}}</script>"""
 MATHS_FONT = Path(__file__).with_name("stix-two-math.woff")
 SHEET = re.compile(
     r'<link [^>]*href="([^"?]+)[^"]*"[^>]*rel="stylesheet"[^>]*>|'
@@ -105,12 +115,11 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         maths = {drawn(m) for text in pages.values() for m in MATH.findall(text)}
         solid = static / "vendor/fontawesome/webfonts/fa-solid-900.ttf"
         fonts = [
-            face("Font Awesome 6 Free", 900, glyphs_alone(solid, glyphs)),
-            face(
-                "Book Maths", 400, glyphs_alone(MATHS_FONT, set().union(*maths), ["ssty", "dtls"])
-            ),
+            glyphs_alone(MATHS_FONT, set().union(*maths), ["ssty", "dtls"]),
+            glyphs_alone(solid, glyphs),
         ]
-        (static / STYLES).write_text("\n".join([*fonts, needed(css, words)]), encoding="utf-8")
+        faces = [face(*named, font) for named, font in zip(FONTS.items(), fonts, strict=True)]
+        (static / STYLES).write_text("\n".join([*faces, needed(css, words)]), encoding="utf-8")
     theme = (static / THEME).read_text(encoding="utf-8")
     (static / THEME).write_text(MEASURED.sub("", theme), encoding="utf-8")
     version = hashlib.sha256((static / STYLES).read_bytes()).hexdigest()[:8]
@@ -221,10 +230,9 @@ def face(family: str, weight: int, font: bytes) -> str:
 
 
 def with_styles(text: str, href: str) -> str:
-    """Put one style sheet in the place of all."""
-    link = f'<link rel="stylesheet" href="{href}" />'
-    found = iter([link])
-    return SHEET.sub(lambda _: next(found, ""), text)
+    """Put one style sheet in the place of all, and have its fonts ready when words are set."""
+    found = iter([f'<link rel="stylesheet" href="{href}" />{READY}'])
+    return SHEET.sub(lambda _: next(found, ""), text.replace(READY, ""))
 
 
 def with_scripts(text: str, options: str, *, search: bool) -> str:

@@ -71,6 +71,11 @@ FAULTS = {
         ALONE,
         "cut:",
     ),
+    "words that come late": (
+        said("<script>onload = () => document.querySelector('article').prepend('late')</script>"),
+        "test_nothing_jumps",
+        "jumps",
+    ),
     "a dead anchor": (said('<a href="#nowhere">x</a>'), "test_every_internal_link", "nowhere"),
     "a chart that stands still": (stuck, CHART, "the control does nothing"),
     "a slider without a value": (
