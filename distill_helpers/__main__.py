@@ -102,7 +102,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    return text.split(",")  # a column's name may be empty: pandas writes its row numbers so
+
+
+def _delimiter(text: str) -> str:
+    return "\t" if text == r"\t" else text  # which no shell turns into a tab
 
 
 def _widths(text: str) -> list[int]:
@@ -153,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=["csv", "parquet", "npz", "arff", "svmlight"],
         help="where the name does not tell",
     )
-    rows.add_argument("--delimiter", help="of a CSV")
+    rows.add_argument("--delimiter", type=_delimiter, help="of a CSV; \\t is a tab")
     rows.add_argument("--encoding", default="utf-8", help="of a CSV (utf-8)")
     rows.add_argument("--index-base", type=int, choices=[0, 1], help="of an SVMLight file")
     who = add.add_argument_group("teacher and student")

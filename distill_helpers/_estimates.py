@@ -197,7 +197,7 @@ def check_same_scale(arms: dict[str, Array]) -> None:
     if fractions and percents:
         raise ValueError(
             f"{percents[0]} looks like per cent and {fractions[0]} like a fraction; give all arms "
-            "in one unit."
+            "in one unit. Where they are, and are no shares, multiply all by 1000."
         )
 
 

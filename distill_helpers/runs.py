@@ -241,6 +241,7 @@ def execute(
                 None if timeout is None else max(1e-3, end - time.monotonic())
             ),
             resources={"metadata": {"path": str(path.parent)}},
+            coalesce_streams=True,  # what a slow cell prints is one box on the page
             extra_arguments=["--IPKernelApp.log_level=50"],  # it warns of its own transport
         )
         client.log.setLevel(60)  # what it says of a failure is said once, below

@@ -39,14 +39,6 @@ COMPILE = ("-O3", "-march=native")
 """What `compile_c` passes; without ``-march=native`` the C file runs on any processor."""
 
 _TRIAL_SCALES = (1.0, 0.0, 1e-30, 1e-4, 1e4, 1e30)
-_C_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "auto break case char const continue default do double else enum extern float for goto if "
-        "inline int long register restrict return short signed sizeof static struct switch typedef "
-        "union unsigned void volatile while lanes bits main",
-    )
-)
 
 
 def export_c(
@@ -122,7 +114,7 @@ def export_c(
     True
     """
     path = _target(path, ".c", overwrite)
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", path.stem) or path.stem in _C_WORDS:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", path.stem):
         raise ValueError(
             f"path is {path}; its functions are named after it, and {path.stem!r} is no name in C. "
             "Use letters, digits and _, such as student.c"
@@ -718,26 +710,26 @@ def _c_source(
         tiles = padded.reshape(-1, TILE, sizes[depth]).transpose(0, 2, 1)
         parts.append(_c_array("float", f"w{depth}", tiles))
         parts.append(_c_array("float", f"b{depth}", np.pad(bias, (0, wide[depth + 1] - len(bias)))))
-    parts += [_kernel(1, 2, 4), _kernel(1, 1, 4), _layer_function("layer_one", "one2", "one1")]
+    parts += [_kernel(1, 2, 4), _kernel(1, 1, 4), _layer_function("one_layer", "one2", "one1")]
     parts.append("#if ROWS == 8")
     parts += [_kernel(8, 2, 1), _kernel(8, 1, 1)]
     parts.append("#else")
     parts += [_kernel(4, 2, 1), _kernel(4, 1, 1)]
     parts.append("#endif")
     parts.append("#if ROWS == 8")
-    parts.append(_layer_function("layer_rows", "some8x2", "some8x1"))
+    parts.append(_layer_function("rows_layer", "some8x2", "some8x1"))
     parts.append("#else")
-    parts.append(_layer_function("layer_rows", "some4x2", "some4x1"))
+    parts.append(_layer_function("rows_layer", "some4x2", "some4x1"))
     parts.append("#endif")
     parts.append(_body(f"{name}_one", kind, sizes, wide, many=False))
-    parts.append(_body("some_rows", kind, sizes, wide, many=True))
+    parts.append(_body("row_block", kind, sizes, wide, many=True))
     parts.append(
         f"""\
 void {name}_rows(size_t n, const {kind} *x, float *logits)
 {{
     size_t i = 0;
     for (; i + ROWS <= n; i += ROWS)
-        some_rows(x + i * {sizes[0]}, logits + i * {sizes[-1]});
+        row_block(x + i * {sizes[0]}, logits + i * {sizes[-1]});
     for (; i < n; i++)
         {name}_one(x + i * {sizes[0]}, logits + i * {sizes[-1]});
 }}
@@ -767,7 +759,7 @@ def _body(name: str, kind: str, sizes: list[int], wide: list[int], *, many: bool
     for depth in range(len(sizes) - 1):
         relu = int(depth < len(sizes) - 2)
         lines.append(
-            f"    layer_{'rows' if many else 'one'}({sizes[depth]}, {wide[depth + 1]}, w{depth}, "
+            f"    {'rows' if many else 'one'}_layer({sizes[depth]}, {wide[depth + 1]}, w{depth}, "
             f"b{depth}, {value}, {stride}, h{depth + 1}, {wide[depth + 1]}, {relu});"
         )
         value, stride = f"h{depth + 1}", wide[depth + 1]

@@ -638,6 +638,12 @@ BAD = {
         {},
         "d.csv has one column, 'x;y'; its fields seem to be divided by ';': pass delimiter=';'",
     ),
+    "semicolons and decimal commas": (
+        "d.csv",
+        "x;z;y\n1,5;2,5;a\n",
+        {},
+        "d.csv has one column, 'x;z;y'; its fields seem to be divided by ';': pass delimiter=';'",
+    ),
     "long delimiter": (
         "d.csv",
         GOOD,
@@ -691,7 +697,22 @@ BAD = {
         ab(x=lambda i: f"{i},5"),
         {},
         "column 'x' holds numbers with commas (0,5); write them with a point and nothing between "
-        "thousands: pandas.read_csv(path, decimal=',', thousands='.')",
+        "thousands: pandas.read_csv(path, decimal=',', thousands='.'). If they are no numbers, say "
+        "so: categorical=['x']",
+    ),
+    "decimal commas among whole numbers": (
+        "d.csv",
+        ab(x=lambda i: ("1,5", "2", "3", "NA")[i % 4]),
+        {},
+        "column 'x' holds numbers with commas (1,5); write them with a point and nothing between "
+        "thousands: pandas.read_csv(path, decimal=',', thousands='.'). If they are no numbers, say "
+        "so: categorical=['x']",
+    ),
+    "a name that is empty": (
+        "d.csv",
+        ab(x=lambda i: i),
+        {"ids": ""},
+        "ids is '', and there is no such column; the file has 'x', 'y'",
     ),
     "empty column": (
         "d.csv",

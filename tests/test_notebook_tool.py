@@ -60,12 +60,14 @@ def test_a_half_run_notebook_is_no_target_and_is_not_stored(tmp_path, monkeypatc
 
 def test_a_whole_run_is_a_target_and_is_stored(tmp_path):
     source, target = tmp_path / "a.ipynb", tmp_path / "out.ipynb"
-    nbformat.write(notebook("print(6 * 7)", " "), source)
+    slow = "import time\nfor n in (42, 43):\n    print(n, flush=True)\n    time.sleep(0.5)"
+    nbformat.write(notebook(slow, " "), source)
     assert tool.execute(source, target) == 0
     assert tool.store(target, source) == 0
     stored = nbformat.read(source, as_version=4)
     assert [cell.execution_count for cell in stored.cells] == [1, None]
-    assert stored.cells[0].outputs[0].text == "42\n" and not stored.cells[1].outputs
+    assert [output.text for output in stored.cells[0].outputs] == ["42\n43\n"]
+    assert not stored.cells[1].outputs
     assert "papermill" not in stored.metadata and results.METADATA_KEY in stored.metadata
 
 

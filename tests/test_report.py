@@ -11,9 +11,20 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.base import clone
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    RandomForestClassifier,
+    VotingClassifier,
+)
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from distill_helpers import __main__ as command_line
 from distill_helpers import _machine, protocol, standalone
@@ -184,7 +195,44 @@ def test_a_forest_has_no_zeros_and_one_vote_is_mixed_in(data):
     counts = np.bincount(task.y_train[:100], minlength=3) + 1
     expected = (25 * fitted.predict_proba(task.x_train[100:]) + counts / counts.sum()) / 26
     assert np.allclose(logits[0, 100:].exp(), expected)
-    assert classifier("random-forest").name == "random forest"
+    assert classifier("random-forest", 0).name == "random forest"
+
+
+@pytest.mark.parametrize(
+    "model, votes",
+    [
+        (make_pipeline(StandardScaler(), ExtraTreesClassifier(9)), 9),
+        (BaggingClassifier(n_estimators=7), 7),
+        # what is made of other models is no share of their number
+        (OneVsRestClassifier(LogisticRegression()), 100),
+        (VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())], voting="soft"), 100),
+        (GradientBoostingClassifier(n_estimators=3), 100),
+    ],
+)
+def test_a_teacher_is_believed_as_far_as_it_counts(data, model, votes):
+    own = rows_from_file(data, "kind", ids="row")
+    task, _ = Bench(own, Networks(), (8,), 0).task(np.arange(150))
+    x, y = task.x_train.numpy(), task.y_train.numpy()
+    teacher = Classifier(model, "it", random_state=5)
+    logits = teacher.logits(task, torch.arange(100), None, Plan(1, 1), 7)
+    seeds = [name for name in model.get_params() if name.endswith("random_state")]
+    fitted = clone(model).set_params(**dict.fromkeys(seeds, 12)).fit(x[:100], y[:100])
+    counts = np.bincount(y[:100], minlength=3) + 1
+    expected = (votes * fitted.predict_proba(x[100:]) + counts / counts.sum()) / (votes + 1)
+    assert np.allclose(logits[0, 100:].exp(), expected)
+
+
+def test_a_seed_is_the_teachers_too(data, short):
+    own = rows_from_file(data, "kind", ids="row")
+    task, _ = Bench(own, Networks(), (8,), 0).task(np.arange(150))
+    rows, plan = torch.arange(100), Plan(1, 1)
+    knobs = Setting(1e-2, 0.0, 0.0), Shape((8,), (0.0,))
+    for kind in (
+        lambda seed: Networks((8,), members=2, random_state=seed),
+        lambda seed: Classifier(RandomForestClassifier(5), "forest", random_state=seed),
+    ):
+        first, again, other = (kind(s).logits(task, rows, knobs, plan, 0) for s in (0, 0, 1))
+        assert first.equal(again) and not first.equal(other)
 
 
 def answers_of(path, ids, p, names=("k0", "k1", "k2"), key="id"):
@@ -236,13 +284,33 @@ def test_bad_probabilities_are_refused_in_a_line(data, tmp_path):
     )
 
 
+def test_probabilities_come_as_npz_and_with_other_delimiters(data, tmp_path):
+    own = rows_from_file(data, "kind", ids="row")
+    p = np.random.default_rng(0).dirichlet(np.ones(3), 150)
+    ids = [f"r{i}" for i in range(150)]
+    answers = {f"k{k}": p[:, k] for k in range(3)}
+    np.savez(tmp_path / "p.npz", **answers, id=np.array(ids))
+    path = answers_of(tmp_path / "p.csv", ids, p.tolist())
+    path.write_text(path.read_text().replace(",", ";"))
+    with pytest.raises(ValueError, match=r"pass delimiter=';'$"):
+        probabilities_from_file(path, own, out_of_fold=True)
+    for made in (
+        probabilities_from_file(tmp_path / "p.npz", own, out_of_fold=True),
+        probabilities_from_file(path, own, out_of_fold=True, delimiter=";"),
+    ):
+        assert np.allclose(made.log_p.exp(), p)
+
+
 def test_exact_zeros_are_lifted_and_counted(data, tmp_path):
     own = rows_from_file(data, "kind", ids="row")
     p = np.tile([0.5, 0.5, 0.0], (150, 1))
     path = answers_of(tmp_path / "p.csv", [f"r{i}" for i in range(150)], p.tolist())
     teacher = probabilities_from_file(path, own, out_of_fold=False)
     assert teacher.zeros == 150
-    assert torch.isfinite(teacher.log_p).all()
+    assert np.allclose(teacher.log_p[:, 2].exp(), 1e-6, rtol=1e-4)
+    path.write_text(path.read_text().replace("0.0", "1e-9", 1))
+    teacher = probabilities_from_file(path, own, out_of_fold=False)
+    assert np.allclose(teacher.log_p[:, 2].exp(), 1e-9, rtol=1e-4)
 
 
 # --- scores and answers -------------------------------------------------------------------------

@@ -419,11 +419,14 @@ def test_a_run_gives_the_whole_notebook(tmp_path, monkeypatch):
     monkeypatch.delenv("DISTILL_PROGRESS", raising=False)
     monkeypatch.chdir(tmp_path)
     shows = "import os\nprint(type(num_laws).__name__, os.environ['DISTILL_PROGRESS'], os.getcwd())"
-    folder = toy(tmp_path / "a", RECORDS, shows, "import distill_helpers as d; print(d.__file__)")
+    slow = "import time\nfor n in range(2):\n    print(n, flush=True)\n    time.sleep(0.5)"
+    where = "import distill_helpers as d; print(d.__file__)"
+    folder = toy(tmp_path / "a", RECORDS, slow, shows, where)
     before, environment = (folder / "toy.ipynb").read_bytes(), dict(os.environ)
     made = runs.execute("09-evidence", {"num_laws": np.int64(5)}, folder=folder)
     nb = read(made)
     assert nb.metadata.papermill.parameters == {"random_state": 9, "num_laws": 5}
+    assert [output.text for output in nb.cells[-3].outputs] == ["0\n1\n"]
     assert nb.cells[-2].outputs[0].text == f"int off {folder}\n"
     assert nb.cells[-1].outputs[0].text.strip() == results.__file__.replace("results", "__init__")
     assert not results.unfinished(nb) and results.METADATA_KEY in nb.metadata

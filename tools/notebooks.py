@@ -41,6 +41,7 @@ def execute(source: Path, target: Path) -> int:
             cwd=str(source.parent),
             execution_timeout=TIMEOUT,
             progress_bar=sys.stderr.isatty(),
+            coalesce_streams=True,  # what a slow cell prints is one box on the page
             extra_arguments=["--IPKernelApp.log_level=50"],  # it warns of its own transport
         )
     except Exception as error:

@@ -111,6 +111,8 @@ def _csv(path: Path, encoding: str, delimiter: str) -> list[Column]:
         for row in reader:
             if not row:
                 continue
+            if not rows:
+                _one_field_is_one(row, path.name, delimiter)
             if rows and len(row) != len(rows[0]):
                 raise ValueError(
                     f"{path.name} has {len(row)} fields in line {reader.line_num} and "
@@ -126,13 +128,6 @@ def _csv(path: Path, encoding: str, delimiter: str) -> list[Column]:
     if not rows:
         raise ValueError(f"{path.name} is empty; export it again")
     header, *body = rows
-    if len(header) == 1:
-        for other in ";\t|,":
-            if other != delimiter and other in header[0]:
-                raise ValueError(
-                    f"{path.name} has one column, {header[0]!r:.60}; its fields seem to be divided "
-                    f"by {other!r}: pass delimiter={other!r}"
-                )
     if not body:
         raise ValueError(f"{path.name} has a header and no rows; export it again")
     if all(from_words("", [name]).kind == "number" for name in header):
@@ -145,6 +140,16 @@ def _csv(path: Path, encoding: str, delimiter: str) -> list[Column]:
         from_words(name, list(words))
         for name, words in zip(header, zip(*body, strict=True), strict=True)
     ]
+
+
+def _one_field_is_one(header: list[str], name: str, delimiter: str) -> None:
+    """Refuse a header whose only field holds what may divide fields."""
+    for other in ";\t|,":
+        if len(header) == 1 and other != delimiter and other in header[0]:
+            raise ValueError(
+                f"{name} has one column, {header[0].strip()!r:.60}; its fields seem to be divided "
+                f"by {other!r}: pass delimiter={other!r}"
+            )
 
 
 def _arff(path: Path, encoding: str) -> list[Column]:

@@ -162,10 +162,12 @@ def categories(column: Column) -> npt.NDArray[Any]:
 
 
 def decimal_comma(column: Column) -> str | None:
-    """Return a value that looks like a number written with a comma, where most do."""
-    seen = {value for value in column.values if value is not None}
-    alike = sorted(value for value in seen if _DECIMAL_COMMA.fullmatch(value))
-    return alike[0] if alike and len(alike) >= 0.9 * len(seen) else None
+    """Return a value that looks like a number written with a comma, where most are numbers."""
+    seen = {value for value in column.values if value is not None and value.lower() not in MISSING}
+    alike = {value for value in seen if _DECIMAL_COMMA.fullmatch(value)}
+    commas = sorted(value for value in alike if not _NUMBER.fullmatch(value))
+    numbers = sum(value in alike or _NUMBER.fullmatch(value) is not None for value in seen)
+    return commas[0] if commas and numbers >= 0.9 * len(seen) else None
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

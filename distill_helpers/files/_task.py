@@ -287,8 +287,8 @@ def rows_from_file(
     kinds = [_kind(column, column.name in categorical, most) for column in kept]
     for column, kind in zip(kept, kinds, strict=True):
         _check_finite(column, kind)
-    names = categories(table[ids]) if ids else None
-    whose = categories(table[groups]) if groups else None
+    names = None if ids is None else categories(table[ids])
+    whose = None if groups is None else categories(table[groups])
     if ids is not None:
         _check_ids(ids, table[ids], names)
     if groups is not None and table[groups].missing.any():
@@ -309,7 +309,7 @@ def rows_from_file(
         classes,
         names,
         whose,
-        table[time] if time else None,
+        None if time is None else table[time],
         tuple(flags),
     )
 
@@ -441,7 +441,8 @@ def _kind(column: Column, wanted: bool, most: int) -> str:
     if comma is not None:
         raise ValueError(
             f"column {name!r} holds numbers with commas ({comma}); write them with a point and "
-            "nothing between thousands: pandas.read_csv(path, decimal=',', thousands='.')"
+            "nothing between thousands: pandas.read_csv(path, decimal=',', thousands='.'). If they "
+            f"are no numbers, say so: categorical=[{name!r}]"
         )
     seen = {value for value in column.values if value is not None}
     if len(seen) > most:

@@ -242,7 +242,7 @@ def report(
     repeats = _checks.whole("repeats", repeats, 1, "Use 2.")
     seed = _checks.whole("random_state", random_state, 0, "Use 0, 1, 2, ...", 2**31 - 1)
     _check_contract(margin, budget_us, floor)
-    chosen = _named_teacher(teacher, teacher_probabilities, out_of_fold, ids)
+    chosen = _named_teacher(teacher, teacher_probabilities, out_of_fold, ids, hidden, seed)
     start = time.perf_counter()
     own = rows_from_file(
         source,
@@ -255,9 +255,12 @@ def report(
         **reading,
     )
     if teacher_probabilities is not None:
-        chosen = probabilities_from_file(teacher_probabilities, own, out_of_fold=bool(out_of_fold))
-    elif isinstance(chosen, Networks):
-        chosen = Networks(hidden)
+        chosen = probabilities_from_file(
+            teacher_probabilities,
+            own,
+            out_of_fold=bool(out_of_fold),
+            **{name: reading[name] for name in ("encoding", "delimiter") if name in reading},
+        )
     assert chosen is not None
     if unlabelled is not None and isinstance(chosen, Probabilities):
         raise ValueError(
@@ -344,7 +347,12 @@ def _check_contract(margin: float, budget_us: float | None, floor: float | None)
 
 
 def _named_teacher(
-    teacher: Any, path: str | Path | None, out_of_fold: bool | None, ids: str | None
+    teacher: Any,
+    path: str | Path | None,
+    out_of_fold: bool | None,
+    ids: str | None,
+    hidden: tuple[int, ...],
+    seed: int,
 ) -> Teacher | None:
     if path is not None:
         if out_of_fold is None:
@@ -363,9 +371,9 @@ def _named_teacher(
         raise ValueError("out_of_fold is said of teacher_probabilities, and none are given")
     if isinstance(teacher, str):
         if teacher == "networks":
-            return Networks()
+            return Networks(hidden, random_state=seed)
         if teacher in CLASSIFIERS:
-            return classifier(teacher)
+            return classifier(teacher, seed)
         names = ", ".join(["networks", *CLASSIFIERS])
         raise ValueError(f"teacher is {teacher!r}; it must be one of {names}")
     if not (hasattr(teacher, "fit") and hasattr(teacher, "predict_proba")):
@@ -373,7 +381,11 @@ def _named_teacher(
             f"teacher is a {type(teacher).__name__}; it must have fit and predict_proba, as "
             "classifiers of scikit-learn do, or be a name"
         )
-    return Classifier(teacher, type(teacher).__name__)
+    if isinstance(teacher, type):
+        raise TypeError(
+            f"teacher is the class {teacher.__name__}; give one of it: {teacher.__name__}()"
+        )
+    return Classifier(teacher, type(teacher).__name__, random_state=seed)
 
 
 def _unlabelled(source: Any, own: OwnRows, reading: dict[str, Any]) -> Any:
@@ -478,8 +490,8 @@ def _about(teacher: Teacher, delivered: Delivered) -> dict[str, Any]:
             )
         if teacher.zeros:
             about["remarks"].append(
-                f"{teacher.zeros:,} of its probabilities are exactly 0; they were lifted to the "
-                "smallest positive one."
+                f"{teacher.zeros:,} of its probabilities are exactly 0; they were lifted to one in "
+                "a million, or to the smallest positive one where that is smaller."
             )
     return about
 

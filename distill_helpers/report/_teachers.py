@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,8 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from sklearn.base import clone
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+from sklearn.pipeline import Pipeline
 from torch import Tensor
 
 from distill_helpers import experiments as ex
@@ -78,6 +85,7 @@ class Networks:
     hidden: tuple[int, ...] = ex.STUDENT_HIDDEN
     name: str = "twelve networks"
     members: int = MEMBERS
+    random_state: int = field(default=0, repr=False)
 
     def tune(self, task: Task, folds: Folds, plan: Plan, seed: int) -> tuple[Setting, Shape]:
         """Return the setting and the shape."""
@@ -110,7 +118,7 @@ class Networks:
             [setting],
             rows,
             shape,
-            seeds=ex.member_seeds(0, "teacher", index, self.members),
+            seeds=ex.member_seeds(self.random_state, "teacher", index, self.members),
             epochs=plan.teacher_epochs,
             average_last=protocol.averaged(plan.teacher_epochs),
         )
@@ -129,6 +137,7 @@ class Classifier:
     estimator: Any
     name: str
     members: int = 1
+    random_state: int = field(default=0, repr=False)
 
     def tune(self, task: Task, folds: Folds, plan: Plan, seed: int) -> None:
         """Leave it as it was given."""
@@ -140,7 +149,7 @@ class Classifier:
         x, y, at = task.x_train.numpy(), task.y_train.numpy(), rows.numpy()
         found = self._answers(x, y, at, np.arange(len(x)), index)
         kind = StratifiedKFold if whose is None else StratifiedGroupKFold
-        folds = kind(OUT_OF_FOLD, shuffle=True, random_state=index)
+        folds = kind(OUT_OF_FOLD, shuffle=True, random_state=self.random_state + index)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
             for fit, held_out in folds.split(x[at], y[at], None if whose is None else whose[at]):
@@ -149,15 +158,22 @@ class Classifier:
 
     def _answers(self, x: Array, y: Any, fit: Any, asked: Any, index: int) -> Array:
         model = clone(self.estimator)
-        if "random_state" in model.get_params():
-            model.set_params(random_state=index)
+        seeds = [name for name in model.get_params() if re.fullmatch("(.+__)?random_state", name)]
+        model.set_params(**dict.fromkeys(seeds, self.random_state + index))
         model.fit(x[fit], y[fit])
         counts = np.bincount(y[fit], minlength=int(y.max()) + 1).astype(np.float64)
         found = np.zeros((len(asked), len(counts)))
         found[:, model.classes_] = model.predict_proba(x[asked])
-        votes = len(getattr(model, "estimators_", ())) or len(fit)
+        votes = _votes(model) or len(fit)
         prior = (counts + 1) / (counts + 1).sum()
         return (votes * found + prior) / (votes + 1)
+
+
+def _votes(model: Any) -> int:
+    """Return of how many votes the answers are shares; 0 where they are no shares of votes."""
+    last = model[-1] if isinstance(model, Pipeline) else model
+    voting = isinstance(last, RandomForestClassifier | ExtraTreesClassifier | BaggingClassifier)
+    return len(last.estimators_) if voting else 0
 
 
 CLASSIFIERS = {
@@ -167,9 +183,9 @@ CLASSIFIERS = {
 """Names that `classifier` knows."""
 
 
-def classifier(name: str) -> Classifier:
+def classifier(name: str, random_state: int) -> Classifier:
     """Return one of `CLASSIFIERS` as a teacher."""
-    return Classifier(CLASSIFIERS[name], name.replace("-", " "))
+    return Classifier(CLASSIFIERS[name], name.replace("-", " "), random_state=random_state)
 
 
 @dataclass(frozen=True)
@@ -183,7 +199,8 @@ class Probabilities:
     out_of_fold : bool
         Whether each row was answered by a model that had not seen it.
     zeros : int
-        Probabilities of 0 that were lifted to the smallest positive one of the file.
+        Probabilities of 0 that were lifted to 1e-6, or to the smallest positive one of the file
+        where that is smaller.
     """
 
     log_p: Tensor = field(repr=False)
@@ -202,7 +219,9 @@ class Probabilities:
         return self.log_p.unsqueeze(0)
 
 
-def probabilities_from_file(path: str | Path, own: OwnRows, *, out_of_fold: bool) -> Probabilities:
+def probabilities_from_file(
+    path: str | Path, own: OwnRows, *, out_of_fold: bool, **reading: Any
+) -> Probabilities:
     """Read a teacher's probabilities: one column a class, named as the class, and the ids.
 
     Parameters
@@ -214,6 +233,8 @@ def probabilities_from_file(path: str | Path, own: OwnRows, *, out_of_fold: bool
         is the one column that is no class.
     out_of_fold : bool
         What the reader says of it.
+    **reading
+        ``encoding``, ``delimiter``.
 
     Raises
     ------
@@ -225,7 +246,7 @@ def probabilities_from_file(path: str | Path, own: OwnRows, *, out_of_fold: bool
             "a file of probabilities is matched to rows by an id; name the column that holds it: "
             "ids=... (--id COLUMN), which both files must have"
         )
-    table = {column.name: column for column in read(Path(path), target="")}
+    table = {column.name: column for column in read(Path(path), **reading)}
     names = [str(label) for label in own.classes]
     for label in names:
         if label not in table:
