@@ -148,6 +148,13 @@ def from_canonical(name: str, alpha: float, temperature: float, **held: Any) -> 
     _, settings = _checked(name, stand_in | fixed | tempered)
     kl, ce = convention.factors(settings, temperature)
     weights = _weights(name, convention, alpha * temperature**2 / kl, (1 - alpha) / ce)
+    for key, value in weights.items():
+        if not convention.settings[key].allows(value):
+            raise ValueError(
+                f"{name} has no equivalent of alpha {alpha:.6g} at temperature {temperature:.6g}: "
+                f"its {key} would be {value:.6g}, and must be {convention.settings[key].rule}. "
+                "Change them."
+            )
     made = fixed | weights | tempered
     to_canonical(name, **made)  # refuses what has no equivalent
     return made

@@ -946,6 +946,52 @@ def test_paths_and_sources_that_are_none(tmp_path):
         task_from_file(tmp_path / "no.csv", None)
 
 
+def features(columns, **rows):
+    return dict(zip(columns.features, columns.apply(rows).T.tolist(), strict=True))
+
+
+def test_levels_are_known_again_however_they_are_spelt(tmp_path):
+    # as pandas writes whole numbers of a column with a gap
+    codes = own(
+        tmp_path, c=lambda i: ("1.0", "2.0", "")[i % 3], options={"categorical": ["c"]}
+    ).columns
+    path = write(tmp_path, "new.csv", "x,c\n0,1.0\n0,2.0\n0,\n")
+    expected = codes.apply(path)
+    for rows in ([1.0, 2.0, None], [1, 2, None]):
+        assert np.array_equal(codes.apply({"x": [0, 0, 0], "c": rows}), expected)
+    assert expected[:, 1:].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+    # a word of truth beside others, and then alone
+    words = own(tmp_path, c=lambda i: ("TRUE", "FALSE", "UNKNOWN")[i % 3]).columns
+    for told in ("TRUE,FALSE,UNKNOWN", "TRUE,FALSE,TRUE"):
+        path = write(tmp_path, "new.csv", "x,c\n" + "".join(f"0,{w}\n" for w in told.split(",")))
+        names = [f"c={w}" for w in told.split(",")]
+        made = words.apply(path)
+        assert [words.features[1:][row.argmax()] for row in made[:, 1:]] == names
+        assert (made[:, 1:].sum(1) == 1).all()
+    assert features(words, x=[0, 0], c=[True, False])["c=TRUE"] == [1, 0]
+    # a word that would be missing among numbers, and was a level among words
+    grades = own(tmp_path, c=lambda i: ("1", "NA", "B")[i % 3]).columns
+    made = grades.apply(write(tmp_path, "new.csv", "x,c\n0,1\n0,NA\n"))
+    assert made[:, 1:].tolist() == [[1, 0, 0], [0, 0, 1]]
+    # 01 and 1 are two codes: a plain 1 is the one that is written so
+    codes = own(tmp_path, c=lambda i: ("01", "1")[i % 2], options={"categorical": ["c"]}).columns
+    assert features(codes, x=[0], c=[1]) == {"x": [0], "c=01": [0], "c=1": [1]}
+    codes = own(tmp_path, c=lambda i: ("01", "1.0")[i % 2], options={"categorical": ["c"]}).columns
+    assert features(codes, x=[0], c=[1]) == {"x": [0], "c=01": [0], "c=1.0": [0]}
+
+
+def test_the_first_line_of_excel_says_how_fields_are_divided(tmp_path):
+    made = task_from_file(write(tmp_path, "d.csv", "sep=;\n" + table().replace(",", ";")), "y")
+    assert made.columns.names == ("x",)
+    with pytest.raises(ValueError, match=r"has 3 fields in line 3 and 2 in its header"):
+        task_from_file(write(tmp_path, "d.csv", "sep=;\nx;y\n1;2;3\n"), "y")
+
+
+def test_a_share_may_be_numpys(tmp_path):
+    path = write(tmp_path, "d.csv", table())
+    assert len(task_from_file(path, "y", test_size=np.float32(0.25)).test_rows) == 10
+
+
 def test_new_rows_that_do_not_fit(tmp_path):
     columns = own(tmp_path, c=lambda i: "pq"[i % 3 > 0]).columns
     cases = [

@@ -12,7 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from distill_helpers.files._readers import from_frame, read
-from distill_helpers.files._table import Array, Column, categories, from_objects, nearest
+from distill_helpers.files._table import (
+    TRUTH,
+    Array,
+    Column,
+    categories,
+    from_objects,
+    nearest,
+    number,
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,8 @@ class Columns:
         for kind, column in zip(self.kinds, columns, strict=True):
             name, missing = column.name, column.missing
             if kind == "category":
-                words = categories(column)
+                words = _as_levels(column, self.levels[name])
+                missing = np.array([word is None for word in words])
                 parts += [
                     np.fromiter((w == level for w in words), np.float64, len(words))
                     for level in self.levels[name]
@@ -204,6 +213,28 @@ def learn(columns: Sequence[Column], kinds: Sequence[str], train: npt.NDArray[np
             indicators.append(column.name)
     names = tuple(column.name for column in columns)
     return Columns(names, tuple(kinds), levels, medians, tuple(indicators))
+
+
+def _as_levels(column: Column, levels: Sequence[str]) -> npt.NDArray[Any]:
+    """Return a column as text, spelt as the levels are where it means one of them.
+
+    Numbers come back from a frame without their zeros (1, where the file said 1.0), and a file
+    whose every row says TRUE, NA or 7 has no text in it.
+    """
+    words = categories(column).copy()
+    if column.kind not in ("number", "bool"):
+        return words
+    same: dict[float, list[str]] = {}
+    for level in levels:
+        value = number(level) if column.kind == "number" else TRUTH.get(level.lower())
+        if value is not None:
+            same.setdefault(value, []).append(level)
+    for row, value in enumerate(column.values.tolist()):
+        if column.written is not None and column.written[row] in levels:
+            words[row] = column.written[row]
+        elif words[row] not in levels and len(same.get(value, ())) == 1:
+            words[row] = same[value][0]
+    return words
 
 
 def _numbers(column: Column, missing: npt.NDArray[np.bool_]) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -105,6 +106,9 @@ def _csv(path: Path, encoding: str, delimiter: str) -> list[Column]:
         )
     if len(delimiter) != 1:
         raise ValueError(f"delimiter is {delimiter!r}; it must be one character, such as ';'")
+    said = re.match(r"sep=([^\r\n])\r?\n", text)
+    if said:  # Excel's first line, which says how the others are divided
+        delimiter, text = said[1], "\n" + text[said.end() :]
     rows: list[list[str]] = []
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:

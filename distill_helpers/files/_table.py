@@ -26,7 +26,7 @@ _DATE = re.compile(
     r"([T ,]+\d{1,2}:\d{2}.*)?",
     re.IGNORECASE,
 )
-_TRUTH = {"true": 1.0, "false": 0.0}
+TRUTH = {"true": 1.0, "false": 0.0}
 
 
 @dataclass
@@ -65,8 +65,8 @@ def from_words(name: str, words: list[str]) -> Column:
     if plain and all(_NUMBER.fullmatch(w) or _INFINITE.fullmatch(w) for w in plain):
         table = {w: float(w) if w in plain else np.nan for w in seen}
         return Column(name, "number", np.array([table[w] for w in words]), words)
-    if plain and all(word.lower() in _TRUTH for word in plain):
-        table = {w: _TRUTH.get(w.lower(), np.nan) for w in seen}
+    if plain and all(word.lower() in TRUTH for word in plain):
+        table = {w: TRUTH.get(w.lower(), np.nan) for w in seen}
         return Column(name, "bool", np.array([table[w] for w in words]), words)
     return from_text(name, [word or None for word in words], words)
 
@@ -143,6 +143,11 @@ def from_objects(name: str, values: Sequence[Any]) -> Column:
 def level(value: float) -> str:
     """Write a number as a level: 3, not 3.0."""
     return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+
+
+def number(word: str) -> float | None:
+    """Return the number that a word is, if it is one."""
+    return float(word) if _NUMBER.fullmatch(word) else None
 
 
 def categories(column: Column) -> npt.NDArray[Any]:

@@ -315,7 +315,7 @@ def rows_from_file(
 
 
 def _share(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float | np.floating):
         raise TypeError(f"test_size is {value!r}; it must be above 0 and below 1. Use 0.2.")
     if not 0 < value < 1:
         raise ValueError(f"test_size is {value!r}; it must be above 0 and below 1. Use 0.2.")
