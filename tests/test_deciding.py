@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from distill_helpers import deciding as study
-from distill_helpers import protocol
+from distill_helpers import experiments, protocol
+from distill_helpers.networks import Stack
 from distill_helpers.studies import Study
 from distill_helpers.tasks import gaussian_mixture_task
 
@@ -146,6 +149,38 @@ def test_a_calibrated_teacher_differs_by_its_temperature_alone(tiny: None) -> No
     )
 
 
+def test_the_best_of_several_is_the_one_of_the_least_held_out_loss(
+    tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is trained alone, and its loss is PyTorch's own."""
+    monkeypatch.setattr(study, "BEST_OF", 5)
+    split = study.Split.of(PLAN, TINY, 0)
+    fit_rows, held_out = split.folds[0]
+    setting, shape = protocol.Setting(1e-2, 0.0, 0.0), protocol.Shape((4, 2), (0.0, 0.0))
+    averaged = protocol.averaged(PLAN.student_epochs)
+
+    def train(seed: int) -> Stack:
+        return protocol.train_on_labels(
+            TINY,
+            [setting],
+            fit_rows,
+            shape,
+            seeds=[seed],
+            epochs=PLAN.student_epochs,
+            average_last=averaged,
+        )
+
+    each = [train(s) for s in experiments.member_seeds(study.RANDOM_STATE, "best-of", 0, 5)]
+    x, y = TINY.x_train[held_out], TINY.y_train[held_out]
+    losses = [float(torch.nn.functional.cross_entropy(one.predict(x)[0], y)) for one in each]
+    best = losses.index(min(losses))
+    assert best > 0, "the first says nothing"
+    judge = study.Judge.of(TINY, 0)
+    hard = protocol.Tuned(setting, 0.0, 1.0, (), each[0])
+    rivals = dict(study.rivals(TINY, split, judge, hard, shape.hidden, PLAN, 0))
+    torch.testing.assert_close(rivals["hard labels, best of 5"], each[best].predict(judge.x))
+
+
 def test_agreement_is_split_by_the_teachers_errors() -> None:
     posterior = torch.tensor([[0.9, 0.1], [0.9, 0.1], [0.2, 0.8], [0.2, 0.8]])
     judge = study.Judge(torch.zeros(4, 1), posterior, 0.0)
@@ -219,3 +254,29 @@ def test_gains_are_those_of_each_task_against_tuned_hard_labels() -> None:
     for task, table in tables.items():
         assert found[task] == study.gain(table, task, key, study.HARD, 8)
         assert found[task].value == pytest.approx(0.1)
+
+
+def test_folds_of_the_digits_have_the_interval_of_folds_that_share_rows() -> None:
+    task = study.digits(3)
+    train, test = len(task.y_train), len(task.y_test)
+    gained = np.array([0.02, -0.01, 0.04, 0.03, 0.01])
+    one, other = {k: 1 + g for k, g in enumerate(gained)}, dict.fromkeys(range(5), 1.0)
+    error = np.sqrt((1 / 5 + test / train) * gained.var(ddof=1))
+    reach = scipy.stats.t.ppf(0.975, 4) * error
+    for name in ("digits-1437", "digits-287-of-1437"):
+        found = study.paired(name, one, other)
+        assert found.value == pytest.approx(gained.mean())
+        # The folds' sizes differ by a row.
+        assert found.high - found.value == pytest.approx(reach, rel=2e-3)
+    independent = study.paired("article-512", one, other)
+    assert independent.high - independent.low < 2 * reach
+
+
+@pytest.mark.parametrize("task", ["article-512", "digits-287"])
+def test_a_training_set_without_a_score_on_both_sides_is_left_out(task: str) -> None:
+    one = {0: 0.5, 1: 0.7, 2: float("nan"), 3: 0.6, 4: 0.4, 6: 9.0}
+    other = {0: 0.4, 1: 0.4, 2: 0.3, 3: float("inf"), 4: 0.2, 5: -9.0}
+    found = study.paired(task, one, other)
+    assert found.n == 3 and found.value == pytest.approx((0.1 + 0.3 + 0.2) / 3)
+    whole = (0, 1, 4)
+    assert found == study.paired(task, {k: one[k] for k in whole}, {k: other[k] for k in whole})

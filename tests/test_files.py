@@ -220,6 +220,19 @@ def test_a_group_is_never_on_both_sides(tmp_path, groups, seed):
     assert len(made.train_rows) + len(made.test_rows) == 200
 
 
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_split_by_group_leaves_the_share_that_was_asked_for(tmp_path, share):
+    made = own(
+        tmp_path,
+        240,
+        options={"groups": "who", "test_size": share},
+        who=lambda i: f"p{i // 6}",
+        x=lambda i: i * 7 % 241,
+    )
+    assert len(made.test_rows) == pytest.approx(share * 240, abs=6)
+    assert set(made.groups[made.train_rows]).isdisjoint(made.groups[made.test_rows])
+
+
 def test_time_splits_oldest_from_newest_and_keeps_equal_times_together(tmp_path):
     made = own(tmp_path, options={"time": "t"}, t=lambda i: (39 - i) // 3)
     when = [(39 - i) // 3 for i in range(40)]
@@ -261,6 +274,44 @@ def test_leaks_are_flagged(tmp_path):
         "or pass time='x'"
     ) in flags_of(tmp_path, x=lambda i: 20240101 + i % 28)
     assert flags_of(tmp_path, x=lambda i: i * 7 % 41) == ()
+
+
+@pytest.mark.parametrize(
+    ("rows", "rare", "wrong", "flagged"),
+    [
+        (100, 5, 0, True),
+        (100, 4, 0, False),  # so few rows may be chance
+        (1000, 20, 2, True),
+        (1000, 20, 3, False),  # more than a tenth of the class
+        (1000, 400, 5, True),
+        (1000, 400, 6, False),  # more than 5 rows in 1,000
+    ],
+)
+def test_a_column_says_one_class_where_it_errs_little_for_all_rows_and_for_the_class(
+    tmp_path, rows, rare, wrong, flagged
+):
+    """It says no of the first few rows of the class."""
+    text = table(
+        rows,
+        y=lambda i: "c" if i < rare else "ab"[i % 2],
+        code=lambda i: "yes" if wrong <= i < rare else "no",
+        x=lambda i: i * 7 % 1009,
+    )
+    flags = files.rows_from_file(write(tmp_path, "d.csv", text), "y").flags
+    assert len(flags) == flagged
+    for flag in flags:
+        assert flag.startswith(
+            f"column 'code' says of {rows - wrong} of {rows} rows whether they are of class 'c':"
+        )
+
+
+@pytest.mark.parametrize(("first", "last"), [("0", "-0.0"), ("-0.0", "0")])
+def test_a_duplicate_may_write_zero_with_another_sign(tmp_path, first, last):
+    made = own(
+        tmp_path, options={"time": "t"}, t=lambda i: i, x=lambda i: {0: first, 39: last}.get(i, i)
+    )
+    assert 0 in made.train_rows and 39 in made.test_rows
+    assert made.duplicates == 1
 
 
 def test_duplicates_across_the_split_are_counted(tmp_path):

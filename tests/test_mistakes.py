@@ -101,6 +101,79 @@ def test_a_fold_is_taught_by_teachers_of_its_own_and_dropout_is_on_in_train_mode
         assert torch.equal(right, loops[mistakes.AT_T])
 
 
+def test_teachers_of_a_fold_see_all_rows_but_those_that_judge_it(plan, monkeypatch) -> None:
+    half = replace(plan, share=0.5)  # the teachers see the other half too
+    task = half.make(0)
+    split = deciding.Split.of(half, task, 0)
+    train, seen = protocol.train_on_labels, []
+
+    def watched(task, settings, rows, *args, **how):
+        seen.append(set(rows.tolist()))
+        return train(task, settings, rows, *args, **how)
+
+    monkeypatch.setattr(protocol, "train_on_labels", watched)
+    setting = protocol.Setting(3e-3, 0.0, 0.0)
+    loops = (mistakes.RIGHT,)
+    mistakes._sent(half, task, split, 0, setting, protocol.SHAPES[0], loops, None)
+    every = set(range(64))
+    assert seen == [every, *(every - set(held_out.tolist()) for _, held_out in split.folds)]
+    assert len(split.rows) == 32
+
+
+def test_training_sets_draw_dropout_masks_of_their_own(plan, monkeypatch) -> None:
+    """The teachers are made the same, so that nothing else differs."""
+    monkeypatch.setattr(mistakes.ex, "member_seeds", lambda *_: list(range(12)))
+    task = plan.make(0)
+    split = deciding.Split.of(plan, task, 0)
+    before = torch.get_rng_state()
+    first, second = (
+        mistakes._sent(
+            plan,
+            task,
+            split,
+            index,
+            protocol.Setting(3e-3, 0.0, 0.0),
+            protocol.SHAPES[0],
+            (mistakes.RIGHT, mistakes.TRAIN_MODE),
+            None,
+        )
+        for index in (1, 2)
+    )
+    for fold, loops in first.items():
+        assert torch.equal(loops[mistakes.RIGHT], second[fold][mistakes.RIGHT])
+        assert not torch.equal(loops[mistakes.TRAIN_MODE], second[fold][mistakes.TRAIN_MODE])
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_a_loop_is_tuned_by_what_its_owner_reads(plan, monkeypatch) -> None:
+    """Evaluated at T, it is the loss at T that chooses: two loops train the same, and part here."""
+    loops, setting = (mistakes.RIGHT, mistakes.AT_T), protocol.Setting(1e-2, 0.0, 4.0)
+    train, stacks, losses = mistakes._train, [], {}
+
+    def watched(*args, **how):
+        stacks.append(train(*args, **how))
+        return stacks[-1]
+
+    def search(recipes, attempt, rates):
+        found = attempt({name: [setting] for name in recipes})
+        losses.update({name: found[name, setting][0] for name in recipes})
+        return {name: (setting, *found[name, setting]) for name in recipes}
+
+    monkeypatch.setattr(mistakes, "_train", watched)
+    monkeypatch.setattr(protocol, "search", search)
+    mistakes.replicate(plan, 0, loops, width=8)
+    task = plan.make(0)
+    expected = dict.fromkeys(loops, 0.0)
+    for stack, (_, held_out) in zip(stacks, deciding.Split.of(plan, task, 0).folds, strict=False):
+        right, at_t = stack.predict(task.x_train[held_out])
+        torch.testing.assert_close(right, at_t)
+        for name, z in ((mistakes.RIGHT, right), (mistakes.AT_T, at_t / 4)):
+            loss = torch.nn.functional.cross_entropy(z, task.y_train[held_out])
+            expected[name] += float(loss) / deciding.FOLDS_USED
+    assert losses == pytest.approx(expected, rel=1e-5)
+    assert abs(losses[mistakes.RIGHT] - losses[mistakes.AT_T]) > 1e-3
+
+
 def test_a_temperature_that_is_given_is_not_searched_and_at_one_no_factor_is_missing(plan) -> None:
     loops = (mistakes.RIGHT, "T^2 missing")
     right, missing = mistakes.replicate(plan, 0, loops, width=8, temperature=1.0)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from distill_helpers import own_data, studies
 from distill_helpers.files import rows_from_file
@@ -72,6 +73,29 @@ def test_a_gain_is_the_interval_of_the_paired_differences():
     assert (found.value, found.low) == pytest.approx((expected.value, expected.low))
     right = own_data.stored_gain(study, about, "distilled", "hard labels", "accuracy")
     assert right.value == pytest.approx(found.value), "accuracy here is 1 - NLL"
+
+
+@pytest.mark.parametrize(("share", "word"), [(7.5, "holds"), (6.5, "undecided")])
+def test_stored_verdicts_are_those_of_a_family_of_seven_of_which_six_are_told(share, word):
+    """Holm's first step asks for 0.025 / 7: p is made a little less, or a little more than that."""
+    rng, splits, train, test = np.random.default_rng(0), 12, 500, 100
+    names = {arm for arms in (own_data.QUESTIONS | own_data.ALSO_ASKED).values() for arm in arms}
+    arms = {name: rng.normal(size=splits) for name in sorted(names)}
+    arms = {name: values - values.mean() for name, values in arms.items()}  # they gain nothing
+    apart = rng.normal(size=splits)
+    error = np.sqrt((1 / splits + test / train) * apart.var(ddof=1))
+    t = scipy.stats.t.isf(0.025 / share, splits - 1)
+    arms["ensemble"] = arms["one network"] - (apart - apart.mean() + t * error)
+    rows = [
+        {"data": "a", "split": j, "hidden": "64x32", "arm": arm, "nll": value}
+        for arm, values in arms.items()
+        for j, value in enumerate(values)
+    ]
+    about = {"data": "a", "train_rows": train, "test_rows": test}
+    found = own_data.stored_words(studies.Study(rows, {}), about)
+    assert found == dict.fromkeys(own_data.QUESTIONS, "undecided") | {
+        "ensemble against one network": word
+    }
 
 
 def test_the_study_says_what_it_needs(monkeypatch, capsys, tmp_path):

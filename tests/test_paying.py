@@ -92,6 +92,40 @@ def test_few_rows_are_visited_as_often_as_many():
     assert (paying.epochs(10), paying.epochs(100_000)) == (400, 40)
 
 
+def test_a_student_is_tuned_for_as_many_visits_whatever_its_rows(monkeypatch):
+    point = replace(SMALL, rows=200, unlabelled=2)
+    rows = paying.Rows.of(point)
+    passes, counts = {}, {}
+
+    def tune(task, arms, folds, *, epochs, **_):
+        passes.update(dict.fromkeys(arms, epochs))
+        counts.update(dict.fromkeys(arms, len(folds[0][0]) + len(folds[0][1])))
+        return dict.fromkeys(arms)
+
+    monkeypatch.setattr(protocol, "tune", tune)
+    folds = paying.folds_of(torch.arange(200) % 3, rows.student, 0)
+    chosen = paying.choose(None, dict.fromkeys(("hard", "soft")), folds, rows, point, 0)
+    assert set(chosen) == {"hard", "soft"} and counts == {"hard": 200, "soft": 600}
+    for name, count in counts.items():
+        assert passes[name] * count == pytest.approx(paying.VISITS, rel=0.05)
+
+
+def test_folds_are_alike_in_classes_and_drawn_by_their_seed():
+    labels, rows = torch.arange(120) % 3, torch.arange(20, 100)
+    drawn = {}
+    for seed in (1, 2, 2):
+        folds = paying.folds_of(labels, rows, seed)
+        held_out = [set(held.tolist()) for _, held in folds]
+        assert seed not in drawn or drawn[seed] == held_out
+        drawn[seed] = held_out
+        for fit_rows, held in folds:
+            assert torch.equal(torch.cat([fit_rows, held]).sort().values, rows)
+            counts = torch.bincount(labels[held])
+            assert len(held) == 20 and counts.max() - counts.min() <= 1
+        assert not held_out[0] & held_out[1]
+    assert drawn[1] != drawn[2]
+
+
 def test_signs_are_what_numpy_finds():
     task = gaussian_mixture_task(3, 4, 0.2, num_train=60, num_test=1)
     folds = paying.folds_of(task.y_train, torch.arange(60), 0)

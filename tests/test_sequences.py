@@ -98,6 +98,25 @@ def test_divergences_are_those_of_all_sequences(teacher, order, end):
 
 
 @pytest.mark.parametrize("end", [None, 1])
+def test_a_divergence_on_the_states_of_a_longer_memory_is_that_of_all_sequences(end):
+    p, walker = (ending(random_chain(V, order, 1.0, seed=order), end) for order in (1, 2))
+    q = random_student(p, 0, seed=3)
+    prompts = Chain(walker.table, 2, np.broadcast_to(p.start / V, (V, V)), end)  # p reads one token
+    rows = {
+        "forward": (p.table * np.log(p.table / q.table)).sum(-1),
+        "reverse": (q.table * np.log(q.table / p.table)).sum(-1),
+    }
+    for direction, cost in rows.items():
+        brute = np.zeros(LENGTH)
+        for prompt, tokens, chance in written_out(walker, prompts):
+            last = (*prompt, *tokens)[1:]
+            for t in range(len(tokens)):
+                brute[t] += chance * cost[last[t]]
+        found = divergence(p, q, LENGTH, direction=direction, states=walker)
+        assert np.allclose(found, brute, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("end", [None, 1])
 def test_entropy_and_likelihood_are_those_of_all_sequences(teacher, end):
     p = Chain(teacher.table, 2, teacher.start, end)
     q = random_student(p, 1, seed=5)
@@ -407,6 +426,18 @@ def test_random_chains_are_dirichlet_and_start_where_they_settle():
     assert np.allclose(np.einsum("la,lab->lb", d, laws.table), d, atol=1e-12)
     flip = stationary_start([[0.0, 1.0], [1.0, 0.0]], 1)  # it has a period
     assert flip == pytest.approx([0.5, 0.5])
+
+
+def test_a_chain_with_a_period_settles_also_where_its_contexts_are_many():
+    """From token 0 to any other and back: half of all time is spent there, by symmetry."""
+    symbols = 17
+    table = np.zeros((symbols,) * 3)
+    table[:, 0, 1:] = 1 / (symbols - 1)
+    table[:, 1:, 0] = 1.0
+    expected = np.zeros((symbols, symbols))
+    expected[0, 1:] = expected[1:, 0] = 0.5 / (symbols - 1)
+    assert expected.size > 256  # too many to solve for
+    assert np.allclose(stationary_start(table, 2), expected, rtol=0, atol=1e-13)
 
 
 def test_a_chain_fitted_to_a_text():

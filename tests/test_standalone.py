@@ -313,6 +313,11 @@ class Doubled(nn.Sequential):
         ),
         (
             network((3, 2)),
+            {"mean": [1, 2, 3], "scale": [1, 1e-310, 3]},  # its inverse is infinite
+            "scale[1] is 1e-310; it divides, so it must be above 0. Use 1 for a constant feature",
+        ),
+        (
+            network((3, 2)),
             {"mean": [1, np.nan, 3], "scale": [1, 2, 3]},
             "mean holds NaN or infinity; it must be finite. Mend that feature",
         ),
@@ -399,6 +404,28 @@ def test_numpy_that_disagrees_is_not_written(tmp_path, monkeypatch):
     ):
         export_numpy(network((3, 2)), tmp_path / "student.py")
     assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_cancel_are_allowed_what_float32_does_to_them(tmp_path, monkeypatch):
+    """Opposite logits of large terms: where both come out near 0, float32 keeps few digits."""
+    model = network((20, 2))
+    with torch.no_grad():
+        weight = 1e4 * model[0].weight[0]
+        model[0].weight[:] = torch.stack([weight, -weight])
+        model[0].bias[:] = 0
+    raw = trial_rows(20)
+    x, expected = raw.astype(np.float32), reference(model, raw)
+    exact = x.astype(float) @ np.stack([weight, -weight], 1).astype(float)
+    rounding = relative_difference(expected, exact, x)
+    assert 10 * TOLERANCE < rounding < 0.01
+    logits = load(export_numpy(model, tmp_path / "student.py"))
+    assert relative_difference(logits(raw), expected, x) <= 4 * rounding
+    write = standalone._numpy_source
+    monkeypatch.setattr(
+        standalone, "_numpy_source", lambda *a: write(*a).replace("return h", "return h + 0.1")
+    )
+    with pytest.raises(ArithmeticError, match=r"^NumPy differs from PyTorch by 1\.0e-01"):
+        export_numpy(model, tmp_path / "other.py")
 
 
 def test_compiling_what_cannot_be_compiled(tmp_path, monkeypatch):
