@@ -597,7 +597,9 @@ def against_teachers(
 def paired(task: str, one: Mapping[int, float], other: Mapping[int, float]) -> Estimate:
     """Return the mean difference of two arms' scores by training set, with a task's interval.
 
-    A training set in which one of them is missing or NaN is left out.
+    A training set in which one of them is missing or NaN is left out. Where students see a part of
+    a fold of the digits, the interval's sizes stay the fold's: training sets share no more rows for
+    that.
     """
     shared = sorted(
         index for index in one.keys() & other.keys() if math.isfinite(one[index] - other[index])

@@ -480,8 +480,8 @@ def _scaling(mean: object, scale: object, features: int) -> tuple[Array, Array] 
     if not (made[1] >= smallest).all():
         wrong = int(np.argmin(made[1]))
         raise ValueError(
-            f"scale[{wrong}] is {made[1][wrong]:g}; it divides, so it must be above 0. Use 1 for a "
-            "constant feature"
+            f"scale[{wrong}] is {made[1][wrong]:g}; it divides, so it must be above 0, and "
+            "its inverse finite. Use 1 for a constant feature"
         )
     return made[0], made[1]
 
