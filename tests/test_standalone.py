@@ -309,12 +309,14 @@ class Doubled(nn.Sequential):
         (
             network((3, 2)),
             {"mean": [1, 2, 3], "scale": [1, 0, 3]},
-            "scale[1] is 0; it divides, so it must be above 0, and its inverse finite. Use 1 for a constant feature",
+            "scale[1] is 0; it divides, so it must be above 0, and its inverse finite. Use 1 "
+            "for a constant feature",
         ),
         (
             network((3, 2)),
             {"mean": [1, 2, 3], "scale": [1, 1e-310, 3]},  # its inverse is infinite
-            "scale[1] is 1e-310; it divides, so it must be above 0, and its inverse finite. Use 1 for a constant feature",
+            "scale[1] is 1e-310; it divides, so it must be above 0, and its inverse finite. Use 1 "
+            "for a constant feature",
         ),
         (
             network((3, 2)),
