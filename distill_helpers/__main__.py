@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import sys
 import time
@@ -102,7 +103,8 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _names(text: str) -> list[str]:
-    return text.split(",")  # a column's name may be empty: pandas writes its row numbers so
+    # A name may hold a comma, in quotes, or be empty: pandas writes its row numbers so.
+    return next(csv.reader([text], skipinitialspace=True)) or [""]
 
 
 def _delimiter(text: str) -> str:

@@ -134,6 +134,17 @@ def test_no_row_tunes_what_tests_it(data):
     assert sorted(tested) == sorted(2 * list(range(len(own.labels))))
 
 
+def test_each_repeat_and_each_seed_has_splits_of_its_own(data):
+    own = rows_from_file(data, "kind", ids="row")
+    tested = [
+        tuple(sorted(test.tolist()))
+        for seed in (0, 7)
+        for split in rounds(own, 2, seed)
+        for _, test in split.tests
+    ]
+    assert len(tested) == 4 * FOLDS == len(set(tested))
+
+
 def test_groups_stay_together(tmp_path):
     owner = [f"g{i // 5}" for i in range(150)]
     own = rows_from_file(make(tmp_path / "a.csv", owner=owner), "kind", ids="row", groups="owner")
@@ -597,6 +608,36 @@ def test_a_contract_hands_over_the_smallest_that_meets_it(short, data):
     made = run(data, floor=0.999)
     assert made.found["contract"]["met_by"] == []
     assert made.found["student"]["hidden"] == [16, 8]
+
+
+def test_a_floor_is_met_by_what_is_sure():
+    def row(width, low, microseconds=1.0):
+        accuracy = {"value": low + 0.05, "low": low, "high": low + 0.1}
+        return {"hidden": [width], "accuracy": accuracy, "microseconds": microseconds}
+
+    sizes = [row(2, 0.88), row(4, 0.9), row(8, 0.95), row(16, 0.95, None)]
+    met = module._contract(sizes, None, 0.9)
+    assert [found["hidden"] for found in met] == [[4], [8], [16]]
+    assert [found["hidden"] for found in module._contract(sizes, 1.0, 0.9)] == [[4], [8]]
+    assert module._contract(sizes, 0.5, None) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("a,b", ["a", "b"]), ("", [""]), ('"c, d",e', ["c, d", "e"]), ("a, b", ["a", "b"])],
+)
+def test_columns_are_named_on_the_command_line_as_in_a_csv(text, names):
+    assert command_line._names(text) == names
+
+
+def test_a_tab_can_be_named_on_the_command_line(short, tmp_path, capsys):
+    data = make(tmp_path / "beans.csv")
+    data.write_text(data.read_text().replace(",", "\t"))
+    options = ["--target", "kind", "--drop", "row", "--out", str(tmp_path / "out")]
+    assert command_line.main(["report", str(data), *options]) == 1
+    assert r"pass delimiter='\t'" in capsys.readouterr().err
+    options += ["--delimiter", r"\t", "--repeats", "1", "--student", "4"]
+    assert command_line.main(["report", str(data), *options]) == 0
 
 
 def refusals(tmp_path):

@@ -261,8 +261,8 @@ def _costs(found: dict[str, Any]) -> str:
     )
     if costs["pays_after"] is not None:
         words.append(
-            f"Served instead of the ensemble, a student has paid for its own training after "
-            f"{costs['pays_after']:,} predictions."
+            f"Served instead of the ensemble, the student has paid for the training of all arms' "
+            f"students after {costs['pays_after']:,} predictions."
         )
     return f"<p>{_text(' '.join(words))}</p>"
 

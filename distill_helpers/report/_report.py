@@ -559,7 +559,7 @@ def _contract(
 
 
 def _costs(delivered: Delivered, student: Stack, found: dict[str, Any]) -> dict[str, Any]:
-    """Return what a prediction takes, and after how many a student has paid for its training."""
+    """Return what a prediction takes, and after how many it has paid for the students' training."""
     x = delivered.task.x_train[:1]
     made: dict[str, Any] = {"student": None, "teacher": None, "pays_after": None}
     with tempfile.TemporaryDirectory() as folder:
