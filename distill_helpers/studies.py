@@ -145,8 +145,8 @@ class Writer:
 
     Raises
     ------
-    FileNotFoundError
-        If the table's folder is not there; before anything runs.
+    FileNotFoundError, IsADirectoryError
+        If the table's folder is not there, or the table is a folder; before anything runs.
 
     Warns
     -----
@@ -176,6 +176,8 @@ class Writer:
         self.own = ""  # comment of a replicate that is added to a finished table
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"{self.path.parent} is no folder; make it, or name another")
+        if self.path.is_dir():
+            raise IsADirectoryError(f"{self.path} is a folder; name a file in it")
         if grow and self.path.exists():
             self.own = "; ".join(f"{key} {value}" for key, value in self.about.items())
             stored = read(self.path)

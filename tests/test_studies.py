@@ -235,7 +235,9 @@ def test_replicates_are_sorted_in_the_end(path: Path) -> None:
     assert [row["set"] for row in studies.read(path).rows] == [0, 0, 1, 1]
 
 
-def test_a_missing_folder_is_told_before_anything_runs(tmp_path: Path) -> None:
+def test_a_place_where_no_table_can_be_is_told_before_anything_runs(tmp_path: Path) -> None:
+    with pytest.raises(IsADirectoryError, match=rf"^{tmp_path} is a folder; name a file in it$"):
+        studies.Writer(tmp_path, "command", "set")
     with pytest.raises(FileNotFoundError, match=r"nowhere is no folder; make it, or name another"):
         studies.Writer(tmp_path / "nowhere" / "table.csv", "command", "set")
 
