@@ -1246,9 +1246,10 @@ def live_curves(
         across, at_mark = across.axis(axis).scale(zero=False), at_mark.scale(zero=False)
     # One row holds all curves, for a row a point would be most of the notebook's file.
     # Below, and with strokes long enough to show their dashes: beside the curves a name is cut on a
-    # phone.
+    # phone, and so is the second of two long ones.
+    columns = 2 if max(map(len, names)) <= 20 else 1
     legend = alt.Legend(
-        orient="bottom", columns=2, symbolType="stroke", symbolSize=400, labelLimit=0
+        orient="bottom", columns=columns, symbolType="stroke", symbolSize=400, labelLimit=0
     )
     lines = (
         shown.transform_fold(names, as_=["curve", "y"])
