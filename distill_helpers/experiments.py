@@ -562,6 +562,8 @@ LADDER: dict[str, Rung] = {
 
 "Same loss" is the article's objective, its T, T^2 and alpha, with other targets in the place of the
 ensemble's. Rungs that begin with "oracle" use the exact posterior.
+
+:meta hide-value:
 """
 
 

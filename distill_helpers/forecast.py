@@ -105,7 +105,10 @@ POLICIES: dict[str, Callable[[Rule, Mapping[str, float]], bool]] = {
 }
 """When to distil. *Any edge*: where three teachers beat the student at all. *A sure lead*: where
 they are better than one of them beyond the interval. *The first page*: teachers who saw more rows,
-unlabelled inputs, or few labels and three classes."""
+unlabelled inputs, or few labels and three classes.
+
+:meta hide-value:
+"""
 
 LOOKING = ("the rule", "any edge", "a sure lead")  # policies that need three tuned teachers
 
