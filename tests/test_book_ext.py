@@ -15,6 +15,7 @@ import pytest
 from bs4 import BeautifulSoup
 from docutils import nodes
 from fontTools.ttLib import TTFont
+from sphinx.ext.napoleon import Config, NumpyDocstring
 
 from distill_helpers import results
 
@@ -558,3 +559,17 @@ def test_a_page_of_the_api_holds_its_modules_alone():
     book.list_modules(SimpleNamespace(srcdir=ROOT), "book/api/x", content)
     named = re.findall(r"automodule:: distill_helpers\.(\w+)\n   :members:", content[0])
     assert named == ["losses", "cache"] and "<!--" not in content[0]
+
+
+def test_a_sentence_with_a_colon_is_no_type():
+    """Napoleon takes what stands before one, in the first line of an attribute, for its type."""
+    whole = "Old on purpose: runtimes lag."
+
+    def read(lines):
+        return NumpyDocstring(lines, Config(), what="data", name="OPSET").lines()
+
+    assert ":type: Old on purpose" in read([whole])
+    for text in (whole, "No colon here."):
+        lines = [text, "", "More: of it."]
+        book.keep_colons(None, "data", "OPSET", None, None, lines)
+        assert read(lines) == [text, "", "More: of it."]

@@ -32,6 +32,14 @@ API_PAGE = re.compile(r"file: book/api/(\S+)")
 API_MARK = re.compile(r"<!-- modules: (.+?) -->")
 
 
+def keep_colons(
+    app: Sphinx, what: str, name: str, obj: object, options: object, lines: list[str]
+) -> None:
+    """Keep a sentence with a colon whole: napoleon takes what stands before one for a type."""
+    if what in ("attribute", "data", "property") and lines and ":" in lines[0]:
+        lines[0] = f": {lines[0]}"
+
+
 def set_theme_options(app: Sphinx, config: Any) -> None:
     """Set single options; naming them in ``_config.yml`` would drop all the others."""
     config.html_math_renderer = "mathml"
@@ -340,6 +348,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_js_file("reach.js")
     app.add_js_file("print.js")
     app.connect("config-inited", set_theme_options, priority=900)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)  # napoleon's is 500
     app.connect("builder-inited", copy_charts)
     app.connect("source-read", prepare_notebook)
     app.connect("source-read", list_modules)
