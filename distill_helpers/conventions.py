@@ -31,8 +31,11 @@ class Canonical(NamedTuple):
     """
 
     alpha: float
+    """Weight of the distillation term, from 0 to 1."""
     temperature: float
+    """Above 0."""
     scale: float
+    """Their gradient in ours."""
 
 
 def to_canonical(name: str, **their_settings: Any) -> Canonical:

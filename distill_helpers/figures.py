@@ -1523,6 +1523,7 @@ def pareto(
     Figure
     """
     import matplotlib.pyplot as plt
+    from matplotlib.patheffects import withStroke
     from matplotlib.ticker import LogLocator
 
     shape = (len(panels), 1) if narrow else (1, len(panels))
@@ -1561,18 +1562,21 @@ def pareto(
                 textcoords="offset points",
                 ha="right" if before else "left",
                 fontsize=10 if narrow else 8,
+                path_effects=[withStroke(linewidth=2.5, foreground="white")],
             )
         sign = -1 if less else 1
         front = pareto_front(
             {name: (cost, sign * q.value) for name, (cost, q, _) in points.items()}
         )
         corners = [(points[name][0], points[name][1].value) for name in front]
-        axes.step(*zip(*corners, strict=True), where="post", color=GREY, linewidth=2, zorder=0)
+        (line,) = axes.step(
+            *zip(*corners, strict=True), where="post", color=GREY, linewidth=2, zorder=1
+        )
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter("")
-        axes.margins(x=0.5, y=0.14)
+        axes.margins(x=0.4 if narrow else 0.5, y=0.14)
         if less:
             axes.invert_yaxis()
         axes.set_title(title, fontsize=10, loc="left", fontweight="bold")
@@ -1582,10 +1586,10 @@ def pareto(
         axes.set_ylabel(ylabel)
     figure.supxlabel(xlabel, fontsize=10)
     figure.legend(
-        list(handles.values()),
-        list(handles),
+        [*handles.values(), line],
+        [*handles, "nothing is better and cheaper"],
         loc="outside upper center",
-        ncols=len(kinds),
+        ncols=2 if narrow else len(kinds) + 1,
         frameon=False,
     )
     return figure

@@ -215,7 +215,9 @@ class Effective(NamedTuple):
     """What a loss is in the book's terms: `scale` times the objective at `alpha`."""
 
     alpha: float
+    """Weight of the distillation term in the book's objective."""
     scale: float
+    """The loss in that objective's."""
 
 
 def without_t_squared(
@@ -226,8 +228,8 @@ def without_t_squared(
     .. math::
 
         \alpha\, \mathrm{KL} + (1 - \alpha)\, \mathrm{CE}
-        = c\, \bigl(\alpha'\, T^2\, \mathrm{KL} + (1 - \alpha')\, \mathrm{CE}\bigr), \qquad
-        c = 1 - \alpha + \frac{\alpha}{T^2}, \quad
+        &= c\, \bigl(\alpha'\, T^2\, \mathrm{KL} + (1 - \alpha')\, \mathrm{CE}\bigr), \\
+        c &= 1 - \alpha + \frac{\alpha}{T^2}, \qquad
         \alpha' = \frac{\alpha}{\alpha + (1 - \alpha)\, T^2}
 
     Parameters

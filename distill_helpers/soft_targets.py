@@ -156,10 +156,10 @@ def pool(
 
     .. math::
 
-        \text{arithmetic:}\; \frac{1}{M} \sum_m p_m \qquad
-        \text{geometric:}\; \Bigl(\prod_m p_m\Bigr)^{1/M} \qquad
-        \text{power:}\; \Bigl(\frac{1}{M} \sum_m p_m^r\Bigr)^{1/r} \qquad
-        \text{median:}\; \mathrm{median}_m \, p_m
+        \text{arithmetic:}\; &\frac{1}{M} \sum_m p_m &
+        \text{geometric:}\; &\Bigl(\prod_m p_m\Bigr)^{1/M} \\
+        \text{power:}\; &\Bigl(\frac{1}{M} \sum_m p_m^r\Bigr)^{1/r} &
+        \text{median:}\; &\mathrm{median}_m \, p_m
 
     The geometric pool is the softmax of the mean logits. The power pool is arithmetic for
     :math:`r = 1` and geometric for :math:`r = 0`; it nears the largest probability of each class as

@@ -377,7 +377,7 @@ def trial_rows(features: int, scaling: tuple[Array, Array] | None = None) -> Arr
     Parameters
     ----------
     features : int
-        D.
+        How many columns, D.
     scaling : tuple of ndarray, optional
         Mean and scale; then the standardised rows are of these sizes.
     """

@@ -257,7 +257,7 @@ def mean_estimate(
 
     References
     ----------
-    P. Hall (1992), On the removal of skewness by transformation, JRSS B 54, 221-228.
+    Hall, P. (1992), On the removal of skewness by transformation, JRSS B 54, 221-228.
 
     Examples
     --------

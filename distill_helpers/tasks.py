@@ -100,7 +100,7 @@ class GaussianMixtureLaw:
     Parameters
     ----------
     num_classes : int
-        C.
+        How many classes, C.
     weights : ndarray, shape (K,)
         The clusters' probabilities :math:`w_k`; only their ratios matter.
     labels : ndarray of int64, shape (K,)
@@ -110,7 +110,7 @@ class GaussianMixtureLaw:
     mixing : ndarray, shape (K, d, d)
         :math:`A_k`; the covariance of cluster k is :math:`A_k^\top A_k`.
     redundant : ndarray, shape (d, R)
-        B.
+        The matrix B.
     num_noise : int
         How many noise features.
     order : ndarray of int64, shape (D,)
@@ -437,7 +437,7 @@ class Task:
     name : str
         What to call it in a table.
     num_classes : int
-        C.
+        How many classes, C.
     x_train, x_test : Tensor of float32, shape (N, D)
         Each feature has mean 0 and variance 1 over the training part.
     y_train, y_test : Tensor of int64, shape (N,)

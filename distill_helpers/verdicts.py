@@ -105,7 +105,7 @@ def verdicts(claims: Sequence[Claim]) -> list[Verdict]:
     ===================================  ======================================  ================
     holds                                :math:`\theta > 0`                      above 0
     wrong                                :math:`\theta \le -m`                   below `-m`
-    no difference                        :math:`-m < \theta < m`                 within ±`m`
+    no difference                        :math:`-m < \theta < m`                 in (`-m`, `m`)
     reversed, smaller than the margin    :math:`-m < \theta < 0`                 in (`-m`, 0)
     undecided                            nothing                                 any
     ===================================  ======================================  ================

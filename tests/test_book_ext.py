@@ -59,6 +59,12 @@ def test_a_function_has_room_before_its_argument_but_not_before_a_bracket():
     assert "mspace" in apart and "mspace" not in together
 
 
+@pytest.mark.parametrize("script", ["^2", "_k", "_k^2"])
+def test_a_bracket_with_an_exponent_is_in_a_row_of_its_own_for_there_it_grows(script):
+    (found,) = maths.to_mathml([(rf"\bigl(\frac ab\bigr){script}", True)])
+    assert re.search(r"<m(sup|sub|subsup)><mrow><mo [^>]*>\)</mo></mrow><m", found)
+
+
 def test_the_bars_of_a_norm_are_as_high_as_text():
     (norm,) = maths.to_mathml([(r"\lVert g \rVert", False)])
     assert norm.count('stretchy="false"') == 2 and 'stretchy="true"' not in norm
@@ -193,7 +199,7 @@ def test_a_drawing_s_size_is_read_from_its_head(name, head, size, tmp_path):
     assert pages.picture_size(tmp_path / "none.svg") is None
 
 
-def test_a_table_of_verdicts_becomes_cards_whose_cells_say_their_columns():
+def test_a_table_too_wide_for_a_phone_becomes_cards_whose_cells_say_their_columns():
     table = (
         '<table class="table">\n<thead>\n<tr class="row-odd"><th class="head"><p>claim</p></th>\n'
         '<th><p>verdict, <em>ten</em> classes</p></th>\n<th>"found" &lt; 1</th>\n</tr>\n</thead>\n'
@@ -212,8 +218,70 @@ def test_a_table_of_verdicts_becomes_cards_whose_cells_say_their_columns():
     roles = {tag["role"] for tag in soup.find_all(role=True)}
     assert roles == {"table", "rowgroup", "row", "columnheader", "cell"}
     assert pages.with_cards(made) == made  # a build may go over its pages again
-    numbers = table.replace("verdict", "loss")
-    assert pages.with_cards(numbers) == numbers
+
+
+def rows_of(*rows):
+    body = ["".join(f"<td><p>{cell}</p></td>" for cell in row) for row in rows[1:]]
+    head = "".join(f"<th><p>{cell}</p></th>" for cell in rows[0])
+    lines = "".join(f"<tr>{row}</tr>" for row in (head, *body))
+    return f'<table class="table">{lines}</table>'
+
+
+@pytest.mark.parametrize(
+    ("rows", "cards"),
+    [
+        ((("T", "loss"), ("1", "a line of text that can break " * 9)), False),  # wraps
+        ((("T", "loss"), ("1", "x" * 36)), True),  # cannot
+        ((("T", "loss", "gain"), ("12", "0.1", "0.2")), False),
+        ((("what is done", "its loss over the usual"), ("nothing",)), False),  # a short row
+        (tuple([("claim", "verdict", "interval", "page")] * 2), False),
+        (
+            (
+                ("claim", "verdict", "interval", "page"),
+                ("T matters", "holds", "0.2 [0.1,&nbsp;0.4]"),
+            ),
+            True,
+        ),
+    ],
+)
+def test_a_table_that_a_phone_has_room_for_stays_one(rows, cards):
+    assert ("cards" in pages.with_cards(rows_of(*rows))) == cards
+
+
+KEPT = "<article class='bd-article'>{}</article>"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("95 % of it", "95&nbsp;% of it"),
+        ("[1, 2] %", '<span class="whole">[1, 2]</span>&nbsp;%'),
+        ("a % sign", "a % sign"),
+        ("0.1 [-0.2, 0.4]", '0.1 <span class="whole">[-0.2, 0.4]</span>'),
+        ("[see there, or not]", "[see there, or not]"),
+        ("at T = 3", "at T&nbsp;=&nbsp;3"),
+        ("<pre>95 % [1, 2]</pre>", "<pre>95 % [1, 2]</pre>"),
+        ('<img alt="95 %">', '<img alt="95 %">'),
+        (
+            '<code class="a">run --out-of-fold -x 5 %</code>',
+            '<code class="a">run <span class="whole">--out-of-fold</span> '
+            '<span class="whole">-x</span> 5 %</code>',
+        ),
+        (f'<code class="a">--{"x" * 40}</code>', f'<code class="a">--{"x" * 40}</code>'),
+        (
+            '(<span class="math"><math><mi>T</mi></math></span>), so',
+            '<span class="whole">(<span class="math"><math><mi>T</mi></math></span>),</span> so',
+        ),
+        (
+            '<span class="math"><math><mi>T</mi></math></span> so',
+            '<span class="math"><math><mi>T</mi></math></span> so',
+        ),
+    ],
+)
+def test_no_line_ends_inside_what_belongs_together(before, after):
+    assert pages.kept_together(KEPT.format(before)) == KEPT.format(after)
+    assert pages.kept_together(KEPT.format(after)) == KEPT.format(after)  # or twice
+    assert pages.kept_together(before) == before  # outside the text
 
 
 CAPTION = '<p>{}<span class="caption-text">Told.</span>{}</p>\n</figcaption>\n</figure>'

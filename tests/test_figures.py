@@ -859,7 +859,8 @@ def test_pareto_draws_points_intervals_and_the_front(less: bool) -> None:
     bars = [container.lines[2][0].get_segments()[0] for container in one.containers]
     assert [bar[:, 1].tolist() for bar in bars] == [[89, 92], [94, 97], [92, 95]]
     (legend,) = figure.legends
-    assert [text.get_text() for text in legend.get_texts()] == ["one", "two"]
+    front = "nothing is better and cheaper"
+    assert [text.get_text() for text in legend.get_texts()] == ["one", "two", front]
 
 
 def test_live_costs_holds_every_bar_and_size() -> None:

@@ -25,6 +25,8 @@ MATH = re.compile(r"<math.*?</math>", re.DOTALL)
 ANNOTATION = re.compile(r"<annotation.*?</annotation>", re.DOTALL)
 # A function's name and its argument: browsers leave no room where pandoc says "applied to".
 APPLIED = re.compile(r"<mo>&#8289;</mo>(?!(?:</mrow>)?<mo[^>]*>[(\[])(?:</mrow>)?")
+# A bracket with an exponent stays as small as its line, but for one in a row of its own.
+RAISED = re.compile(r"<(msup|msub|msubsup)>(<mo\b[^>]*minsize=[^>]*>[^<]*</mo>)")
 NORM = re.compile(r'<mo stretchy="true"([^>]*)>([‖∥])</mo>')
 
 
@@ -52,6 +54,7 @@ def _tidied(mathml: str) -> str:
     mathml = ANNOTATION.sub("", mathml).replace("<semantics>", "").replace("</semantics>", "")
     mathml = APPLIED.sub(r'\g<0><mspace width="0.167em"></mspace>', mathml)
     mathml = NORM.sub(r'<mo stretchy="false"\1>\2</mo>', mathml)
+    mathml = RAISED.sub(r"<\1><mrow>\2</mrow>", mathml)
     # rows of an aligned display are displays themselves
     return mathml.replace("<mtable", '<mtable displaystyle="true"')
 

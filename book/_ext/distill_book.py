@@ -137,7 +137,7 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
         return
     from distill_helpers import results
 
-    lines = ["| claim | result | verdict | chapter |", "|:--|:--|:--|:--|"]
+    lines = ["| claim | result | verdict | page |", "|:--|:--|:--|:--|"]
     folder = Path(app.srcdir) / "notebooks"
     for path in sorted(folder.glob("*.ipynb")):
         evidence = folder / "evidence" / path.name  # where a lesson has one, its verdicts are there
@@ -145,9 +145,11 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
         if results.MIME not in path.read_text(encoding="utf-8"):
             continue  # a page that records nothing
         recorded = results.read(path)
+        short = recorded["chapter"]
+        page = short if short.isdecimal() else short.replace("-", " ")
         lines += [
             f"| {results.escape(v['claim'])} | {results.escape(v['result'])} | **{v['verdict']}** "
-            f"| [{recorded['chapter']}](../{path.relative_to(app.srcdir).as_posix()}) |"
+            f"| [{page}](../{path.relative_to(app.srcdir).as_posix()}) |"
             for v in recorded["verdicts"]
         ]
     content[0] = content[0].replace(VERDICTS_MARK, "\n".join(lines))

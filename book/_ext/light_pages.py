@@ -15,6 +15,7 @@ import logging
 import re
 import struct
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import zip_longest
 from pathlib import Path
 
 import tinycss2
@@ -61,6 +62,21 @@ FIRST = re.compile(r"<p>(.*?)</p>", re.DOTALL)
 # literals of docutils have a span for each word besides.
 CODE = re.compile(r'<pre>.*?</pre>|<code class=.*?</code>|<dt class="sig .*?</dt>', re.DOTALL)
 PLAIN = re.compile(r'<span class="(?:pre|n|p|w)">([^<]*)</span>')
+ARTICLE = re.compile(r"<article\b.*?</article>", re.DOTALL)
+WHOLE = '<span class="whole">'
+FORMULA = re.compile(
+    rf'(?<!{WHOLE})(?<!{WHOLE}[(\[])[(\[]?<span class="math(?:(?!</span>).)*</span>[.,;:?!)\]]+',
+    re.DOTALL,
+)
+PIECE = re.compile(
+    r"(?P<code><code class=.*?</code>)|<(pre|script|svg|math)\b.*?</\2>|"
+    rf"{WHOLE}[^<]*</span>|<[^>]*>|(?P<words>[^<]+)",
+    re.DOTALL,
+)
+OPTION = re.compile(r"(?<![^\s>])(?=[^\s<>]*-)[^\s<>]{2,30}(?![^\s<])")
+PER_CENT = re.compile(r"(?<=[\d\])]) %")
+INTERVAL = re.compile(r"\[[^\[\]\s]+, [^\[\]\s]+\]")
+EQUAL = re.compile(r"(?<=\b[A-Z]) = (?=\d)")
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
 LINES = re.compile(r"<dl>(\s*(?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL)
 FIGURE = re.compile(r"<figure\b.*?</figure>", re.DOTALL)
@@ -73,6 +89,8 @@ TITLE = re.compile(r'<div class="(sidebar-primary-item)">(?=\s*<a class="navbar-
 TOGGLE = '<summary><span class="toctree-toggle"'
 TABLE = re.compile(r'<table class="table">.*?</table>', re.DOTALL)
 HEAD = re.compile(r"<th\b[^>]*>(.*?)</th>", re.DOTALL)
+CELL = re.compile(r"<td\b[^>]*>(.*?)</td>", re.DOTALL)
+PHONE = 40  # characters of a line
 BODY_ROW = re.compile(r"<tr\b[^>]*>(?:\s*<td\b.*?)</tr>", re.DOTALL)
 ROLES = {"thead": "rowgroup", "tbody": "rowgroup", "tr": "row", "th": "columnheader", "td": "cell"}
 # The theme measures each box that may scroll and sets its tabindex before it measures the next, and
@@ -133,7 +151,7 @@ def lighten(app: Sphinx, exception: Exception | None) -> None:
         text = text.replace('<summary aria-label="Toggle hidden content">', "<summary>")
         text = text.replace(TOGGLE, TOGGLE.replace("<summary", '<summary aria-label="Pages below"'))
         text = TITLE.sub(r'<div class="\1" role="navigation" aria-label="Title">', text)
-        text = with_cards(with_true_lists(with_few_spans(text)))
+        text = with_cards(with_true_lists(kept_together(with_few_spans(text))))
         text = with_description(with_images(with_full_size(text), path.parent))
         path.write_text(text, encoding="utf-8")
 
@@ -264,6 +282,27 @@ def with_few_spans(text: str) -> str:
     return CODE.sub(code, text)
 
 
+def kept_together(text: str) -> str:
+    """Let no line end before a per cent sign, in an interval or option, or at a formula's comma.
+
+    A browser breaks lines at each blank and hyphen, and on both sides of a formula whatever mark
+    stands there.
+    """
+
+    def piece(match: re.Match[str]) -> str:
+        if match["code"] and "<span" not in match["code"]:
+            return OPTION.sub(rf"{WHOLE}\g<0></span>", match["code"])
+        if match["words"]:
+            words = EQUAL.sub("&nbsp;=&nbsp;", PER_CENT.sub("&nbsp;%", match["words"]))
+            return INTERVAL.sub(rf"{WHOLE}\g<0></span>", words)
+        return match[0]
+
+    def article(match: re.Match[str]) -> str:
+        return PIECE.sub(piece, FORMULA.sub(rf"{WHOLE}\g<0></span>", match[0]))
+
+    return ARTICLE.sub(article, text)
+
+
 def with_true_lists(text: str) -> str:
     """Leave the roles of lists to lists.
 
@@ -284,22 +323,23 @@ def with_true_lists(text: str) -> str:
 
 
 def with_cards(text: str) -> str:
-    """Let a phone show tables of verdicts as cards, a row each: a cell knows its column's name.
+    """Let a phone show tables that are too wide for it as cards, a row each.
 
-    They are wide, and what was found stands last. Roles stay what they are where rows are no rows
-    to the eye.
+    A cell knows its column's name. Roles stay what they are where rows are no rows to the eye.
     """
 
     def table(match: re.Match[str]) -> str:
-        names = [" ".join(MARKUP.sub("", head).split()) for head in HEAD.findall(match[0])]
-        if not any(name.startswith("verdict") for name in names):
+        names = [_words(head) for head in HEAD.findall(match[0])]
+        rows = [[_words(cell) for cell in CELL.findall(row)] for row in BODY_ROW.findall(match[0])]
+        columns = zip_longest(names, *rows, fillvalue="")
+        if sum(map(_room, columns)) <= PHONE:
             return match[0]
 
         def row(found: re.Match[str]) -> str:
             labels = iter(names)
             return re.sub(
                 r"<td\b",
-                lambda _: f'<td data-label="{html.escape(html.unescape(next(labels)))}"',
+                lambda _: f'<td data-label="{html.escape(next(labels))}"',
                 found[0],
             )
 
@@ -309,6 +349,15 @@ def with_cards(text: str) -> str:
         return whole.replace('<table class="table">', '<table class="table cards" role="table">')
 
     return TABLE.sub(table, text)
+
+
+def _words(markup: str) -> str:
+    return html.unescape(" ".join(MARKUP.sub("", markup).split()))
+
+
+def _room(column: Iterable[str]) -> int:
+    """Characters that a column wants: its longest word, or two or three short ones in a line."""
+    return 2 + max(max((len(text[:16]), *map(len, text.split(" ")))) for text in column)
 
 
 def with_charts_apart(text: str, static: Path, root: str) -> str:

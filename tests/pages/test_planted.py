@@ -66,10 +66,20 @@ FAULTS = {
         ALONE,
         "cut:",
     ),
-    "verdicts that are cut": (
+    "a table that is cut": (
         said("<style>.bd-article table.cards td { min-width: 40rem; }</style>"),
         ALONE,
         "cut:",
+    ),
+    "a folded table that is cut": (
+        said('<details><table><td><div style="width: 90rem">wide</div></table></details>'),
+        ALONE,
+        "cut: wide",
+    ),
+    "a formula that is cut": (
+        said('<div class="math"><div style="width: 90rem">F = 0</div></div>'),
+        ALONE,
+        "wide: cut: F = 0",
     ),
     "words that come late": (
         said("<script>onload = () => document.querySelector('article').prepend('late')</script>"),
