@@ -258,7 +258,7 @@ KEPT = "<article class='bd-article'>{}</article>"
         ("[1, 2] %", '<span class="whole">[1, 2]</span>&nbsp;%'),
         ("a % sign", "a % sign"),
         ("0.1 [-0.2, 0.4]", '0.1 <span class="whole">[-0.2, 0.4]</span>'),
-        ("[see there, or not]", "[see there, or not]"),
+        ("Mapping[str, int]", "Mapping[str, int]"),
         ("at T = 3", "at T&nbsp;=&nbsp;3"),
         ("<pre>95 % [1, 2]</pre>", "<pre>95 % [1, 2]</pre>"),
         ('<img alt="95 %">', '<img alt="95 %">'),

@@ -73,9 +73,9 @@ PIECE = re.compile(
     rf"{WHOLE}[^<]*</span>|<[^>]*>|(?P<words>[^<]+)",
     re.DOTALL,
 )
-OPTION = re.compile(r"(?<![^\s>])(?=[^\s<>]*-)[^\s<>]{2,30}(?![^\s<])")
+OPTION = re.compile(r"(?<![^\s>])(?=[^\s<>]*-)[^\s<>]{2,22}(?![^\s<])")
 PER_CENT = re.compile(r"(?<=[\d\])]) %")
-INTERVAL = re.compile(r"\[[^\[\]\s]+, [^\[\]\s]+\]")
+INTERVAL = re.compile(r"\[[-+\d][^\[\]\s]*, [^\[\]\s]+\]")
 EQUAL = re.compile(r"(?<=\b[A-Z]) = (?=\d)")
 SIGNATURE = re.compile(r'<dt class="sig .*?</dt>', re.DOTALL)
 LINES = re.compile(r"<dl>(\s*(?:<dd>.*?</dd>\s*)+)</dl>", re.DOTALL)

@@ -72,12 +72,15 @@ FAULTS = {
         "cut:",
     ),
     "a folded table that is cut": (
-        said('<details><table><td><div style="width: 90rem">wide</div></table></details>'),
+        said(
+            '<details><div class="pst-scrollable-table-container"><table><tr><td>'
+            '<div style="width: 90rem">wide</div></td></tr></table></div></details>'
+        ),
         ALONE,
         "cut: wide",
     ),
     "a formula that is cut": (
-        said('<div class="math"><div style="width: 90rem">F = 0</div></div>'),
+        said('<div class="math"><div style="min-width: 90rem">F = 0</div></div>'),
         ALONE,
         "wide: cut: F = 0",
     ),
