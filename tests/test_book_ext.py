@@ -263,8 +263,8 @@ KEPT = "<article class='bd-article'>{}</article>"
         ("<pre>95 % [1, 2]</pre>", "<pre>95 % [1, 2]</pre>"),
         ('<img alt="95 %">', '<img alt="95 %">'),
         (
-            '<code class="a">run --out-of-fold -x 5 %</code>',
-            '<code class="a">run <span class="whole">--out-of-fold</span> '
+            '<code class="a py-func b">run --out-of-fold -x 5 %</code>',
+            '<code class="a py-func b">run <span class="whole">--out-of-fold</span> '
             '<span class="whole">-x</span> 5 %</code>',
         ),
         (f'<code class="a">--{"x" * 40}</code>', f'<code class="a">--{"x" * 40}</code>'),

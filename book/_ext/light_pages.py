@@ -69,11 +69,12 @@ FORMULA = re.compile(
     re.DOTALL,
 )
 PIECE = re.compile(
-    r"(?P<code><code class=.*?</code>)|<(pre|script|svg|math)\b.*?</\2>|"
+    r"(?P<tag><code class=[^>]*>)(?P<code>.*?)</code>|"
+    r"<(?P<name>pre|script|svg|math)\b.*?</(?P=name)>|"
     rf"{WHOLE}[^<]*</span>|<[^>]*>|(?P<words>[^<]+)",
     re.DOTALL,
 )
-OPTION = re.compile(r"(?<![^\s>])(?=[^\s<>]*-)[^\s<>]{2,22}(?![^\s<])")
+OPTION = re.compile(r"(?<!\S)(?=[^\s<>]*-)[^\s<>]{2,22}(?!\S)")
 PER_CENT = re.compile(r"(?<=[\d\])]) %")
 INTERVAL = re.compile(r"\[[-+\d][^\[\]\s]*, [^\[\]\s]+\]")
 EQUAL = re.compile(r"(?<=\b[A-Z]) = (?=\d)")
@@ -291,7 +292,7 @@ def kept_together(text: str) -> str:
 
     def piece(match: re.Match[str]) -> str:
         if match["code"] and "<span" not in match["code"]:
-            return OPTION.sub(rf"{WHOLE}\g<0></span>", match["code"])
+            return match["tag"] + OPTION.sub(rf"{WHOLE}\g<0></span>", match["code"]) + "</code>"
         if match["words"]:
             words = EQUAL.sub("&nbsp;=&nbsp;", PER_CENT.sub("&nbsp;%", match["words"]))
             return INTERVAL.sub(rf"{WHOLE}\g<0></span>", words)
