@@ -429,3 +429,15 @@ def _all_probabilities(value: Tensor) -> bool:
 
 def _dtype(value: Tensor) -> str:
     return str(value.dtype).removeprefix("torch.")
+
+
+def one_a_row(
+    name: str, values: Tensor, dims: int, members: int, num_rows: int, num_classes: int = 0
+) -> None:
+    """Refuse targets that are not one a training row, shared or one set a member."""
+    row = (num_rows, num_classes)[:dims]
+    if values.shape not in (row, (members, *row)):
+        raise ValueError(
+            f"{name} has shape {tuple(values.shape)}; this task has {num_rows} training rows, the "
+            f"stack {members} members: it must be {row}, or one set a member, {(members, *row)}"
+        )

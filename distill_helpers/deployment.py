@@ -487,8 +487,8 @@ def _as_stack(model: nn.Module) -> Stack:
         )
     else:
         found = _layers(model)
-        if found is None:
-            raise ValueError(_no_layers(model))
+        if isinstance(found, str):
+            raise ValueError(_no_layers(model, found))
         stack = found
     for parameter in stack.parameters():
         if parameter.dtype != torch.float32:
@@ -501,22 +501,23 @@ def _as_stack(model: nn.Module) -> Stack:
     return stack
 
 
-def _layers(model: nn.Module) -> Stack | None:
+def _layers(model: nn.Module) -> Stack | str:
+    """Return a model's layers, or what is in the way."""
     try:
         return Stack.from_modules([model])
-    except ValueError:
-        return None
+    except ValueError as error:
+        return str(error)
 
 
-def _no_layers(model: nn.Module) -> str:
-    """Say what a model is made of, what would do, and what to hand over instead."""
+def _no_layers(model: nn.Module, cause: str) -> str:
+    """Say what a model is made of, what would do, and what to hand over or to mend."""
     layers = [type(child).__name__ for child in model.children()]
     made_of = f" of {', '.join(layers[:9])}{', ...' if len(layers) > 9 else ''}" if layers else ""
-    inside = [name for name, child in model.named_children() if _layers(child) is not None]
+    inside = [name for name, child in model.named_children() if isinstance(_layers(child), Stack)]
     way_out = (
         f"Hand over model.{inside[0]}, if that alone makes the answer"
         if len(inside) == 1 and inside[0].isidentifier()
-        else "Put its layers into an nn.Sequential of these alone, with no hooks, in eval mode"
+        else f"What is in the way: {cause.removeprefix('module 0 ')}"
     )
     return (
         f"model is a {type(model).__name__}{made_of}; export_onnx takes Linear (with bias) and "

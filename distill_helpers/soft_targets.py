@@ -126,7 +126,7 @@ def fitted_temperature(logits: Tensor, labels: Tensor) -> float:
     >>> torch.softmax(z[0] / fitted_temperature(z, y), 0).round(decimals=3)
     tensor([0.7500, 0.2500])
     """
-    logits = _checks.logits(logits, "logits", False, "pooling='logits'").detach().double()
+    logits = _checks.logits(logits, "logits", False, "logits.mean(0)").detach().double()
     labels = _checks.loss_labels(labels, logits.shape, members=False)
     right = logits.gather(1, labels.unsqueeze(1)).mean()
 

@@ -14,7 +14,7 @@ that the reader sees.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -280,7 +280,7 @@ def mean_estimate(
     skewed = _is_skewed(means, skewness)
     if interval == "auto":
         interval = "hall" if skewed else "t"
-    caution = _caution(means, skewed, interval)
+    caution = _caution(means, skewed, 'interval="hall"' if interval == "t" else "")
     reach = t_quantile(level, means.size - 1)
     low, high = value - reach * error, value + reach * error
     arguments = (level, means.size, error, means.size - 1, unit)
@@ -478,13 +478,17 @@ def _is_skewed(means: Array, skewness: float) -> bool:
     return size > 2 and abs(skewness) > 1.5 * usual
 
 
-def _caution(means: Array, skewed: bool, interval: str) -> str:
+def _caution(means: Array, skewed: bool, way_out: str) -> str:
     size = means.size
     if size >= 5 and np.unique(means, return_counts=True)[1].max() >= 2 / 3 * size:
         return "most clusters are equal; no interval covers"
-    if skewed and size < 8:
+    return _caution_of_skew(size, way_out) if skewed else ""
+
+
+def _caution_of_skew(size: int, way_out: str) -> str:
+    if size < 8:
         return f"skewed, and {size} clusters are too few for any interval"
-    return 'skewed clusters; use interval="hall"' if skewed and interval == "t" else ""
+    return f"skewed clusters; use {way_out}" if way_out else ""
 
 
 def jackknife(
@@ -662,7 +666,9 @@ def gap_recovered(
     :math:`|T|` over resampled sets (``"bootstrap"``), a bootstrap t put into the same inequality
     (von Luxburg & Franz 2009), for set means far from normal. It resamples sets whole: their means
     already hold the spread of the students inside them, and drawing students again would count it
-    twice.
+    twice. A `caution` says where the set means of :math:`a_s - \rho b_s` are skewed, as in
+    `mean_estimate`; the bootstrap then covers more, and less than it says: of lognormal ones (sigma
+    1, 10 sets) Fieller's region covers 83 %, the bootstrap's 87 %.
 
     Derived in chapter 00.
 
@@ -736,7 +742,21 @@ def gap_recovered(
         quantile, freedom = _bootstrap_quantile(a, b, level, num_resamples, seed), math.nan
     else:
         raise ValueError(f'method is {method!r}; it must be "fieller" or "bootstrap".')
-    return _fieller(float(a.mean()), float(b.mean()), covariance, quantile, level, size, freedom)
+    found = _fieller(float(a.mean()), float(b.mean()), covariance, quantile, level, size, freedom)
+    return replace(found, caution=_caution_of_ratio(a, b, covariance, method))
+
+
+def _caution_of_ratio(a: Array, b: Array, covariance: Array, method: str) -> str:
+    """Judge what Fieller's test is of, at the ratio that was found: the set means of a - r b."""
+    if not b.mean():
+        return ""
+    direction = np.array([1.0, -a.mean() / b.mean()])
+    means = direction @ np.stack([a, b])
+    variance = float(direction @ covariance @ direction)
+    between = float(means.var(ddof=1)) / means.size
+    skewness = (between / variance if variance > 0 else 0.0) ** 1.5 * _skewness(means)
+    way_out = 'method="bootstrap"' if method == "fieller" else ""
+    return _caution_of_skew(means.size, way_out) if _is_skewed(means, skewness) else ""
 
 
 def gap_recovered_one_run(

@@ -62,7 +62,7 @@ class HardLabels:
 
     def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
         """Raise where the labels are for other rows, members or classes; `fit` asks first."""
-        _check_targets("labels", self.labels, 1, members, num_rows)
+        _checks.one_a_row("labels", self.labels, 1, members, num_rows)
         # Rows that are not trained on may have no label.
         shared = self.labels.dim() == 1
         used = self.labels[rows] if shared else _take(self.labels, rows.expand(members, -1), 1)
@@ -124,8 +124,8 @@ class Distillation:
 
     def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
         """Raise where the targets are for other rows, members or classes; `fit` asks first."""
-        _check_targets("soft_targets", self.soft_targets, 2, members, num_rows, num_classes)
-        _check_targets("labels", self.labels, 1, members, num_rows)
+        _checks.one_a_row("soft_targets", self.soft_targets, 2, members, num_rows, num_classes)
+        _checks.one_a_row("labels", self.labels, 1, members, num_rows)
         _check_settings(members, temperature=self.temperature, alpha=self.alpha, scale=self.scale)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
@@ -211,8 +211,8 @@ class Matching:
 
     def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
         """Raise where the targets are for other rows, members or classes; `fit` asks first."""
-        _check_targets("teacher_logits", self.teacher_logits, 2, members, num_rows, num_classes)
-        _check_targets("labels", self.labels, 1, members, num_rows)
+        _checks.one_a_row("teacher_logits", self.teacher_logits, 2, members, num_rows, num_classes)
+        _checks.one_a_row("labels", self.labels, 1, members, num_rows)
         _check_settings(members, temperature=self.temperature, alpha=self.alpha)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
@@ -345,8 +345,8 @@ def fit(
         rows = _check_rows(rows, members, num_rows)
         rates = _checks.rate(learning_rate, members, "learning_rate", above_zero=True)
         decays = _checks.rate(weight_decay, members, "weight_decay", above_zero=False)
-        if isinstance(objective, KnownObjective):
-            objective.check(members, num_rows, stack.sizes[-1], rows)
+        if check := getattr(objective, "check", None):
+            check(members, num_rows, stack.sizes[-1], rows)
         if not x.isfinite().all() and not x[(rows + first_row).unique()].isfinite().all():
             raise ValueError(
                 "x_train holds numbers that are not finite in rows to train on; all must be. Leave "
@@ -848,18 +848,6 @@ def _count(value: object) -> int | None:
     if isinstance(value, np.ndarray | Tensor):
         return len(value) if value.ndim else None
     return len(value) if isinstance(value, Sequence) else None
-
-
-def _check_targets(
-    name: str, values: Tensor, dims: int, members: int, num_rows: int, num_classes: int = 0
-) -> None:
-    """Refuse targets that are not one a training row, shared or one set a member."""
-    row = (num_rows, num_classes)[:dims]
-    if values.shape not in (row, (members, *row)):
-        raise ValueError(
-            f"{name} has shape {tuple(values.shape)}; this task has {num_rows} training rows, the "
-            f"stack {members} members: it must be {row}, or one set a member, {(members, *row)}"
-        )
 
 
 def _check_settings(members: int, **settings: float | Tensor) -> None:

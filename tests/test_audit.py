@@ -1166,6 +1166,27 @@ def test_plain_loss_gives_each_member_its_own():
         PlainLoss([first], v, y)(z, rows)
 
 
+@pytest.mark.parametrize(
+    ("outputs", "labels", "message"),
+    [
+        (
+            (300, 3),
+            (240,),
+            r"^teacher_output has shape \(300, 3\); this task has 240 training rows",
+        ),
+        ((240, 3), (300,), r"^labels has shape \(300,\); this task has 240 training rows"),
+        ((3, 240, 3), (240,), r"^teacher_output has shape \(3, 240, 3\).* the stack 2 members"),
+    ],
+)
+def test_outputs_of_other_rows_are_refused_before_a_plain_loss_trains(outputs, labels, message):
+    """Rows of another split lie in range, and would be taken for those of this one."""
+    task = gaussian_mixture_task(3, 6, num_train=240, num_test=60)
+    loss = PlainLoss(correct(), torch.zeros(outputs), torch.zeros(labels, dtype=torch.int64))
+    stack = Stack.build((6, 4, 3), seeds=[0, 1])
+    with pytest.raises(ValueError, match=message):
+        fit(stack, task, loss, epochs=1, seeds=[0, 1])
+
+
 def test_plain_loss_takes_masks_and_questions_member_by_member():
     z, v, y = torch.randn(3, 4, 2), torch.randn(6, 2), torch.tensor([0, 1, 0, 1, 0, 1])
     rows = torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4], [2, 3, 4, 5]])

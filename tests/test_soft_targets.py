@@ -369,6 +369,13 @@ def test_a_bad_pool_is_refused_in_one_line(
 # One temperature that calibrates
 
 
+def test_a_fitted_temperature_of_members_is_had_as_told() -> None:
+    z, y = torch.randn(3, 32, 5, generator=torch.Generator().manual_seed(0)), torch.arange(32) % 5
+    with pytest.raises(ValueError, match=r"For M networks pass logits\.mean\(0\);"):
+        fitted_temperature(z, y)
+    assert fitted_temperature(z.mean(0), y) > 0
+
+
 @given(st.integers(0, 99), st.sampled_from([1, 5, 200]), st.floats(0.01, 100.0))
 def test_a_fitted_temperature_is_where_the_loss_is_least(seed: int, n: int, size: float) -> None:
     generator = torch.Generator().manual_seed(seed)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from distill_helpers import _checks
 from distill_helpers.training import every_member
 
 
@@ -44,6 +45,17 @@ class PlainLoss:
         self.loss_fn = loss_fn
         self.teacher_output = teacher_output
         self.labels = labels
+
+    def check(self, members: int, num_rows: int, num_classes: int, rows: Tensor) -> None:
+        """Raise where outputs or labels are for other rows or members; `fit` asks first.
+
+        Neither their width nor the labels' range is asked for: the loss may take others.
+        """
+        del num_classes, rows
+        if isinstance(self.teacher_output, Tensor):
+            width = self.teacher_output.shape[-1]
+            _checks.one_a_row("teacher_output", self.teacher_output, 2, members, num_rows, width)
+        _checks.one_a_row("labels", self.labels, 1, members, num_rows)
 
     def __call__(self, logits: Tensor, rows: Tensor) -> Tensor:
         """Return one loss a member."""
