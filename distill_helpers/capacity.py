@@ -445,9 +445,14 @@ def diagnose(
     >>> print(found)
     wider: capacity
     gap 0.103 [0.075, 0.132] nats, 3 replicates, margin 0.03
-                       left alone           mended alone                average  answer
-    wider    0.103 [0.065, 0.141]   0.103 [0.089, 0.118]   0.103 [0.077, 0.129]  cause
-    longer  0.000 [-0.025, 0.025]  0.000 [-0.025, 0.025]  0.000 [-0.022, 0.022]  no cause
+    wider: cause
+        left alone    0.103 [0.065, 0.141]
+        mended alone  0.103 [0.089, 0.118]
+        average       0.103 [0.077, 0.129]
+    longer: no cause
+        left alone    0.000 [-0.025, 0.025]
+        mended alone  0.000 [-0.025, 0.025]
+        average       0.000 [-0.022, 0.022]
     All interactions lie within the margin: the averages split the gap.
     """
     table, factors = _checked_losses(losses)
@@ -764,14 +769,10 @@ def _report(d: Diagnosis) -> Iterator[str]:
     yield f"{d.verdict}: {remark}"
     whole = replace(d.whole, caution="")
     yield f"gap {whole}, {d.whole.n} replicates, margin {d.margin:g}"
-    rows = [("", "left alone", "mended alone", "average", "answer")]
+    kinds = {"left alone": d.left, "mended alone": d.alone, "average": d.main}
     for f in d.factors:
-        cells = (_plain(e) for e in (d.left[f], d.alone[f], d.main[f]))
-        rows.append((f, *cells, d.answers[f]))  # type: ignore[arg-type]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for name, *numbers, answer in rows:
-        middle = "  ".join(n.rjust(w) for n, w in zip(numbers, widths[1:-1], strict=True))
-        yield f"{name.ljust(widths[0])}  {middle}  {answer}"
+        yield f"{f}: {d.answers[f]}"
+        yield from (f"    {kind:12}  {_plain(costs[f])}" for kind, costs in kinds.items())
     for f in d.factors:
         masked = d.masked[f]
         if abs(masked.value) >= d.margin and not masked.contains(0):

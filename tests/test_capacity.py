@@ -266,12 +266,21 @@ def test_the_report_of_one_factor_and_of_a_sum() -> None:
     lines = str(d).splitlines()
     assert lines[0] == "wider and longer: capacity and optimisation"
     assert lines[1] == f"gap {d.whole}, 8 replicates, margin 0.01"
-    assert [line.split("  ")[0].strip() for line in lines[3:7]] == list(cp.FACTORS)
-    assert [line.rsplit("  ")[-1] for line in lines[3:7]] == list(d.answers.values())
-    assert lines[7:] == ["All interactions lie within the margin: the averages split the gap."]
+    assert lines[2:18:4] == [f"{f}: {d.answers[f]}" for f in cp.FACTORS]
+    for k, f in enumerate(cp.FACTORS):
+        shown = [line.split("  ") for line in lines[3 + 4 * k : 6 + 4 * k]]
+        assert [(row[2].strip(), row[-1]) for row in shown] == [
+            (name, str(replace(costs[f], caution="")))
+            for name, costs in (
+                ("left alone", d.left),
+                ("mended alone", d.alone),
+                ("average", d.main),
+            )
+        ]
+    assert lines[18:] == ["All interactions lie within the margin: the averages split the gap."]
     one = cp.diagnose({frozenset(): [0.5, 0.6], frozenset({"wider"}): [0.5, 0.6]}, margin=0.1)
     assert str(one).splitlines()[0].startswith("no gap: ")
-    assert len(str(one).splitlines()) == 4
+    assert len(str(one).splitlines()) == 6
 
 
 # What is trained
