@@ -268,8 +268,8 @@ def test_the_report_of_one_factor_and_of_a_sum() -> None:
     assert lines[1] == f"gap {d.whole}, 8 replicates, margin 0.01"
     assert lines[2:18:4] == [f"{f}: {d.answers[f]}" for f in cp.FACTORS]
     for k, f in enumerate(cp.FACTORS):
-        shown = [line.split("  ") for line in lines[3 + 4 * k : 6 + 4 * k]]
-        assert [(row[2].strip(), row[-1]) for row in shown] == [
+        shown = lines[3 + 4 * k : 6 + 4 * k]
+        assert [(line[4:16].strip(), line[18:]) for line in shown] == [
             (name, str(replace(costs[f], caution="")))
             for name, costs in (
                 ("left alone", d.left),
