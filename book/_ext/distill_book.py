@@ -10,6 +10,7 @@ import csv
 import importlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,11 @@ VEGALITE = re.compile(r"application/vnd\.vegalite\.v\d+\+json")
 IMAGES = ("image/png", "image/jpeg", "image/svg+xml")
 PARAMETERS_MARK = "<!-- parameters -->"
 VERDICTS_MARK = "<!-- verdicts -->"
+FINDER = """<form id="find-claims" hidden>
+<label>Words <input type="search" name="words" autocomplete="off"></label>
+<label>Verdict <select name="verdict"><option value="">any</option></select></label>
+<output aria-live="polite"></output>
+</form>"""
 STUDIES_MARK = "<!-- studies -->"
 MUTANTS_MARK = "<!-- mutants -->"
 COSTS_MARK = "<!-- costs -->"
@@ -137,7 +143,9 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
         return
     from distill_helpers import results
 
-    lines = ["| claim | result | verdict | page |", "|:--|:--|:--|:--|"]
+    head = "| verdict | claim | source | predicted | found | page |"
+    lines = [head, "|:--|:--|:--|:--|:--|:--|"]
+    counts: Counter[str] = Counter()
     folder = Path(app.srcdir) / "notebooks"
     for path in sorted(folder.glob("*.ipynb")):
         evidence = folder / "evidence" / path.name  # where a lesson has one, its verdicts are there
@@ -147,12 +155,20 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
         recorded = results.read(path)
         short = recorded["chapter"]
         page = short if short.isdecimal() else short.replace("-", " ")
+        where = path.relative_to(app.srcdir).with_suffix("").as_posix()
         lines += [
-            f"| {results.escape(v['claim'])} | {results.escape(v['result'])} | **{v['verdict']}** "
-            f"| [{page}](../{path.relative_to(app.srcdir).as_posix()}) |"
+            "| "
+            + " | ".join(
+                results.escape(v[part])
+                for part in ("verdict", "claim", "source", "prediction", "result")
+            )
+            + f' | <a href="../{where}.html#verdicts">{page}</a> |'
             for v in recorded["verdicts"]
         ]
-    content[0] = content[0].replace(VERDICTS_MARK, "\n".join(lines))
+        counts.update(v["verdict"] for v in recorded["verdicts"])
+    judged = ", ".join(f"{n} *{verdict}*" for verdict, n in counts.most_common())
+    told = f"Of {counts.total()} claims: {judged}.\n\n{FINDER}\n\n"
+    content[0] = content[0].replace(VERDICTS_MARK, told + "\n".join(lines))
 
 
 def fill_results(app: Sphinx, docname: str, content: list[str]) -> None:
@@ -338,9 +354,11 @@ def duration(seconds: float) -> str:
 def add_chart_scripts(
     app: Sphinx, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Load the charts' script on pages that hold one, and the figures' on those with figures."""
+    """Load the scripts of charts, figures and claims on the pages that hold any."""
     if 'class="chart-spec"' in context.get("body", ""):
         app.add_js_file("charts.js")  # which loads Vega
+    if 'id="find-claims"' in context.get("body", ""):
+        app.add_js_file("claims.js")
     if "<figure" in context.get("body", ""):
         app.add_js_file("full-size.js")
 
