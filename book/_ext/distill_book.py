@@ -165,9 +165,11 @@ def list_verdicts(app: Sphinx, docname: str, content: list[str]) -> None:
             + f' | <a href="../{where}.html#verdicts">{page}</a> |'
             for v in recorded["verdicts"]
         ]
-        counts.update(v["verdict"] for v in recorded["verdicts"])
+        counts.update(v["verdict"].partition("chapter ")[0] for v in recorded["verdicts"])
+    elsewhere = counts.pop("see ", 0)
     judged = ", ".join(f"{n} *{verdict}*" for verdict, n in counts.most_common())
-    told = f"Of {counts.total()} claims: {judged}.\n\n{FINDER}\n\n"
+    told = f"Of {counts.total()} claims: {judged}. {elsewhere} more say which chapter judges them."
+    told += f"\n\n{FINDER}\n\n"
     content[0] = content[0].replace(VERDICTS_MARK, told + "\n".join(lines))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 PAGE = "notebooks/04-temperature-squared.html"
+FOUND = "test_a_claim_is_found"
 ALONE, CHART = "test_page_stands_alone_light_and_dark", "test_a_slider_or_buttons_move"
 
 
@@ -91,6 +92,11 @@ FAULTS = {
     ),
     "a dead anchor": (said('<a href="#nowhere">x</a>'), "test_every_internal_link", "nowhere"),
     "a chart that stands still": (stuck, CHART, "the control does nothing"),
+    "claims that stay": (
+        instead("row.hidden =", "row.title =", "_static/claims.js"),
+        FOUND,
+        "assert",
+    ),
     "a slider without a value": (
         instead("shown.textContent = name;", "", "_static/charts.js"),
         CHART,
@@ -112,9 +118,10 @@ def test_a_planted_fault_fails_its_check(browser, tmp_path, fault):
     plant(html)
     name = Path(PAGE).stem
     run = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist"]
-    files = [str(TESTS / "test_pages.py"), str(TESTS / "test_guess.py")]
+    files = [str(TESTS / f"test_{name}.py") for name in ("pages", "guess", "find_claims")]
+    where = "" if check == FOUND else f" and {name} and not evidence"
     told = subprocess.run(
-        [*run, *files, "-k", f"{check} and {name} and not evidence"],
+        [*run, *files, "-k", f"{check}{where}"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
