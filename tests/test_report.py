@@ -176,8 +176,72 @@ def test_a_class_that_one_group_alone_has_is_refused(tmp_path):
     ]
     path = write(tmp_path / "a.csv", ["row", "x", "owner", "kind"], rows)
     own = rows_from_file(path, "kind", ids="row", groups="owner")
-    with pytest.raises(ValueError, match="'rare' of 'kind' stands in one group or fold alone"):
+    with pytest.raises(ValueError, match="'rare' of 'kind' stands in 1 of 8 groups, and the rows"):
         rounds(own, 1, 0)
+
+
+def grouped(path, whose, labels):
+    rows = [[i % 7, f"g{a}", b] for i, (a, b) in enumerate(zip(whose, labels, strict=True))]
+    return rows_from_file(write(path, ["x", "owner", "kind"], rows), "kind", groups="owner")
+
+
+@pytest.mark.parametrize(
+    ("groups", "seed", "words"),
+    [
+        (10, 52, "class 0 of 'kind' has 1 row among the rows that tune one of the splits (of 85 "),
+        (12, 31, "class 1 of 'kind' has 0 rows among the rows that tune one of the splits (of 38 "),
+        (12, 43, "class 0 of 'kind' stands in 3 of 10 groups, and the rows"),
+    ],
+)
+def test_what_is_said_of_groups_is_true_of_the_file(tmp_path, groups, seed, words):
+    rng = np.random.default_rng(seed)
+    whose = rng.choice(groups, 300, p=rng.dirichlet(np.ones(groups)))
+    labels = rng.integers(0, 2, groups)[whose]
+    own = grouped(tmp_path / "a.csv", whose, labels)
+    with pytest.raises(ValueError) as caught:
+        rounds(own, 2, 0)
+    assert str(caught.value).startswith(words)
+    code = int(words[6])
+    there = f"{len(set(whose[labels == code]))} of {len(set(whose))} groups"
+    assert there in str(caught.value)
+    # the way out: more groups with that class
+    more = 100 + np.repeat(np.arange(12), 10)
+    whose, labels = np.concatenate([whose, more]), np.concatenate([labels, more % 2])
+    assert rounds(grouped(tmp_path / "b.csv", whose, labels), 2, 0)
+
+
+def test_a_fold_without_a_row_is_refused(tmp_path):
+    rng = np.random.default_rng(313)
+    count, rows = rng.integers(6, 14), rng.integers(60, 200)
+    whose = rng.choice(count, rows, p=rng.dirichlet(np.ones(count) * rng.choice([0.3, 1, 5])))
+    classes = rng.integers(2, 4)
+    labels = rng.integers(0, classes, rows) if rng.random() < 0.5 else whose % classes
+    with pytest.raises(ValueError, match=r"has no row; leave groups out, or gather more of them$"):
+        rounds(grouped(tmp_path / "a.csv", whose, labels), 2, 0)
+    whose, labels = (
+        np.concatenate([whose, 100 + np.arange(60)]),
+        np.concatenate([labels, np.arange(60) % classes]),
+    )
+    for split in rounds(grouped(tmp_path / "b.csv", whose, labels), 2, 0):
+        assert all(len(test) for _, test in split.tests)
+
+
+@pytest.mark.parametrize("sizes", [(3, 1, 6, 2), (4, 4, 4)])
+def test_a_classifier_is_asked_nothing_of_a_fold_without_a_row(tmp_path, sizes):
+    whose = np.repeat(np.arange(len(sizes)), sizes)
+    own = grouped(tmp_path / "a.csv", whose, whose % 2)
+    task, _ = Bench(own, Networks(), (8,), 0).task(np.arange(12))
+    teacher = Classifier(GaussianNB(), "it")
+    logits = teacher.logits(task, torch.arange(12), None, Plan(1, 1), 0, own.groups)
+    assert logits.isfinite().all()
+
+
+def test_the_last_tuning_keeps_equal_times_together(tmp_path):
+    when = [f"2024-01-{1 + i * 17 // 150:02d}" for i in range(150)]
+    own = rows_from_file(make(tmp_path / "a.csv", when=when), "kind", ids="row", time="when")
+    ((fit, part),) = everything(own, 0).folds
+    assert own.times()[fit].max() < own.times()[part].min()
+    assert sorted([*fit, *part]) == list(range(150))
 
 
 # --- teachers -----------------------------------------------------------------------------------
@@ -258,6 +322,36 @@ def test_probabilities_are_matched_by_id(data, tmp_path):
     path = answers_of(tmp_path / "p.csv", ids[order], p[order].tolist())
     teacher = probabilities_from_file(path, own, out_of_fold=True)
     assert np.allclose(teacher.log_p.exp(), p)
+
+
+def test_ids_and_classes_that_are_numbers_are_matched_by_value(tmp_path):
+    rows = [[i, i * i % 11, i % 2] for i in range(60)]
+    own = rows_from_file(write(tmp_path / "a.csv", ["n", "x", "y"], rows), "y", ids="n")
+    p = np.random.default_rng(0).dirichlet(np.ones(2), 60)
+    table = np.c_[np.arange(60), p][::-1]
+    np.savetxt(tmp_path / "p.csv", table, delimiter=",", header="n,0.0,1.0", comments="")
+    teacher = probabilities_from_file(tmp_path / "p.csv", own, out_of_fold=True)
+    assert np.allclose(teacher.log_p.exp(), p)
+    # 1 and 01 are two ids
+    rows = [[["1", "01"][i] if i < 2 else i, i, i % 2] for i in range(60)]
+    own = rows_from_file(write(tmp_path / "a.csv", ["n", "x", "y"], rows), "y", ids="n")
+    with pytest.raises(ValueError, match="no row for id '1', the first of 2 of 60"):
+        probabilities_from_file(tmp_path / "p.csv", own, out_of_fold=True)
+    # and so are two that float64 takes for one
+    rows = [[i or 2**53 + 1, i, i % 2] for i in range(60)]
+    own = rows_from_file(write(tmp_path / "a.csv", ["n", "x", "y"], rows), "y", ids="n")
+    rows = [[i or 2**53, 0.5, 0.5] for i in range(60)]
+    with pytest.raises(ValueError, match="no row for id '9007199254740993', the first of 1 of 60"):
+        probabilities_from_file(
+            write(tmp_path / "p.csv", ["n", "0", "1"], rows), own, out_of_fold=True
+        )
+
+
+def test_a_column_called_id_is_the_one(data, tmp_path):
+    own = rows_from_file(data, "kind", ids="row")
+    rows = [[i, f"r{i}", 0.2, 0.3, 0.5] for i in range(150)]
+    path = write(tmp_path / "p.csv", ["", "id", "k0", "k1", "k2"], rows)
+    assert probabilities_from_file(path, own, out_of_fold=True).log_p.shape == (150, 3)
 
 
 def test_bad_probabilities_are_refused_in_a_line(data, tmp_path):
