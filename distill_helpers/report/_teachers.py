@@ -27,8 +27,7 @@ from torch import Tensor
 
 from distill_helpers import experiments as ex
 from distill_helpers import protocol
-from distill_helpers.files import OwnRows, categories, level, nearest, read
-from distill_helpers.files._table import number
+from distill_helpers.files import OwnRows, categories, level, nearest, number, read
 from distill_helpers.protocol import Folds, Setting, Shape
 from distill_helpers.tasks import Task
 
