@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import contextlib
 import csv
+import io
 import os
+import re
+import shlex
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -143,10 +148,18 @@ def _parser() -> argparse.ArgumentParser:
     rows.add_argument("--group", metavar="COLUMN", help="whose rows they are: never on both sides")
     rows.add_argument("--time", metavar="COLUMN", help="what trains is older than what tests")
     rows.add_argument("--id", metavar="COLUMN", help="the column that names each row")
-    rows.add_argument("--drop", type=_names, default=[], metavar="A,B", help="columns to leave out")
+    rows.add_argument(
+        "--drop",
+        type=_names,
+        action="extend",
+        default=[],
+        metavar="A,B",
+        help="columns to leave out",
+    )
     rows.add_argument(
         "--categorical",
         type=_names,
+        action="extend",
         default=[],
         metavar="A,B",
         help="numbers that are categories, or text of many levels",
@@ -159,7 +172,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=["csv", "parquet", "npz", "arff", "svmlight"],
         help="where the name does not tell",
     )
-    rows.add_argument("--delimiter", type=_delimiter, help="of a CSV; \\t is a tab")
+    rows.add_argument(
+        "--delimiter",
+        type=_delimiter,
+        help="of a CSV; \\t is a tab (files beside the table are read by their own headers)",
+    )
     rows.add_argument("--encoding", default="utf-8", help="of a CSV (utf-8)")
     rows.add_argument("--index-base", type=int, choices=[0, 1], help="of an SVMLight file")
     who = add.add_argument_group("teacher and student")
@@ -300,6 +317,8 @@ def _values_whole(arguments: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; 0, or another number and one line on the error stream."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a letter that a terminal lacks ends no report
+        sys.stdout.reconfigure(errors="backslashreplace")
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["run"]:
         given = _values_whole(given)
@@ -312,9 +331,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(args.does(args))
     except (TypeError, ValueError, OSError, ImportError, ArithmeticError) as error:
-        for line in (
-            str(error).splitlines() if args.does in (_run, _sweep, _study) else [str(error)]
-        ):
+        said = _in_options(str(error)) if args.does is _report else str(error)
+        for line in said.splitlines() if args.does in (_run, _sweep, _study) else [said]:
             print(f"distill: {' '.join(line.split())}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -334,10 +352,102 @@ def _part(out: str) -> Path:
     return folder.with_name(folder.name + ".part")
 
 
+_OPTIONS = {
+    "groups": "--group",
+    "time": "--time",
+    "ids": "--id",
+    "drop": "--drop",
+    "categorical": "--categorical",
+    "unlabelled": "--unlabelled",
+    "file_format": "--format",
+    "delimiter": "--delimiter",
+    "encoding": "--encoding",
+    "index_base": "--index-base",
+    "teacher_probabilities": "--teacher-probabilities",
+    "out_of_fold": "--out-of-fold or --in-sample",
+    "budget_us": "--budget-us",
+    "random_state": "--seed",
+}
+"""What `report` calls its arguments, and the command line its options."""
+
+
+def _in_options(text: str) -> str:
+    """Put a message for callers of Python into the command line's words.
+
+    Examples
+    --------
+    >>> _in_options("leave it out, drop=['a b'], or pass groups='who'; index_base is 2")
+    "leave it out, --drop 'a b', or pass --group who; --index-base is 2"
+    """
+    names = "|".join(_OPTIONS)
+    value = r"""\[?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]?|\d+|True|False|\.\.\."""
+    text = re.sub(rf"(?<![\w'\"])({names}|max_levels)=({value})", _as_option, text)
+    # Words that are English too are arguments only where a sentence speaks of them as such.
+    bare = (
+        r"(?<![\w'\"-])(?:(?P<a>\w+_\w+)|(?P<b>\w+)(?= is ['\d-])|(?<=[Ll]eave )(?P<c>\w+)(?= out)"
+        r"|(?<=as )(?P<d>groups)|(?P<e>time|groups)(?= (?:and groups )?are both given))"
+    )
+    return re.sub(bare, lambda found: _OPTIONS.get(found[0], found[0]), text)
+
+
+def _as_option(found: re.Match[str]) -> str:
+    name, value = found[1], found[2]
+    if name == "max_levels":  # no option: --categorical says as much
+        return value
+    if name == "out_of_fold":
+        return "--out-of-fold" if value == "True" else "--in-sample"
+    if value == "...":
+        return f"{_OPTIONS[name]} COLUMN"
+    given = ast.literal_eval(value)
+    if isinstance(given, list):  # of names, which `_names` reads
+        line = io.StringIO()
+        csv.writer(line, lineterminator="").writerow(given)
+        given = line.getvalue()
+    word = r"\t" if given == "\t" else str(given)
+    return f"{_OPTIONS[name]}{'=' if word.startswith('-') else ' '}{shlex.quote(word)}"
+
+
+@contextlib.contextmanager
+def _alone(out: str) -> Iterator[None]:
+    """Hold a report's folder for this process; the system lets go of it however that ends."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    lock = _part(out).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise FileExistsError(
+                f"out is {out}, for which process {file.read()} is making a report; wait for it, "
+                "or name another folder"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
 def _report(args: argparse.Namespace) -> int:
-    from distill_helpers.report import check_out, report  # loads torch, so after --help
+    from distill_helpers.report import check_out  # loads torch, so after --help
 
     check_out(args.out)
+    with _alone(args.out):
+        return _make_report(args)
+
+
+def _make_report(args: argparse.Namespace) -> int:
+    from distill_helpers.report import report
+
     reading = {
         name: value
         for name, value in (
@@ -371,6 +481,7 @@ def _report(args: argparse.Namespace) -> int:
         encoding=args.encoding,
         **reading,
     )
+    made.found["flags"] = [_in_options(flag) for flag in made.found["flags"]]
     made.write(args.out)
     _part(args.out).unlink()
     print(made)

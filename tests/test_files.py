@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import io
+import re
 import sys
 
 import numpy as np
@@ -98,11 +99,24 @@ def test_a_category_missing_in_the_training_part_has_its_own_feature(tmp_path):
 
 
 @pytest.mark.parametrize("word", ["NA", "None", "nan", "null", "?", "N/A"])
-@pytest.mark.parametrize("others", [("a", "b"), ("0", "1"), ("True", "False")])
-def test_a_class_with_an_unlucky_name_stays_a_class(tmp_path, word, others):
-    made = own(tmp_path, 60, y=lambda i: (*others, word)[i % 3])
-    assert made.task.classes == tuple(sorted((*others, word)))
+def test_a_class_with_an_unlucky_name_stays_a_class(tmp_path, word):
+    made = own(tmp_path, 60, y=lambda i: ("a", "b", word)[i % 3])
+    assert made.task.classes == tuple(sorted(("a", "b", word)))
     assert torch.bincount(torch.cat([made.task.y_train, made.task.y_test])).tolist() == [20] * 3
+
+
+@pytest.mark.parametrize("others", [("0", "1"), ("True", "False")])
+def test_a_missing_label_among_numbers_is_no_class(tmp_path, others):
+    """R writes NA so; both ways out lead to a task."""
+    labels = [(*others, "NA")[i % 3] for i in range(60)]
+    with pytest.raises(
+        ValueError, match=r"with 'NA' in row 2 \(from 0\), the first of 20, .* Drop"
+    ):
+        own(tmp_path, 60, y=lambda i: labels[i])
+    named = own(tmp_path, 60, y=lambda i: labels[i].replace("NA", "other"))
+    assert named.task.classes == (*sorted(others), "other")
+    kept = [label for label in labels if label != "NA"]
+    assert len(own(tmp_path, 40, y=lambda i: kept[i]).task.classes) == 2
 
 
 def test_words_for_missing_among_numbers_are_missing_and_among_text_a_level(tmp_path):
@@ -719,8 +733,34 @@ BAD = {
         "d.csv",
         ab(x=lambda i: "1e200" if i == 4 else i),
         {},
-        "column 'x' reaches 1e+200, whose square is infinite; rescale it, or leave such values "
-        "blank, which counts as missing",
+        "column 'x' reaches 1e+200, more than float32 holds (3.4e38); rescale it, or leave such "
+        "values blank, which counts as missing",
+    ),
+    "too large for float32": (
+        "d.csv",
+        ab(x=lambda i: "1e39" if i == 4 else i),
+        {},
+        "column 'x' reaches 1e+39, more than float32 holds (3.4e38); rescale it, or leave such "
+        "values blank, which counts as missing",
+    ),
+    "packed": (
+        "d.csv.gz",
+        b"x",
+        {},
+        "d.csv.gz is packed; unpack it, and give the file that was inside",
+    ),
+    "packed, called a CSV": (
+        "d.csv.gz",
+        b"x",
+        {"file_format": "csv"},
+        "d.csv.gz is packed; unpack it, and give the file that was inside",
+    ),
+    "a word among numbers": (
+        "d.csv",
+        ab(x=lambda i: "unknown" if i == 7 else i),
+        {},
+        "column 'x' holds numbers, but 'unknown' in row 7 (from 0); leave such values blank, which "
+        "counts as missing. If they are no numbers, say so: categorical=['x']",
     ),
     "twice the same name": (
         "d.csv",
@@ -733,7 +773,8 @@ BAD = {
         ab(born=lambda i: f"{i % 28 + 1}.{i % 12 + 1}.1990"),
         {},
         "column 'born' holds dates ('1.1.1990'); a network takes numbers. Leave it out, "
-        "drop=['born'], split by it, time='born', or turn it into days since a day",
+        "drop=['born'], split by it, time='born', or turn it into days since a day. If they are no "
+        "dates, say so: categorical=['born']",
     ),
     "free text": (
         "d.csv",
@@ -946,6 +987,89 @@ def test_bad_file_is_one_line(tmp_path, monkeypatch, case):
     assert said == text or (text.endswith(" ") and said.startswith(text))
     assert "\n" not in said and caught.value.__suppress_context__ in (True, False)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_word_among_numbers_is_left_blank_or_makes_categories(tmp_path):
+    assert "x is missing" in own(tmp_path, x=lambda i: "" if i == 7 else i).columns.features
+    options = {"categorical": ["x"]}
+    made = own(tmp_path, x=lambda i: "unknown" if i < 9 else i, options=options)
+    assert "x=unknown" in made.columns.features
+    # among few values a word is a level like any other
+    assert own(tmp_path, x=lambda i: (1, 2, 3, "more")[i % 4]).columns.kinds == ("category",)
+
+
+@pytest.mark.parametrize(
+    ("words", "values", "read"),
+    [
+        (["997", "1,004"], [997, 1004], "thousands=',' if the comma divides thousands"),
+        (["0,997", "1,004"], [0.997, 1.004], "decimal=','"),
+        (["997", "1,010"], [997, 1010], "thousands=','"),
+        (["1,004", "1,004.5"], [1004, 1004.5], "thousands=','"),
+        (["1,000,004", "7"], [1000004, 7], "thousands=','"),
+        (["1 004", "7"], [1004, 7], "thousands=' '"),
+        (["1'004", "7"], [1004, 7], 'thousands="\'"'),
+        (["1.004,5", "7,5"], [1004.5, 7.5], "decimal=',', thousands='.'"),
+        (["1 004,5", "7,5"], [1004.5, 7.5], "decimal=',', thousands=' '"),
+    ],
+)
+def test_advice_on_numbers_with_commas_loses_no_thousand(tmp_path, words, values, read):
+    with pytest.raises(ValueError, match="write them with a point") as caught:
+        own(tmp_path, x=lambda i: words[i % 2])
+    said = str(caught.value)
+    assert f"pandas.read_csv(path, {read}" in said.replace("') if", "' if")
+    assert said.count("read_csv") == 1 + (" if " in read)
+    said = said.partition("read_csv(path, ")[2].partition(")")[0]
+    how = dict(re.findall(r"(\w+)=(?:'(.)'|\"'\")", said))
+    how = {name: mark or "'" for name, mark in how.items()}
+
+    def followed(word):  # as pandas reads it, which may not be installed
+        return word.replace(how.get("thousands", ""), "").replace(how.get("decimal", "."), ".")
+
+    made = own(tmp_path, x=lambda i: followed(words[i % 2]))
+    assert made.columns.kinds == ("number",)
+    assert made.columns.apply(tmp_path / "data.csv")[:2, 0].tolist() == values
+
+
+def test_a_comma_that_may_be_either_has_both_readings(tmp_path):
+    with pytest.raises(ValueError) as caught:
+        own(tmp_path, x=lambda i: ["997", "1,004"][i % 2])
+    assert (
+        "pandas.read_csv(path, thousands=',') if the comma divides thousands, "
+        "pandas.read_csv(path, decimal=',') if it is the decimal point" in str(caught.value)
+    )
+
+
+def test_what_looks_like_dates_may_be_categories(tmp_path):
+    versions, months = (
+        (lambda i: f"{1 + i % 3}.0.{10 + i % 2}"),
+        (lambda i: f"2024-0{1 + i % 3}-01"),
+    )
+    made = own(tmp_path, v=versions, m=months, options={"categorical": ["v", "m"]})
+    assert made.columns.kinds == ("number", "category", "category")
+    assert made.columns.levels["m"] == ("2024-01-01", "2024-02-01", "2024-03-01")
+    raw = made.columns.apply(tmp_path / "data.csv")
+    assert (raw[:, 1:].sum(1) == 2).all()
+
+
+def test_na_in_a_new_row_means_what_it_meant_in_the_column(tmp_path):
+    """Whatever else the new file holds."""
+    words = {"a": lambda i: ("NA", i)[i % 9 > 0], "c": lambda i: ("NA", 1, 2)[i % 3]}
+    words["b"] = lambda i: ("NA", "True", "False")[i % 3]
+    columns = own(tmp_path, **words, options={"categorical": ["c"]}).columns
+    assert columns.features[1:] == (
+        "a",
+        "a is missing",
+        "c=1",
+        "c=2",
+        "c is missing",
+        *columns.features[-2:],
+    )
+    alone = columns.apply(write(tmp_path, "new.csv", "x,a,c,b\n0,NA,NA,NA\n"))
+    beside = columns.apply(write(tmp_path, "new.csv", "x,a,c,b\n0,NA,NA,NA\n0,1,2,True\n"))
+    assert alone[0].tolist() == beside[0].tolist()
+    assert alone[0, 2:6].tolist() == [1, 0, 0, 1] and alone[0, -1] == 1
+    with pytest.raises(TypeError, match=r"^column 'a' holds 'old' in row 1"):
+        columns.apply(write(tmp_path, "new.csv", "x,a,c,b\n0,1,2,True\n0,old,2,True\n"))
 
 
 def test_there_are_thirty_bad_files_or_more():

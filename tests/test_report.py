@@ -1,9 +1,12 @@
 import csv
+import io
 import json
 import math
+import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,9 +33,10 @@ from distill_helpers import __main__ as command_line
 from distill_helpers import _machine, protocol, standalone
 from distill_helpers import experiments as ex
 from distill_helpers.deployment import load_onnx
-from distill_helpers.files import Columns, rows_from_file
+from distill_helpers.files import Columns, reading_beside, rows_from_file
 from distill_helpers.protocol import Setting, Shape
 from distill_helpers.report import FILES, report
+from distill_helpers.report import _page as page_module
 from distill_helpers.report import _report as module
 from distill_helpers.report import _run as run_module
 from distill_helpers.report._answer import answers, decision, gain
@@ -176,8 +180,72 @@ def test_a_class_that_one_group_alone_has_is_refused(tmp_path):
     ]
     path = write(tmp_path / "a.csv", ["row", "x", "owner", "kind"], rows)
     own = rows_from_file(path, "kind", ids="row", groups="owner")
-    with pytest.raises(ValueError, match="'rare' of 'kind' stands in one group or fold alone"):
+    with pytest.raises(ValueError, match="'rare' of 'kind' stands in 1 of 8 groups, and the rows"):
         rounds(own, 1, 0)
+
+
+def grouped(path, whose, labels):
+    rows = [[i % 7, f"g{a}", b] for i, (a, b) in enumerate(zip(whose, labels, strict=True))]
+    return rows_from_file(write(path, ["x", "owner", "kind"], rows), "kind", groups="owner")
+
+
+@pytest.mark.parametrize(
+    ("groups", "seed", "words"),
+    [
+        (10, 52, "class 0 of 'kind' has 1 row among the rows that tune one of the splits (of 85 "),
+        (12, 31, "class 1 of 'kind' has 0 rows among the rows that tune one of the splits (of 38 "),
+        (12, 43, "class 0 of 'kind' stands in 3 of 10 groups, and the rows"),
+    ],
+)
+def test_what_is_said_of_groups_is_true_of_the_file(tmp_path, groups, seed, words):
+    rng = np.random.default_rng(seed)
+    whose = rng.choice(groups, 300, p=rng.dirichlet(np.ones(groups)))
+    labels = rng.integers(0, 2, groups)[whose]
+    own = grouped(tmp_path / "a.csv", whose, labels)
+    with pytest.raises(ValueError) as caught:
+        rounds(own, 2, 0)
+    assert str(caught.value).startswith(words)
+    code = int(words[6])
+    there = f"{len(set(whose[labels == code]))} of {len(set(whose))} groups"
+    assert there in str(caught.value)
+    # the way out: more groups with that class
+    more = 100 + np.repeat(np.arange(12), 10)
+    whose, labels = np.concatenate([whose, more]), np.concatenate([labels, more % 2])
+    assert rounds(grouped(tmp_path / "b.csv", whose, labels), 2, 0)
+
+
+def test_a_fold_without_a_row_is_refused(tmp_path):
+    rng = np.random.default_rng(313)
+    count, rows = rng.integers(6, 14), rng.integers(60, 200)
+    whose = rng.choice(count, rows, p=rng.dirichlet(np.ones(count) * rng.choice([0.3, 1, 5])))
+    classes = rng.integers(2, 4)
+    labels = rng.integers(0, classes, rows) if rng.random() < 0.5 else whose % classes
+    with pytest.raises(ValueError, match=r"has no row; leave groups out, or gather more of them$"):
+        rounds(grouped(tmp_path / "a.csv", whose, labels), 2, 0)
+    whose, labels = (
+        np.concatenate([whose, 100 + np.arange(60)]),
+        np.concatenate([labels, np.arange(60) % classes]),
+    )
+    for split in rounds(grouped(tmp_path / "b.csv", whose, labels), 2, 0):
+        assert all(len(test) for _, test in split.tests)
+
+
+@pytest.mark.parametrize("sizes", [(3, 1, 6, 2), (4, 4, 4)])
+def test_a_classifier_is_asked_nothing_of_a_fold_without_a_row(tmp_path, sizes):
+    whose = np.repeat(np.arange(len(sizes)), sizes)
+    own = grouped(tmp_path / "a.csv", whose, whose % 2)
+    task, _ = Bench(own, Networks(), (8,), 0).task(np.arange(12))
+    teacher = Classifier(GaussianNB(), "it")
+    logits = teacher.logits(task, torch.arange(12), None, Plan(1, 1), 0, own.groups)
+    assert logits.isfinite().all()
+
+
+def test_the_last_tuning_keeps_equal_times_together(tmp_path):
+    when = [f"2024-01-{1 + i * 17 // 150:02d}" for i in range(150)]
+    own = rows_from_file(make(tmp_path / "a.csv", when=when), "kind", ids="row", time="when")
+    ((fit, part),) = everything(own, 0).folds
+    assert own.times()[fit].max() < own.times()[part].min()
+    assert sorted([*fit, *part]) == list(range(150))
 
 
 # --- teachers -----------------------------------------------------------------------------------
@@ -258,6 +326,36 @@ def test_probabilities_are_matched_by_id(data, tmp_path):
     path = answers_of(tmp_path / "p.csv", ids[order], p[order].tolist())
     teacher = probabilities_from_file(path, own, out_of_fold=True)
     assert np.allclose(teacher.log_p.exp(), p)
+
+
+def test_ids_and_classes_that_are_numbers_are_matched_by_value(tmp_path):
+    rows = [[i, i * i % 11, i % 2] for i in range(60)]
+    own = rows_from_file(write(tmp_path / "a.csv", ["n", "x", "y"], rows), "y", ids="n")
+    p = np.random.default_rng(0).dirichlet(np.ones(2), 60)
+    table = np.c_[np.arange(60), p][::-1]
+    np.savetxt(tmp_path / "p.csv", table, delimiter=",", header="n,0.0,1.0", comments="")
+    teacher = probabilities_from_file(tmp_path / "p.csv", own, out_of_fold=True)
+    assert np.allclose(teacher.log_p.exp(), p)
+    # 1 and 01 are two ids
+    rows = [[["1", "01"][i] if i < 2 else i, i, i % 2] for i in range(60)]
+    own = rows_from_file(write(tmp_path / "a.csv", ["n", "x", "y"], rows), "y", ids="n")
+    with pytest.raises(ValueError, match="no row for id '1', the first of 2 of 60"):
+        probabilities_from_file(tmp_path / "p.csv", own, out_of_fold=True)
+    # and so are two that float64 takes for one
+    rows = [[i or 2**53 + 1, i, i % 2] for i in range(60)]
+    own = rows_from_file(write(tmp_path / "a.csv", ["n", "x", "y"], rows), "y", ids="n")
+    rows = [[i or 2**53, 0.5, 0.5] for i in range(60)]
+    with pytest.raises(ValueError, match="no row for id '9007199254740993', the first of 1 of 60"):
+        probabilities_from_file(
+            write(tmp_path / "p.csv", ["n", "0", "1"], rows), own, out_of_fold=True
+        )
+
+
+def test_a_column_called_id_is_the_one(data, tmp_path):
+    own = rows_from_file(data, "kind", ids="row")
+    rows = [[i, f"r{i}", 0.2, 0.3, 0.5] for i in range(150)]
+    path = write(tmp_path / "p.csv", ["", "id", "k0", "k1", "k2"], rows)
+    assert probabilities_from_file(path, own, out_of_fold=True).log_p.shape == (150, 3)
 
 
 def test_bad_probabilities_are_refused_in_a_line(data, tmp_path):
@@ -622,6 +720,168 @@ def test_a_floor_is_met_by_what_is_sure():
     assert module._contract(sizes, 0.5, None) == []
 
 
+def test_a_budget_without_a_compiler_is_not_known_to_be_met():
+    found = {
+        "decision": {"do": "Do.", "why": "So."},
+        "forecast": None,
+        "flags": [],
+        "contract": {"budget_us": 10.0, "floor": 0.3, "met_by": []},
+        "costs": {"c": None},
+    }
+    made = module.Report(found, *[[]] * 7)
+    said = "Whether a student meets the contract is not known"
+    assert said in str(made) and "no C compiler was found" in str(made)
+    assert f"<strong>{said}</strong>" in page_module._contract(found)
+    found["costs"]["c"] = 20.0
+    assert "No student meets the contract: at most 10 µs" in str(made)
+    found["contract"]["met_by"] = [{"parameters": 99, "arm": DISTILLED}]
+    assert "The contract is met (at most 10 µs" in str(made)
+
+
+def test_intervals_are_shown_as_far_as_is_possible():
+    share, loss = ({"value": v, "low": v - 0.1, "high": v + 0.1} for v in (0.95, 0.05))
+    scores = {"accuracy": share, "nll": loss, "calibrated_nll": loss}
+    shown = page_module._arms({"arms": {HARD: scores}})
+    assert "[85.0, 100.0]" in shown and shown.count("[0.000, 0.150]") == 2
+    row = {"hidden": [2], "parameters": 9, "accuracy": share, "microseconds": None}
+    shown = page_module._sizes({"sizes": [row | {"arm": arm} for arm in (HARD, DISTILLED)]})
+    assert shown.count("[85.0, 100.0]") == 2
+    assert "[-0.050, 0.150]" in page_module._number(loss)  # a difference may be below 0
+
+
+@pytest.mark.parametrize("name", ["drop", "categorical"])
+def test_an_option_of_columns_may_be_given_twice(name):
+    given = ["report", "a.csv", "--target", "y", "--out", "o", f"--{name}", "a", f"--{name}", "b,c"]
+    assert getattr(command_line._parser().parse_args(given), name) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("leave it out: drop=['a b']", "leave it out: --drop 'a b'"),
+        ("drop=['a,b'] or drop=['-x']", "--drop '\"a,b\"' or --drop=-x"),
+        ("pass groups=\"o'neil\", ids='n'", "pass --group 'o'\"'\"'neil', --id n"),
+        (r"pass delimiter='\t'", r"pass --delimiter '\t'"),
+        ("more than max_levels=50 are", "more than 50 are"),
+        ("as file_format='csv'; index_base=0 or 1", "as --format csv; --index-base 0 or 1"),
+        ("out_of_fold=True if so, else out_of_fold=False", "--out-of-fold if so, else --in-sample"),
+        ("time and groups are both given", "--time and --group are both given"),
+        ("name it: ids=...; leave groups out", "name it: --id COLUMN; leave --group out"),
+        ("random_state is -1", "--seed is -1"),
+        ("column 'groups' is 'time' in a time", "column 'groups' is 'time' in a time"),
+        (
+            "read_csv(path, thousands=',', decimal='.')",
+            "read_csv(path, thousands=',', decimal='.')",
+        ),
+    ],
+)
+def test_the_command_line_names_its_own_options(said, shown):
+    assert command_line._in_options(said) == shown
+
+
+def enough(*_, **__):
+    raise ArithmeticError("enough")
+
+
+def test_advice_on_the_command_line_is_one_of_its_options(tmp_path, capsys, monkeypatch):
+    """As it stands in the line, and the Python name for callers of Python."""
+    monkeypatch.setattr(module, "run", enough)
+    monkeypatch.setattr(module, "forecast", lambda *_: None)
+    customers = [f"c{i // 5}" for i in range(150)]
+    notes = [f"some words {i}" for i in range(150)]
+    data, tried = make(tmp_path / "a.csv", customer=customers, note=notes), []
+
+    def said(*more):
+        ask = ["--target", "kind", "--out", str(tmp_path / f"out{len(tried)}"), *more]
+        tried.append(ask)
+        assert command_line.main(["report", str(data), *ask]) == 1
+        return capsys.readouterr().err
+
+    advised = re.findall(r"pass (--\w+ \w+)", said("--id", "customer", "--drop", "row,note"))
+    assert advised == ["--group customer"]
+    assert "enough" in said(*advised[0].split(), "--drop", "row,note")
+    (drop, categorical) = re.findall(r"--\w+ \w+", said("--id", "row"))
+    assert (drop, categorical) == ("--drop note", "--categorical note")
+    for advice in (drop, categorical):
+        assert "enough" in said("--id", "row", *advice.split())
+    with pytest.raises(ValueError, match=r"pass groups='customer'$"):
+        rows_from_file(data, "kind", ids="customer", drop=["row", "note"])
+
+
+class Whole:
+    """A report that was made, with a flag and a letter that not every terminal has."""
+
+    def __init__(self, *_, **__):
+        self.found = {"flags": ["look at 'größe', drop=['größe']"]}
+
+    def write(self, out):
+        Path(f"{out}.part").touch()
+
+    def __str__(self):
+        return self.found["flags"][0]
+
+
+def test_a_terminal_that_lacks_a_letter_gets_the_answer(data, tmp_path, monkeypatch):
+    monkeypatch.setattr("distill_helpers.report.report", Whole)
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    assert command_line.main(arguments_of(data, tmp_path / "out")) == 0
+    sys.stdout.flush()
+    assert b"look at 'gr\\xf6\\xdfe', --drop 'gr" in written.getvalue()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such lock")
+def test_a_second_report_into_the_same_folder_is_refused_at_its_start(
+    data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("distill_helpers.report.report", Whole)
+    out = tmp_path / "out"
+    (tmp_path / "out.lock").write_text("1")  # what a killed process left
+    with command_line._alone(str(out)):
+        assert command_line.main(arguments_of(data, out)) == 1
+    said = capsys.readouterr().err
+    assert f"process {os.getpid()} is making a report; wait for it, or name another" in said
+    (tmp_path / "out.lock").write_text("1")
+    assert command_line.main(arguments_of(data, out)) == 0  # having waited
+    with command_line._alone(str(out)):
+        assert command_line.main(arguments_of(data, tmp_path / "other")) == 0
+    assert not list(tmp_path.glob("*.lock"))
+
+
+@pytest.mark.parametrize(
+    "more", [["--teacher-probabilities", "p", "--out-of-fold"], ["--unlabelled", "u"]]
+)
+@pytest.mark.parametrize("option", [[], ["--delimiter", ","], ["--delimiter", ";"]])
+def test_each_file_is_read_by_its_own_delimiter(tmp_path, monkeypatch, capsys, option, more):
+    monkeypatch.setattr(module, "run", enough)
+    monkeypatch.setattr(module, "forecast", lambda *_: None)
+    data, u = make(tmp_path / "a.csv"), make(tmp_path / "u.csv")
+    p = answers_of(tmp_path / "p.csv", [f"r{i}" for i in range(150)], [[0.2, 0.3, 0.5]] * 150)
+    for path in [data] if ";" in option else [p, u]:
+        path.write_text(path.read_text().replace(",", ";"))
+    more = [str({"p": p, "u": u}.get(word, word)) for word in more]
+    ask = ["--target", "kind", "--id", "row", "--out", str(tmp_path / "out")]
+    assert command_line.main(["report", str(data), *ask, *more, *option]) == 1
+    assert "enough" in capsys.readouterr().err
+
+
+def test_a_file_beside_the_table_is_read_as_it_is_itself(tmp_path):
+    said = {"file_format": "svmlight", "index_base": 1, "encoding": "latin-1", "delimiter": ";"}
+    assert reading_beside(tmp_path / "a.svm", said) == {"file_format": "svmlight", "index_base": 1}
+    assert reading_beside(tmp_path / "a", said) == {"file_format": "svmlight", "index_base": 1}
+    assert reading_beside(tmp_path / "a.npz", said) == {"file_format": "npz"}
+    path = tmp_path / "a.csv"
+    for text, encoding, delimiter in (
+        ('"ä;b",c', "utf-8", ","),
+        ("ä|b", "latin-1", "|"),
+        ("ä,b;c", "utf-8", ";"),
+        ("a", "utf-8", ";"),
+    ):
+        path.write_text(text, encoding)
+        expected = {"file_format": "csv", "encoding": encoding, "delimiter": delimiter}
+        assert reading_beside(path, said) == expected
+
+
 @pytest.mark.parametrize(
     ("text", "names"),
     [("a,b", ["a", "b"]), ("", [""]), ('"c, d",e', ["c, d", "e"]), ("a, b", ["a", "b"])],
@@ -635,7 +895,7 @@ def test_a_tab_can_be_named_on_the_command_line(short, tmp_path, capsys):
     data.write_text(data.read_text().replace(",", "\t"))
     options = ["--target", "kind", "--drop", "row", "--out", str(tmp_path / "out")]
     assert command_line.main(["report", str(data), *options]) == 1
-    assert r"pass delimiter='\t'" in capsys.readouterr().err
+    assert r"pass --delimiter '\t'" in capsys.readouterr().err
     options += ["--delimiter", r"\t", "--repeats", "1", "--student", "4"]
     assert command_line.main(["report", str(data), *options]) == 0
 
@@ -658,7 +918,21 @@ def refusals(tmp_path):
     (full / "mine.txt").write_text("mine")
     ask = ["--target", "kind", "--id", "row"]
     yield [data, "--target", "kinds", "--id", "row"], "did you mean 'kind'"
-    yield [data, "--target", "kind"], "drop=['row']"
+    yield [data, "--target", "kind"], "--drop row"
+    for name, values in {
+        "one": ["vip" if i == 3 else "" for i in range(150)],
+        "far": [1e38 if i == 3 else 1e-3 * (i % 2) for i in range(150)],
+        "farther": [1e39 if i == 3 else i % 50 for i in range(150)],
+    }.items():
+        words = "has values in 1 of 150 rows, and in none of" if name == "one" else "reaches 1e+3"
+        path = str(make(tmp_path / f"{name}.csv", **{name: values}))
+        yield [path, *ask], f"column {name!r} {words}"
+    later = make(
+        tmp_path / "later.csv", day=range(150), new=[i if i > 80 else "" for i in range(150)]
+    )
+    yield [str(later), *ask, "--time", "day"], "leave it out: --drop new"
+    both = ["--teacher-probabilities", p, "--out-of-fold", "--teacher", "random-forest"]
+    yield [data, *ask, *both], "teacher is 'random-forest', and --teacher-probabilities are given"
     yield [str(tmp_path / "none.csv"), *ask], "none.csv"
     yield [str(tmp_path), *ask], str(tmp_path)
     yield [other("empty.csv", ""), *ask], "empty"
@@ -678,7 +952,7 @@ def refusals(tmp_path):
     yield [data, *ask, "--repeats", "0"], "repeats"
     yield [data, *ask, "--margin", "-1"], "margin"
     yield [data, *ask, "--floor", "95"], "floor"
-    yield [data, *ask, "--budget-us", "0"], "budget_us"
+    yield [data, *ask, "--budget-us", "0"], "--budget-us is 0"
     yield [data, *ask, "--teacher-probabilities", p], "--out-of-fold"
     yield (
         [data, "--target", "kind", "--drop", "row", "--teacher-probabilities", p, "--out-of-fold"],
@@ -689,8 +963,8 @@ def refusals(tmp_path):
     yield [data, *ask, "--unlabelled", other("u.csv", "size\n1\n")], "no column"
     every = answers_of(tmp_path / "all.csv", [f"r{i}" for i in range(150)], [[0.2, 0.3, 0.5]] * 150)
     both = ["--teacher-probabilities", str(every), "--in-sample", "--unlabelled", data]
-    yield [data, *ask, *both], "leave unlabelled out"
-    yield [data, *ask, "--seed", "-1"], "random_state"
+    yield [data, *ask, *both], "leave --unlabelled out"
+    yield [data, *ask, "--seed", "-1"], "--seed is -1"
     yield [data, *ask, "--format", "xlsx"], "--help"
     yield [data, *ask, "--out", str(full)], "not empty"
     yield [data, *ask, "--out", data], "is a file"
@@ -774,6 +1048,8 @@ def test_a_report_goes_on_where_it_was_stopped(
     ran = stopped_at(monkeypatch, part)
     assert command_line.main(command("again")) == 130
     assert not (tmp_path / "again").exists()
+    text = (tmp_path / "again.part").read_text()
+    (tmp_path / "again.part").write_text(re.sub(r'"after": ', '"after": 1000', text))
     with (tmp_path / "again.part").open("a") as file:
         file.write('{"part": "test 5", "sco')  # cut short by a kill
     ran = stopped_at(monkeypatch, PARTS)
@@ -783,6 +1059,7 @@ def test_a_report_goes_on_where_it_was_stopped(
     whole, again = (
         json.loads((tmp_path / out / "report.json").read_text()) for out in ("whole", "again")
     )
+    assert again["seconds"] > 1000 > whole["seconds"]  # of both runs
     for name in ("answers", "arms", "decision", "sizes"):
         assert again[name] == whole[name], name
     for name in ("student.py", "columns.json"):
@@ -797,10 +1074,13 @@ def test_what_is_kept_comes_back_as_it_was(tmp_path):
     scores = Scores(table, {(4, 2): table, (8, 4): table}, {7, 3}, 100, 20)
     results = {"tune 0": (tuning, 1.5), "tune 1": (replace(tuning, knobs=None), 2.5)}
     results |= {"test 0": scores}
-    kept = Kept(tmp_path / "new" / "out.part", {"seed": "1"})
+    kept = Kept(tmp_path / "new" / "out.part", {"seed": "1"}, time.perf_counter() - 30)
     for part, result in results.items():
         kept.add(part, result)
-    again = Kept(tmp_path / "new" / "out.part", {"seed": "1"})
+    again = Kept(tmp_path / "new" / "out.part", {"seed": "1"}, time.perf_counter() - 10)
+    assert kept.before == 0 and 30 <= again.before < 35
+    again.add("test 0", scores)
+    assert 40 <= Kept(kept.path, {"seed": "1"}, time.perf_counter()).before < 45
     assert len(again) == 3 and "test 1" not in again
     for part, result in results.items():
         assert again[part] == result
@@ -826,6 +1106,16 @@ def test_what_parts_depend_on_is_in_every_row_and_every_answer(tmp_path):
         data.write_text(text.replace(old, new, 1))
         changed = [of(data, **option) != was for option, was in zip(options, plain, strict=True)]
         assert any(changed), old
+
+
+def test_a_code_that_is_written_otherwise_is_another(tmp_path):
+    found = []
+    for one in ("01", "1"):
+        path = make(tmp_path / "a.csv", code=[("1", one, "2")[i % 3] for i in range(150)])
+        for categorical in (["code"], []):
+            own = rows_from_file(path, "kind", ids="row", categorical=categorical)
+            found.append(depends_on(own, Networks(), (4,), 1, 0, None)["rows or columns"])
+    assert found[0] != found[2] and found[1] == found[3]
 
 
 def test_parts_of_another_report_are_not_mixed_in(

@@ -6,8 +6,8 @@ that a student can be handed over with its preprocessing.
 """
 
 from distill_helpers.files._columns import Columns
-from distill_helpers.files._readers import read
-from distill_helpers.files._table import Column, categories, level, nearest
+from distill_helpers.files._readers import read, reading_beside
+from distill_helpers.files._table import Column, categories, level, nearest, number
 from distill_helpers.files._task import OwnData, OwnRows, rows_from_file, task_from_file, task_of
 
 __all__ = [
@@ -18,7 +18,9 @@ __all__ = [
     "categories",
     "level",
     "nearest",
+    "number",
     "read",
+    "reading_beside",
     "rows_from_file",
     "task_from_file",
     "task_of",

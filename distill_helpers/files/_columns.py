@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from distill_helpers.files._readers import from_frame, read
 from distill_helpers.files._table import (
+    MISSING,
     TRUTH,
     Array,
     Column,
@@ -76,7 +77,8 @@ class Columns:
         Parameters
         ----------
         rows : path, data frame, mapping of columns, or sequence of mappings
-            With the columns `names`; others are ignored. None and NaN are missing.
+            With the columns `names`; others are ignored. None and NaN are missing, and so is a word
+            such as NA where the training part had numbers or True and False.
         **reading
             For a path: ``file_format``, ``encoding``, ``delimiter``, ``index_base``, as in
             `task_from_file`.
@@ -116,7 +118,7 @@ class Columns:
         """Turn columns, one for each of `names`, into features ``(N, D)``."""
         parts: list[Array] = []
         for kind, column in zip(self.kinds, columns, strict=True):
-            name, missing = column.name, column.missing
+            name = column.name
             if kind == "category":
                 words = _as_levels(column, self.levels[name])
                 missing = np.array([word is None for word in words])
@@ -125,7 +127,8 @@ class Columns:
                     for level in self.levels[name]
                 ]
             else:
-                numbers = _numbers(column, missing)
+                numbers = _numbers(column)
+                missing = np.isnan(numbers)
                 if np.isinf(numbers).any():
                     row = int(np.flatnonzero(np.isinf(numbers))[0])
                     raise ValueError(
@@ -219,10 +222,14 @@ def _as_levels(column: Column, levels: Sequence[str]) -> npt.NDArray[Any]:
     """Return a column as text, spelt as the levels are where it means one of them.
 
     Numbers come back from a frame without their zeros (1, where the file said 1.0), and a file
-    whose every row says TRUE, NA or 7 has no text in it.
+    whose every row says TRUE, NA or 7 has no text in it. A word such as NA, which is no level, is
+    missing where all levels are numbers, or True and False.
     """
     words = categories(column).copy()
     if column.kind not in ("number", "bool"):
+        if all(number(w) is not None for w in levels) or all(w.lower() in TRUTH for w in levels):
+            absent = [w is not None and w not in levels and w.lower() in MISSING for w in words]
+            words[absent] = None
         return words
     same: dict[float, list[str]] = {}
     for level in levels:
@@ -237,12 +244,15 @@ def _as_levels(column: Column, levels: Sequence[str]) -> npt.NDArray[Any]:
     return words
 
 
-def _numbers(column: Column, missing: npt.NDArray[np.bool_]) -> Array:
+def _numbers(column: Column) -> Array:
     if column.values.dtype != object:
         return column.values
-    if missing.all():
-        return np.full(len(missing), np.nan)
-    row = int(np.flatnonzero(~missing)[0])
+    words = [None if v is None or v.lower() in MISSING else v for v in column.values]
+    known = [row for row, word in enumerate(words) if word is not None]
+    if not known:
+        return np.full(len(words), np.nan)
+    # One word turns a file's whole column into text: name it, not a number beside it.
+    row = next((row for row in known if number(column.values[row]) is None), known[0])
     raise TypeError(
         f"column {column.name!r} holds {column.values[row]!r:.40} in row {row} (from 0); it was a "
         "number where the student was trained. Give numbers, None where one is missing"

@@ -8,7 +8,7 @@ import json
 import re
 import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ FORMATS = {
     ".svm": "svmlight",
     ".libsvm": "svmlight",
 }
+PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")
 MOST_CELLS = 200_000_000
 """Of a sparse file made dense: 1.6 GB."""
 
@@ -48,6 +49,8 @@ def read(
     if path.stat().st_size == 0:
         raise ValueError(f"{path.name} is empty; export it again")
     form = file_format or FORMATS.get(path.suffix.lower())
+    if path.suffix.lower() in PACKED and form in (None, "csv"):
+        raise ValueError(f"{path.name} is packed; unpack it, and give the file that was inside")
     if form not in set(FORMATS.values()):
         what = f"ends in {path.suffix!r}" if form is None else f"has format {form!r}"
         raise ValueError(
@@ -70,6 +73,37 @@ def read(
     if form == "svmlight":
         return _svmlight(path, index_base, target)
     return _parquet(path)
+
+
+def reading_beside(path: Path, reading: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how to read a file beside the table: as it is itself, else as the table is.
+
+    Parameters
+    ----------
+    path : Path
+    reading : mapping
+        What `read` was told of the table. A name that tells the format goes before
+        ``file_format``; in a CSV, what the header holds before ``delimiter``, and UTF-8, where it
+        is that, before ``encoding``.
+    """
+    form = FORMATS.get(path.suffix.lower()) or reading.get("file_format")
+    made = {"file_format": form} if form is not None else {}
+    if form == "svmlight" and "index_base" in reading:
+        made["index_base"] = reading["index_base"]
+    if form in ("csv", "arff") and "encoding" in reading:
+        made["encoding"] = reading["encoding"]
+    if form != "csv" or not path.is_file():
+        return made
+    content = path.read_bytes()
+    try:
+        content.decode("utf-8")
+        made["encoding"] = "utf-8"
+    except UnicodeDecodeError:
+        pass
+    said = reading.get("delimiter") or ("\t" if path.suffix.lower() == ".tsv" else ",")
+    header = re.sub(rb'"[^"]*"', b"", content.lstrip().split(b"\n", 1)[0])
+    fits = [mark for mark in (said, *",;\t|") if mark.encode() in header]
+    return made | {"delimiter": next(iter(fits), said)}
 
 
 def unique_names(names: Sequence[str], where: str, way_out: str) -> None:

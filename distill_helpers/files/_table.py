@@ -166,13 +166,40 @@ def categories(column: Column) -> npt.NDArray[Any]:
     return made
 
 
-def decimal_comma(column: Column) -> str | None:
-    """Return a value that looks like a number written with a comma, where most are numbers."""
-    seen = {value for value in column.values if value is not None and value.lower() not in MISSING}
+def _words(column: Column) -> set[str]:
+    return {value for value in column.values if value is not None and value.lower() not in MISSING}
+
+
+def number_commas(column: Column) -> list[str]:
+    """Return, sorted, what looks like a number written with commas, where most are numbers."""
+    seen = _words(column)
     alike = {value for value in seen if _DECIMAL_COMMA.fullmatch(value)}
     commas = sorted(value for value in alike if not _NUMBER.fullmatch(value))
     numbers = sum(value in alike or _NUMBER.fullmatch(value) is not None for value in seen)
-    return commas[0] if commas and numbers >= 0.9 * len(seen) else None
+    return commas if numbers >= 0.9 * len(seen) else []
+
+
+def comma_readings(column: Column, commas: Sequence[str]) -> list[str]:
+    """Return what to say to ``pandas.read_csv``, once for each way to read all of `commas`."""
+    # Who writes 997 beside 1,010 leaves out decimals that are 0, so this is no 1.01.
+    trimmed = _words(column) > set(commas) and any(word.endswith("0") for word in commas)
+    for mark in ",' ":
+        if all(re.fullmatch(rf"[+-]?\d{{1,3}}({mark}\d{{3}})+(\.\d+)?", word) for word in commas):
+            thousands = f"thousands={mark!r}"
+            once = all(re.fullmatch(r"[+-]?\d+,\d{3}", word) for word in commas)
+            zero = any(re.match(r"[+-]?0", word) for word in commas)  # 0,125 is below one
+            if mark == "," and once and not trimmed:
+                return ["decimal=','"] if zero else [thousands, "decimal=','"]
+            return [thousands]
+    apart = next((mark for mark in "' " if any(mark in word for word in commas)), ".")
+    return [f"decimal=',', thousands={apart!r}"]
+
+
+def stray_word(column: Column) -> str | None:
+    """Return a word that is no number in a column of text where nearly all values are."""
+    seen = _words(column)
+    strays = sorted(value for value in seen if number(value) is None)
+    return strays[0] if strays and len(seen) - len(strays) >= 0.9 * len(seen) else None
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -24,8 +24,10 @@ from distill_helpers.files._table import (
     Array,
     Column,
     categories,
-    decimal_comma,
+    comma_readings,
     nearest,
+    number_commas,
+    stray_word,
 )
 from distill_helpers.tasks import Task
 
@@ -140,7 +142,7 @@ def task_from_file(
     Columns of numbers, of True and False, and of categories become features (`Columns`). Dates and
     free text are refused, with the way out. A blank is missing anywhere; a word such as NA, None or
     ``?`` only in a column that otherwise holds numbers or True and False: among text it is a level
-    like any other, and so a class called NA stays one.
+    like any other, and so a class called NA stays one beside classes that are words.
 
     The split is stratified, and drawn as in `tasks.task_from_arrays`. With `groups` no group is on
     both sides; with `time` the newest rows are the test part, and equal times are on one side.
@@ -362,20 +364,17 @@ def _classes(column: Column) -> tuple[Rows, tuple[Any, ...]]:
             f"target is {name!r}, which holds dates ({_first(column)}); it must hold classes. Sort "
             "them into a few, or name another column"
         )
-    labels: list[Any]
     if missing.any() and column.written is not None and column.kind != "date":
-        # Among classes a word is a class, whatever it says; a blank is none.
         blank = [row for row, word in enumerate(column.written) if not word]
+        row = blank[0] if blank else int(np.flatnonzero(missing)[0])
         if not blank:
-            if len({w for w, m in zip(column.written, missing, strict=True) if not m}) > 20:
-                row = int(np.flatnonzero(missing)[0])
-                raise ValueError(
-                    f"target is {name!r}, numbers with {column.written[row]!r} in row {row} (from "
-                    "0); it must hold classes. Drop the rows without a label"
-                )
-            labels = list(column.written)
-            return _coded(labels, name)
-        row = blank[0]
+            others = "numbers" if column.kind == "number" else "True and False"
+            raise ValueError(
+                f"target is {name!r}, {others} with {column.written[row]!r} in row {row} (from 0), "
+                f"the first of {int(missing.sum())}, which among them says that a label is "
+                "missing. Drop those rows, or, if it is a class, give it another name, such as "
+                "'other'"
+            )
     elif missing.any():
         row = int(np.flatnonzero(missing)[0])
     else:
@@ -428,21 +427,36 @@ def _kind(column: Column, wanted: bool, most: int) -> str:
     name = column.name
     if column.missing.all():
         raise ValueError(f"column {name!r} is empty; leave it out: drop=[{name!r}]")
+    if wanted or column.kind == "category":
+        return "category"
     if column.kind == "date":
         raise ValueError(
             f"column {name!r} holds dates ({_first(column)}); a network takes numbers. Leave it "
-            f"out, drop=[{name!r}], split by it, time={name!r}, or turn it into days since a day"
+            f"out, drop=[{name!r}], split by it, time={name!r}, or turn it into days since a day. "
+            f"If they are no dates, say so: categorical=[{name!r}]"
         )
-    if wanted or column.kind == "category":
-        return "category"
     if column.kind != "text":
         return column.kind
-    comma = decimal_comma(column)
-    if comma is not None:
+    commas = number_commas(column)
+    if commas:
+        ways = [f"pandas.read_csv(path, {how})" for how in comma_readings(column, commas)]
+        shown = (
+            ways[0]
+            if len(ways) == 1
+            else (f"{ways[0]} if the comma divides thousands, {ways[1]} if it is the decimal point")
+        )
         raise ValueError(
-            f"column {name!r} holds numbers with commas ({comma}); write them with a point and "
-            "nothing between thousands: pandas.read_csv(path, decimal=',', thousands='.'). If they "
-            f"are no numbers, say so: categorical=[{name!r}]"
+            f"column {name!r} holds numbers with commas ({commas[0]}); write them with a point and "
+            f"nothing between thousands: {shown}. If they are no numbers, say so: "
+            f"categorical=[{name!r}]"
+        )
+    stray = stray_word(column)
+    if stray is not None:
+        row = column.values.tolist().index(stray)
+        raise ValueError(
+            f"column {name!r} holds numbers, but {stray!r:.40} in row {row} (from 0); leave such "
+            "values blank, which counts as missing. If they are no numbers, say so: "
+            f"categorical=[{name!r}]"
         )
     seen = {value for value in column.values if value is not None}
     if len(seen) > most:
@@ -470,10 +484,10 @@ def _check_finite(column: Column, kind: str) -> None:
             "as missing, or drop those rows"
         )
     largest = float(np.nanmax(np.abs(column.values)))
-    if largest > 1e150:
+    if largest > float(np.finfo(np.float32).max):
         raise ValueError(
-            f"column {column.name!r} reaches {largest:.3g}, whose square is infinite; rescale it, "
-            "or leave such values blank, which counts as missing"
+            f"column {column.name!r} reaches {largest:.3g}, more than float32 holds (3.4e38); "
+            "rescale it, or leave such values blank, which counts as missing"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from distill_helpers import _machine
-from distill_helpers.files import Column, OwnRows
+from distill_helpers.files import Column, OwnRows, categories
 from distill_helpers.protocol import Setting, Shape
 from distill_helpers.report._run import Scores, Tuning
 from distill_helpers.report._teachers import Probabilities, Teacher
@@ -30,6 +31,13 @@ class Kept:
         Made where it is missing, with its folder.
     about : dict of str
         What the numbers depend on, by names that a reader knows.
+    start : float
+        When this run began, by ``time.perf_counter``.
+
+    Attributes
+    ----------
+    before : float
+        Seconds that earlier runs took, up to the last part that they kept.
 
     Raises
     ------
@@ -39,8 +47,8 @@ class Kept:
         If it cannot be read or written.
     """
 
-    def __init__(self, path: Path, about: dict[str, str]) -> None:
-        self.path = path
+    def __init__(self, path: Path, about: dict[str, str], start: float) -> None:
+        self.path, self.start, self.before = path, start, 0.0
         self._done: dict[str, Any] = {}
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,6 +62,7 @@ class Kept:
             first, *rest = (json.loads(line) for line in whole)
             was = dict(first["distill report"])
             self._done = {line["part"]: _read(line) for line in rest}
+            self.before = max((line.get("after", 0.0) for line in rest), default=0.0)
         except (ValueError, TypeError, KeyError):
             raise ValueError(
                 f"{path} is no file of a report that was stopped; move it, or name another folder "
@@ -80,7 +89,8 @@ class Kept:
     def add(self, part: str, result: Any) -> None:
         """Keep one part."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"part": part} | _written(result)) + "\n")
+            after = self.before + time.perf_counter() - self.start
+            file.write(json.dumps({"part": part, "after": after} | _written(result)) + "\n")
         self._done[part] = result
 
 
@@ -126,14 +136,14 @@ def depends_on(
     unlabelled: npt.NDArray[np.float64] | None,
 ) -> dict[str, str]:
     """Return what a report's parts depend on, each as a short text."""
-    columns = [*own.columns, *([own.time] if own.time else [])]
+    columns = [*zip(own.columns, own.kinds, strict=True), *([(own.time, "")] if own.time else [])]
     answers = teacher.log_p.numpy().tobytes() if isinstance(teacher, Probabilities) else b""
     package = Path(__file__).resolve().parent.parent
     return {
         "rows or columns": _digest(
             str((own.kinds, own.classes)).encode(),
             own.labels.tobytes(),
-            *(_bytes(column) for column in columns),
+            *(_bytes(*column) for column in columns),
             str(None if own.groups is None else own.groups.tolist()).encode(),
         ),
         "teacher": f"{teacher!r} {_digest(answers)}",
@@ -146,8 +156,9 @@ def depends_on(
     }
 
 
-def _bytes(column: Column) -> bytes:
-    return f"{column.name} {column.kind} {column.values.tolist()}".encode()
+def _bytes(column: Column, kind: str) -> bytes:
+    values = categories(column) if kind == "category" else column.values  # 01 is not 1 there
+    return f"{column.name} {column.kind} {values.tolist()}".encode()
 
 
 def _digest(*parts: bytes) -> str:

@@ -99,9 +99,21 @@ def _text(value: object) -> str:
     return html.escape(str(value))
 
 
-def _number(estimate: dict[str, float], factor: float = 1.0, digits: int = 3) -> str:
+def _number(
+    estimate: dict[str, float],
+    factor: float = 1.0,
+    digits: int = 3,
+    least: float = -math.inf,
+    most: float = math.inf,
+) -> str:
+    """Show an estimate, its interval cut off at what is possible; ``report.json`` has it whole."""
     value, low, high = (estimate[key] * factor for key in ("value", "low", "high"))
+    low, high = max(low, least), min(high, most)
     return f"{value:.{digits}f} <span class=soft>[{low:.{digits}f}, {high:.{digits}f}]</span>"
+
+
+def _share(accuracy: dict[str, float]) -> str:
+    return _number(accuracy, 100, 1, 0, 100)
 
 
 def _flags(flags: list[str]) -> str:
@@ -112,22 +124,35 @@ def _flags(flags: list[str]) -> str:
 
 
 def _contract(found: dict[str, Any]) -> str:
-    contract = found["contract"]
-    if contract is None:
+    if found["contract"] is None:
         return ""
+    head, rest = contract_in_words(found)
+    return f"<p><strong>{head}</strong>{rest}</p>"
+
+
+def contract_in_words(found: dict[str, Any]) -> tuple[str, str]:
+    """Return what became of the contract, and the rest of the sentence."""
+    contract = found["contract"]
     terms = []
     if contract["budget_us"] is not None:
         terms.append(f"at most {contract['budget_us']:g} µs per prediction")
     if contract["floor"] is not None:
         terms.append(f"accuracy surely at {contract['floor']:.1%} or above")
+    if contract["budget_us"] is not None and found["costs"]["c"] is None:
+        return (
+            "Whether a student meets the contract is not known",
+            f" ({' and '.join(terms)}): no C compiler was found, so that no time was measured. "
+            "Install one, such as gcc, and run the report again; or leave the budget out.",
+        )
     if not contract["met_by"]:
-        return f"<p><strong>No student meets the contract</strong>: {' and '.join(terms)}.</p>"
+        return "No student meets the contract", f": {' and '.join(terms)}."
     best = contract["met_by"][0]
     return (
-        f"<p><strong>The contract is met</strong> ({' and '.join(terms)}): the smallest such "
+        "The contract is met",
+        f" ({' and '.join(terms)}): the smallest such "
         f"student has {best['parameters']:,} parameters and learns from "
         f"{'the teacher' if best['arm'] == 'distilled' else 'hard labels'}. It is the one handed "
-        "over.</p>"
+        "over.",
     )
 
 
@@ -205,8 +230,9 @@ def _answers(answers: list[dict[str, Any]], margin: float) -> str:
 
 def _arms(found: dict[str, Any]) -> str:
     rows = "".join(
-        f"<tr><td>{_text(NAMES[arm])}</td><td class=n>{_number(s['accuracy'], 100, 1)}</td>"
-        f"<td class=n>{_number(s['nll'])}</td><td class=n>{_number(s['calibrated_nll'])}</td></tr>"
+        f"<tr><td>{_text(NAMES[arm])}</td><td class=n>{_share(s['accuracy'])}</td>"
+        f"<td class=n>{_number(s['nll'], least=0)}</td>"
+        f"<td class=n>{_number(s['calibrated_nll'], least=0)}</td></tr>"
         for arm, s in found["arms"].items()
     )
     return (
@@ -227,8 +253,8 @@ def _sizes(found: dict[str, Any]) -> str:
         speed = "" if one["microseconds"] is None else f"{one['microseconds']:.2f}"
         rows.append(
             f"<tr><td>{', '.join(map(str, one['hidden']))}</td><td class=n>{count:,}</td>"
-            f"<td class=n>{_number(arms['hard labels']['accuracy'], 100, 1)}</td>"
-            f"<td class=n>{_number(arms['distilled']['accuracy'], 100, 1)}</td>"
+            f"<td class=n>{_share(arms['hard labels']['accuracy'])}</td>"
+            f"<td class=n>{_share(arms['distilled']['accuracy'])}</td>"
             f"<td class=n>{speed}</td></tr>"
         )
     return (

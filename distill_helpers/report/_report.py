@@ -19,14 +19,14 @@ import numpy as np
 
 from distill_helpers import _checks, costs, deployment, standalone
 from distill_helpers import experiments as ex
-from distill_helpers.files import Columns, OwnRows, rows_from_file
+from distill_helpers.files import Columns, OwnRows, reading_beside, rows_from_file
 from distill_helpers.networks import Stack, mlp
 from distill_helpers.report._answer import Answer, answers, decision, gain
 from distill_helpers.report._forecast import forecast, in_words
 from distill_helpers.report._kept import Kept, depends_on
 from distill_helpers.report._leaks import leaks, seen_by_teacher
-from distill_helpers.report._page import page
-from distill_helpers.report._rounds import everything, rounds
+from distill_helpers.report._page import contract_in_words, page
+from distill_helpers.report._rounds import check_columns, everything, rounds
 from distill_helpers.report._run import (
     DISTILLED,
     HARD,
@@ -97,6 +97,8 @@ class Report:
             lines.append(f"{answer.question} {answer.words} {answer.gain} nats")
         if self.found["forecast"]:
             lines.append(in_words(self.found["forecast"]))
+        if self.found["contract"]:
+            lines.append("".join(contract_in_words(self.found)))
         lines += [f"Look at: {flag}" for flag in self.found["flags"]]
         return "\n".join(lines)
 
@@ -223,7 +225,8 @@ def report(
         A file for what is done, so that the same call goes on after a stop; to be removed when the
         report has been written. Of another report it is refused.
     **reading
-        ``file_format``, ``encoding``, ``delimiter``, ``index_base``, ``max_levels``.
+        ``file_format``, ``encoding``, ``delimiter``, ``index_base``, ``max_levels``: of `source`. A
+        file beside it is read by its own name and header, and as `source` where they do not tell.
 
     Returns
     -------
@@ -259,7 +262,7 @@ def report(
             teacher_probabilities,
             own,
             out_of_fold=bool(out_of_fold),
-            **{name: reading[name] for name in ("encoding", "delimiter") if name in reading},
+            **reading_beside(Path(teacher_probabilities), reading),
         )
     assert chosen is not None
     if unlabelled is not None and isinstance(chosen, Probabilities):
@@ -268,6 +271,7 @@ def report(
             "for them; leave unlabelled out, or name a teacher that can be asked"
         )
     splits, last = rounds(own, repeats, seed), everything(own, seed)
+    check_columns(own, splits)
     more = None
     if unlabelled is not None:
         more = _unlabelled(unlabelled, own, reading)
@@ -275,7 +279,7 @@ def report(
     kept = None
     if keep is not None:
         rows = None if more is None else more(own.learn(np.arange(len(own.labels)))[0])
-        kept = Kept(Path(keep), depends_on(own, chosen, hidden, repeats, seed, rows))
+        kept = Kept(Path(keep), depends_on(own, chosen, hidden, repeats, seed, rows), start)
         if tell is not None and len(kept):
             tell(f"Going on from {keep}: what is done there is not run again.")
     flags = leaks(own)
@@ -316,7 +320,7 @@ def report(
         "repeats": repeats if own.time is None else 1,
         "flags": [*flags, *_imbalance(own)],
         "forecast": expected and expected.beside(gain(scores, DISTILLED, HARD, "nll")),
-        "seconds": round(time.perf_counter() - start, 1),
+        "seconds": round((kept.before if kept else 0.0) + time.perf_counter() - start, 1),
     }
     found["costs"] = _costs(delivered, delivered.students[arm], found)
     return Report(
@@ -355,16 +359,22 @@ def _named_teacher(
     seed: int,
 ) -> Teacher | None:
     if path is not None:
+        given = teacher if isinstance(teacher, str) else type(teacher).__name__
+        if given != "networks":
+            raise ValueError(
+                f"teacher is {given!r}, and teacher_probabilities are given, which are of a "
+                "teacher of their own; leave one of the two out"
+            )
         if out_of_fold is None:
             raise ValueError(
                 "teacher_probabilities is given, but not whether they are out of fold; pass "
-                "out_of_fold=True (--out-of-fold) if each row was answered by a model that had not "
-                "been trained on it, else False (--in-sample)"
+                "out_of_fold=True if each row was answered by a model that had not been trained on "
+                "it, else out_of_fold=False"
             )
         if ids is None:
             raise ValueError(
                 "teacher_probabilities are matched to rows by an id; name the column that holds "
-                "it: ids=... (--id COLUMN)"
+                "it: ids=..."
             )
         return None
     if out_of_fold is not None:
@@ -389,10 +399,10 @@ def _named_teacher(
 
 
 def _unlabelled(source: Any, own: OwnRows, reading: dict[str, Any]) -> Any:
-    reading = {name: value for name, value in reading.items() if name != "max_levels"}
+    how = reading_beside(Path(source), reading) if isinstance(source, str | Path) else {}
 
     def apply(columns: Columns) -> Any:
-        return columns.apply(source, **(reading if isinstance(source, str | Path) else {}))
+        return columns.apply(source, **how)
 
     columns, _ = own.learn(np.arange(len(own.labels)))
     if len(apply(columns)) == 0:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +27,7 @@ from torch import Tensor
 
 from distill_helpers import experiments as ex
 from distill_helpers import protocol
-from distill_helpers.files import OwnRows, categories, level, nearest, read
+from distill_helpers.files import OwnRows, categories, level, nearest, number, read
 from distill_helpers.protocol import Folds, Setting, Shape
 from distill_helpers.tasks import Task
 
@@ -149,11 +152,13 @@ class Classifier:
         x, y, at = task.x_train.numpy(), task.y_train.numpy(), rows.numpy()
         found = self._answers(x, y, at, np.arange(len(x)), index)
         kind = StratifiedKFold if whose is None else StratifiedGroupKFold
-        folds = kind(OUT_OF_FOLD, shuffle=True, random_state=self.random_state + index)
+        count = OUT_OF_FOLD if whose is None else min(OUT_OF_FOLD, len(set(whose[at])))
+        folds = kind(count, shuffle=True, random_state=self.random_state + index)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of classes with fewer rows than folds
             for fit, held_out in folds.split(x[at], y[at], None if whose is None else whose[at]):
-                found[at[held_out]] = self._answers(x, y, at[fit], at[held_out], index)
+                if len(held_out):  # of a few groups one fold may have no row
+                    found[at[held_out]] = self._answers(x, y, at[fit], at[held_out], index)
         return torch.from_numpy(np.log(found)).unsqueeze(0)
 
     def _answers(self, x: Array, y: Any, fit: Any, asked: Any, index: int) -> Array:
@@ -229,12 +234,12 @@ def probabilities_from_file(
     path : path
         CSV, Parquet or NPZ.
     own : OwnRows
-        Read with ids: its rows are matched by them. The file's column of ids is called ``id``, or
-        is the one column that is no class.
+        Read with ids: its rows are matched by them, numbers by value (7 and 7.0). The file's
+        column of ids is called ``id``, or is the one column that is no class.
     out_of_fold : bool
         What the reader says of it.
     **reading
-        ``encoding``, ``delimiter``.
+        ``file_format``, ``encoding``, ``delimiter``.
 
     Raises
     ------
@@ -244,10 +249,11 @@ def probabilities_from_file(
     if own.ids is None:
         raise ValueError(
             "a file of probabilities is matched to rows by an id; name the column that holds it: "
-            "ids=... (--id COLUMN), which both files must have"
+            "ids=..., which both files must have"
         )
-    table = {column.name: column for column in read(Path(path), **reading)}
+    columns = read(Path(path), **reading)
     names = [str(label) for label in own.classes]
+    table = dict(zip(_by_value(names, [c.name for c in columns]), columns, strict=True))
     for label in names:
         if label not in table:
             raise ValueError(
@@ -255,12 +261,15 @@ def probabilities_from_file(
                 f"{', '.join(names)}, and the ids. {nearest(label, table)}"
             )
     others = [name for name in table if name not in names]
+    if "id" in others:
+        others = ["id"]
     if len(others) != 1:
         raise ValueError(
             f"{Path(path).name} has {len(others)} columns beside the classes"
-            f"{': ' + ', '.join(others) if others else ''}; it must have one, the ids"
+            f"{': ' + ', '.join(others) if others else ''}; it must have one, the ids, or one "
+            "called 'id'"
         )
-    ids = list(categories(table[others[0]]))
+    ids = _by_value(list(own.ids), list(categories(table[others[0]])))
     place = {value: row for row, value in enumerate(ids)}
     if len(place) < len(ids):
         twice = next(value for row, value in enumerate(ids) if place[value] != row)
@@ -271,20 +280,34 @@ def probabilities_from_file(
             f"{Path(path).name} has no row for id {absent[0]!r}, the first of {len(absent)} of "
             f"{len(own.ids)}; give an answer for every row, or drop those rows"
         )
-    columns = []
+    answers = []
     for label in names:
         values = table[label].values
         if values.dtype == object:
             raise ValueError(
                 f"column {label!r} of {Path(path).name} holds text; it must hold probabilities"
             )
-        columns.append(values)
-    p = np.stack(columns, 1)[[place[value] for value in own.ids]]
+        answers.append(values)
+    p = np.stack(answers, 1)[[place[value] for value in own.ids]]
     _check_probabilities(p, own, Path(path).name)
     zeros = int((p == 0).sum())
     floor = min(p[p > 0].min(), 1e-6)
     p = np.maximum(p, floor)
     return Probabilities(torch.from_numpy(np.log(p / p.sum(1, keepdims=True))), out_of_fold, zeros)
+
+
+def _by_value(wanted: Sequence[Any], words: Sequence[Any]) -> list[Any]:
+    """Return `words`, each that is a number spelt as the one of `wanted` that has its value."""
+
+    def values(of: Sequence[Any]) -> list[Decimal | None]:  # float64 would join long ids
+        return [None if word is None or number(word) is None else Decimal(word) for word in of]
+
+    twice = {value for of in (wanted, words) for value, n in Counter(values(of)).items() if n > 1}
+    spelt = dict(zip(values(wanted), wanted, strict=True))
+    return [
+        word if value is None or value in twice else spelt.get(value, word)
+        for word, value in zip(words, values(words), strict=True)
+    ]
 
 
 def _check_probabilities(p: Array, own: OwnRows, name: str) -> None:
