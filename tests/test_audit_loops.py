@@ -763,6 +763,46 @@ def test_a_batch_may_be_a_mapping(power: int, bugs: list[str], pop: bool) -> Non
     assert batch == kept and all(batch[key] is kept[key] for key in kept)
 
 
+class Beside(nn.Module):
+    """A network that is given a mask, or a weight of its rows, beside its inputs."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor, beside: Tensor) -> Tensor:
+        return self.body(x) * beside.unsqueeze(-1)
+
+
+@pytest.mark.parametrize("power", [2, 0])
+@pytest.mark.parametrize("what", ["mask", "weight", "of what the step makes"])
+def test_floats_that_a_network_is_given_beside_its_inputs_keep_their_values(
+    what: str, power: int
+) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        x, w, y = batch["x"], batch["mask" if what == "mask" else "weight"], batch["labels"]
+        x = x * 2 if what == "of what the step makes" else x
+        z = student(x, w)
+        with torch.no_grad():
+            v = teacher(x, w)
+        if what == "mask":
+            kept = w.bool()
+            return both(kd(z[kept], v[kept], power=power), F.cross_entropy(z[kept], y[kept]))
+        hard = F.cross_entropy(z, y, reduction="none")
+        return both(kd(z, v, power=power), (w * hard).mean())
+
+    mask = torch.ones(6, 7)
+    mask[:3, 4:] = 0
+    if what == "mask":
+        batch = {"x": draw(6, 7, high=20), "mask": mask, "labels": draw(6, 7, high=11)}
+        body = tokens
+    else:
+        batch = {"x": BATCH[0], "weight": torch.ones(32), "labels": BATCH[1]}
+        body = net
+    report = audit(None, Beside(body()), Beside(body(seed=1)).eval(), batch, step=step)
+    assert report.bugs == ([] if power else ["T^2 missing"]), report
+
+
 def test_a_mapping_without_labels_is_for_alpha_1() -> None:
     def step(student: Any, teacher: Any, batch: Any) -> Tensor:
         with torch.no_grad():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -651,7 +652,7 @@ class Setup:
                 return one_number(self.loss_fn(student, taught, labels))
         assert self.step is not None
         own_labels = None if self.labels is None else cut.take(self.labels, layout)
-        inputs = numbered(cut.take(self.inputs, layout), own_labels, labels, self._unseen())
+        inputs = numbered(cut.take(self.inputs, layout), own_labels, labels, self._kept)
         answer = self._speaker(student, layout.from_rows(members, at_cut), inputs, labels, cut)
         batch: Any = (inputs, labels, taught)[: len(self.batch)]
         if isinstance(self.batch, Mapping):
@@ -668,13 +669,26 @@ class Setup:
             )
         return loss
 
-    def _unseen(self) -> set[Any]:
-        """Return the inputs by name that no network is given: weights of rows, and the like."""
+    @functools.cached_property
+    def _kept(self) -> set[Any]:
+        """The inputs by name by which no network tells rows: masks, weights of rows, and the like.
+
+        A network tells them by the first tensor that it is given and that is no mask.
+        """
         if not isinstance(self.inputs, Mapping):
             return set()
-        given = {id(x) for c in self.calls for _, x in tensors_in([*c.args, *c.kwargs.values()])}
-        unseen = {key for key, x in self.inputs.items() if id(x) not in given}
-        return unseen if len(unseen) < len(self.inputs) else set()
+
+        def is_mask(x: Any) -> bool:
+            return isinstance(x, Tensor) and bool(((x == 0) | (x == 1)).all())
+
+        given = [[x for x, _ in call.seen.values()] for call in self.calls if call.seen]
+        first = {id(next((x for x in each if not is_mask(x)), each[0])) for each in given}
+        holds = {key: {id(x) for _, x in tensors_in(part)} for key, part in self.inputs.items()}
+        kept = {key for key, ids in holds.items() if not ids & first}
+        if not any(ids & {id(x) for each in given for x in each} for ids in holds.values()):
+            masks = {key for key, x in self.inputs.items() if is_mask(x)}
+            return masks if len(masks) < len(self.inputs) else set()
+        return kept
 
     def labels_of(self, y: Tensor, cut: Cut) -> Tensor | None:
         """Turn class numbers of rows into labels as the loop has them."""
