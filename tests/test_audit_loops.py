@@ -6,6 +6,7 @@ Each loop stands twice where it can: right, and with a mistake that has to be na
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import random
 import time
@@ -183,6 +184,41 @@ def test_a_fixed_number_for_the_batch_is_named() -> None:
     # 32 / 128 is 1 / T: by its size alone it would be T instead of T^2.
     report = audit(lambda z, v, y: both(kd(z, v, "sum") / 128, F.cross_entropy(z, y)))
     assert report.bugs == ["sum over a fixed number"], report
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_factor_that_two_mistakes_would_give_is_named_where_the_batch_rules_them_out(
+    factor: float,
+) -> None:
+    """2 is 32 rows by T^2, and 1 / 2 the other way round: a sum and T^2 missing, or both twice."""
+    found = audit(lambda z, v, y: both(factor * kd(z, v), F.cross_entropy(z, y)))
+    assert found.bugs == ["a factor on one part alone"], found
+
+
+@pytest.mark.parametrize("rows", [16, 24])
+def test_a_sum_that_stands_for_T_squared_in_this_batch_alone_is_named(rows: int) -> None:
+    batch = draw(rows, 6), draw(rows, high=C)
+    found = audit(lambda z, v, y: both(kd(z, v, "sum", 0), F.cross_entropy(z, y)), batch=batch)
+    assert found.bugs == ["T^2 missing", "sum instead of a mean"], found
+    assert audit(right, batch=batch).ok
+
+
+@pytest.mark.parametrize("order", ["in turn", "together", "last"])
+@pytest.mark.parametrize("rows", [24, 32])
+def test_rows_without_a_label_hide_no_mean_over_all(rows: int, order: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return both(kd(z, v), F.cross_entropy(z, y, reduction="sum") / len(z))
+
+    x, y = draw(rows, 6), draw(rows, high=C)
+    bare = {"in turn": slice(0, None, 2), "together": slice(rows // 2, None)}
+    y[bare.get(order, slice(rows // 2))] = -100
+    found = audit(loss, batch=(x, y))
+    assert found.bugs == ["mean over left-out rows"], found
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        return loss(student(batch[0]), teacher(batch[0]).detach(), batch[1])
+
+    assert audit(None, batch=(x, y), step=step).bugs == ["mean over left-out rows"]
 
 
 # -- tokens and pixels ----------------------------------------------------------------------------
@@ -503,11 +539,45 @@ def test_a_network_that_is_called_by_its_parts_cannot_be_followed(who: str) -> N
         assert f"did not call the {who} that it was handed" in report[name].reason
 
 
-def test_a_teacher_that_is_never_called_is_missing() -> None:
+@pytest.mark.parametrize(
+    "hard", [F.cross_entropy, by_class, functools.partial(F.cross_entropy, label_smoothing=0.1)]
+)
+def test_a_teacher_that_is_never_called_is_missing(hard: Any) -> None:
     def step(student: Any, teacher: Any, batch: Any) -> Tensor:
-        return F.cross_entropy(student(batch[0]), batch[1])
+        return hard(student(batch[0]), batch[1])
 
     assert audit(None, step=step).bugs == ["a part is missing"]
+
+
+def by_weights(z: Tensor, teacher: Any, x: Tensor) -> Tensor:
+    return kd(z, F.linear(x, teacher.weight, teacher.bias).detach())
+
+
+def by_table(z: Tensor, teacher: Any, x: Tensor) -> Tensor:
+    return kd(z, 2 * draw(32, C, seed=9).to(z.dtype)[: len(z)])
+
+
+BARE = nn.Linear(6, C, device="meta")
+
+
+def stacked(z: Tensor, teacher: Any, x: Tensor) -> Tensor:
+    def answer(p: Any, b: Any) -> Any:
+        return torch.func.functional_call(BARE, (p, b), (x,))
+
+    held = torch.func.stack_module_state([teacher, teacher])
+    return kd(z, torch.vmap(answer)(*held).mean(0).detach())
+
+
+@pytest.mark.parametrize("soft", [by_weights, by_table, stacked])
+def test_a_teacher_that_is_asked_past_its_call_could_not_be_told(soft: Any) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        z = student(batch[0])
+        return both(soft(z, teacher, batch[0]), F.cross_entropy(z, batch[1]))
+
+    report = audit(None, teacher=nn.Linear(6, C).eval(), step=step)
+    assert report.ok, report
+    for name in ("soft part", "labels", "alpha"):
+        assert "did not call the teacher that it was handed" in report[name].reason
 
 
 def test_a_step_finds_its_networks_by_itself() -> None:

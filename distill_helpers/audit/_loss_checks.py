@@ -30,9 +30,10 @@ from distill_helpers.audit._probe import (
     unheard_members,
 )
 from distill_helpers.audit._report import BUGS, FAILED, PASSED, UNKNOWN, WARNED, Check
-from distill_helpers.audit._setup import HALF, NotFollowed, Setup
+from distill_helpers.audit._setup import HALF, NOT_CALLED, NotFollowed, Setup
 from distill_helpers.audit._solve import (
     Fit,
+    are_labels_alone,
     falls_with_classes,
     follows_logits,
     grows_with_batch,
@@ -107,15 +108,18 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         say("graph", FAILED, "the loss has no gradient for the student's logits", "graph cut")
         leave("the loss has no gradient")
         return None
-    if setup.step is not None and setup.members and not setup.is_self_taught:
-        asked = {call.network for call in setup.calls} - {0}
-        if setup.alpha > 0 and setup.cached is None and setup.problem is None and not asked:
-            say("soft part", FAILED, "the step never calls the teacher", "a part is missing")
     if not probe.finite or not own.finite:
         leave("the gradient is not finite")
         return None
     for one in dict.fromkeys((own, probe)):
         one.find_blend()
+    if setup.step is not None and setup.members and not setup.is_self_taught:
+        asked = {call.network for call in setup.calls} - {0}
+        if setup.alpha > 0 and setup.cached is None and setup.problem is None and not asked:
+            if not are_labels_alone(own):  # its weights, or a table, may have answered for it
+                leave(NOT_CALLED.format("teacher"))
+                return None
+            say("soft part", FAILED, "the step never calls the teacher", "a part is missing")
     _check_blend(own, say)
     wrong = {
         "labels": "" if own.blend is not None else own.label_rows(),
@@ -528,7 +532,13 @@ def _judge_weights(
         unseen("T squared", "the parts weigh other than declared")
         unseen("reduction", "the parts weigh other than declared")
         return effective
-    if near(A / b, alpha / (1 - alpha)):
+    as_declared = near(A / b, alpha / (1 - alpha))
+    if as_declared and setup.B > 1:
+        # A sum over as many rows as a power of T is hidden by that power, in this batch alone.
+        n = float((own.weights[0].soft != 0).sum())
+        hidden = any(near(n, T**power) for power in (1, 2, 4))
+        as_declared = not (hidden and grows_with_batch(setup, probe, fit))
+    if as_declared:
         if near(scale, 1):
             size_words = ""
         else:
@@ -650,7 +660,10 @@ def _name_weights(
     b: float,
     near: Callable[[float, float], bool],
 ) -> tuple[str, ...] | None:
-    """Name the mistake that gives these weights: pairs of check and bug, or None."""
+    """Name the mistake that gives these weights: pairs of check and bug, or None.
+
+    What another batch, or other classes, rule out is not named.
+    """
     T, alpha, C = setup.T, setup.alpha, float(own.shared)
     P, B = float(own.rows), float(len(own.cut.rows))
     n, m = (float((w != 0).sum()) or P for w in (own.weights[0].soft, own.weights[0].hard))
@@ -701,27 +714,26 @@ def _name_weights(
         value = soft * factor * divided
         if not names or value <= 0 or hard <= 0 or not near(A / b, value / hard):
             continue
-        wrong = 0
-        if by_class is not None:
-            wrong += by_class != ("mean instead of batchmean" in reduction)
-        if by_batch is not None:
-            wrong += by_batch != bool(over.intersection(reduction))
+        if by_class not in (None, "mean instead of batchmean" in reduction):
+            continue
+        if by_batch not in (None, bool(over.intersection(reduction))):
+            continue
         if reduction[1:] == ("batch divided out twice",) and near(b, hard * n):
             names = (*kind, "reduction", "sum instead of a mean", *side)
             value, hard = value * n, hard * n
         exact = near(A, value) and near(b, hard)
         unlikely = kind[1:] not in ((), ("T^2 missing",))
-        candidates.append((wrong, len(names), not exact, unlikely, names))
+        candidates.append((len(names), not exact, unlikely, names))
     best = min(candidates) if candidates else None
     alone = near(A, alpha) or near(b, 1 - alpha)
     uneven = _uneven(own.weights[0].hard) and not _uneven(own.weights[0].soft)
     if alone and not by_batch and not uneven:
         # One part as declared speaks for a factor on the other, against a mistake or two and a
         # factor on both that happens to undo them there.
-        _, count, inexact, unlikely, _ = best or (0, 0, True, True, ())
+        count, inexact, unlikely, _ = best or (0, True, True, ())
         if inexact and (count > 2 or unlikely):
             return ("reduction", ALONE)
-    if best is not None and best[0] == 0:
+    if best is not None:
         return best[-1]
     if by_batch:  # a sum, divided by a number that is not this batch's
         return ("reduction", "sum over a fixed number")
@@ -734,7 +746,7 @@ def _name_weights(
             if (kind or reduction) and near(A, alpha * factor * divided)
         ]
         return min(by_itself)[1] if by_itself and 0.1 < b / (1 - alpha) < 10 else None
-    return best[-1] if best is not None else None
+    return None
 
 
 def _uneven(weights: Tensor) -> bool:

@@ -697,10 +697,9 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
     ) from first_problem
 
 
-def part_of(setup: Setup, probe: Probe, rows: int, classes: int) -> Probe:
-    """Ask the loss about another number of rows, or of classes."""
-    chosen = torch.arange(rows) % setup.B
-    made = Probe(setup, Cut(chosen, probe.cut.inner, classes), probe.dtype)
+def part_of(setup: Setup, probe: Probe, rows: Tensor, classes: int) -> Probe:
+    """Ask the loss about other rows, or another number of classes."""
+    made = Probe(setup, Cut(rows % setup.B, probe.cut.inner, classes), probe.dtype)
     made.measure()
     made.order = probe.order if classes == probe.C else None
     shifted = made._next_token()

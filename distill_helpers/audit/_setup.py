@@ -38,6 +38,10 @@ DIVERGENCES = ("forward", "reverse", "other")
 LABELS = ("labels", "label", "targets", "target", "y")
 """Names under which a batch that is a mapping may hold its labels."""
 HALF = (torch.float16, torch.bfloat16)
+NOT_CALLED = (
+    "the step did not call the {} that it was handed: its parts, or a copy, may be called instead; "
+    "hand over the loss as loss_fn"
+)
 
 
 class Setup:
@@ -446,13 +450,12 @@ class Setup:
                 "teacher is None, the batch holds no cached outputs and the step does not ask the "
                 "student in two roles; the loss needs a teacher. Hand it over."
             )
-        by_parts = "its parts, or a copy, may be called instead; hand over the loss as loss_fn"
         if 0 not in asked:
-            self.deaf = f"the step did not call the student that it was handed: {by_parts}"
+            self.deaf = NOT_CALLED.format("student")
             return
         silent = bool(self.members) and not asked - {0} and self.cached is None
         if silent and not self.is_self_taught and (self.modes or not modules_in(self.members)):
-            self.deaf = f"the step did not call the teacher that it was handed: {by_parts}"
+            self.deaf = NOT_CALLED.format("teacher")
 
     def _member_answers(self) -> list[Any]:
         """Return what the members made in the step, or make of the inputs."""

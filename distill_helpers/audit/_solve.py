@@ -195,6 +195,15 @@ def _identify_reverse(probe: Probe) -> Fit | None:
     return Fit(form(found.x), HARD[0], float(weights[0]), float(weights[1]))
 
 
+def are_labels_alone(probe: Probe) -> bool:
+    """Tell whether the labels' part, however it is written, is all of the gradient."""
+    probe.weigh()
+    pairs = [*SMOOTHED, *((form, UNIFORM) for form in HARD[len(SMOOTHED) :])]
+    columns = [torch.stack([probe.hard(form) for form in pair]) for pair in pairs]
+    _, left = probe.solve_each(torch.stack(columns))
+    return bool((left < probe.tolerance).any())
+
+
 def follows_logits(probe: Probe) -> bool:
     """Tell whether each row has the right forms, with weights that follow the logits.
 
@@ -243,7 +252,7 @@ def weighs_classes(probe: Probe) -> bool:
     )
 
 
-def _ratio(setup: Setup, probe: Probe, fit: Fit, rows: int, classes: int) -> float | None:
+def _ratio(setup: Setup, probe: Probe, fit: Fit, rows: Tensor, classes: int) -> float | None:
     """Return the ratio of both weights for another batch, or None where the loss takes none."""
     try:
         other = part_of(setup, probe, rows, classes)
@@ -259,7 +268,7 @@ def grows_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
     """Tell whether the teacher's weight falls as the number of classes grows."""
     if setup.layout.axis is None:
         return False
-    rows, C = len(probe.cut.rows), probe.C
+    rows, C = torch.arange(len(probe.cut.rows)), probe.C
     one, two = (_ratio(setup, probe, fit, rows, classes) for classes in (C, 2 * C))
     return None if one is None or two is None else two < 0.75 * one
 
@@ -274,7 +283,7 @@ def falls_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
     found = []
     for classes in (probe.C, 2 * probe.C):
         try:
-            other = part_of(setup, probe, len(probe.cut.rows), classes)
+            other = part_of(setup, probe, torch.arange(len(probe.cut.rows)), classes)
         except Exception:  # a loss may be made for its own classes
             return None
         weights, left = other.solve(other.soft(fit.soft).unsqueeze(0))
@@ -285,9 +294,19 @@ def falls_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
 
 
 def grows_with_batch(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
-    """Tell whether the proportion of both parts changes with the batch."""
-    rows = min(setup.B, 6) if setup.step is not None else 6
-    if rows < 2:
+    """Tell whether the proportion of both parts changes with the batch.
+
+    Both batches have the same share of rows with a label: a mean over all rows follows that share.
+    """
+    labelled = (setup.y.reshape(setup.B, -1) >= 0).sum(1).cpu()
+    order = labelled.argsort(descending=True, stable=True)
+    if setup.step is None:
+        half = order[torch.arange(3) % setup.B]
+        whole = half.repeat(2)
+    else:
+        half, whole = order[: min(setup.B, 6) // 2], order[: min(setup.B, 6) // 2 * 2]
+    shares = [float(labelled[rows].double().mean()) for rows in (half, whole)]
+    if not len(half) or abs(shares[0] - shares[1]) > 0.1 * shares[0]:
         return None
-    one, two = (_ratio(setup, probe, fit, count, probe.C) for count in (rows // 2, rows))
+    one, two = (_ratio(setup, probe, fit, rows, probe.C) for rows in (half, whole))
     return None if one is None or two is None else not 0.75 < two / one < 1.33
