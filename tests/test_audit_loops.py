@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -684,6 +685,36 @@ def test_a_loss_that_changes_from_call_to_call_is_said(kind: str) -> None:
     assert report.ok, report
     for name in ("graph", "alpha", "soft part"):
         assert report[name].outcome == UNKNOWN and "from call to call" in report[name].reason
+
+
+RANDOM: dict[str, Loss] = {
+    "a weight": lambda z, v, y: both(kd(z, v) * 2 * torch.rand(()).to(z), F.cross_entropy(z, y)),
+    "noise": lambda z, v, y: right(z + 0.1 * torch.randn_like(z), v, y),
+    "dropout": lambda z, v, y: both(kd(F.dropout(z, 0.2), v), F.cross_entropy(z, y)),
+    "numpy": lambda z, v, y: both(kd(z, v) * np.random.rand(), F.cross_entropy(z, y)),
+}
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_loss_with_random_numbers_of_the_global_generators_is_said(name: str) -> None:
+    report = audit(RANDOM[name])
+    assert report.ok, report
+    for check in ("graph", "alpha", "soft part"):
+        assert report[check].outcome == UNKNOWN and "from call to call" in report[check].reason
+
+
+@pytest.mark.parametrize("calls", [20, 40, 60])
+def test_a_warm_up_that_ends_amid_the_audit_is_said(calls: int) -> None:
+    count = itertools.count(1)
+
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return right(z, v, y) if next(count) > calls else F.cross_entropy(z, y)
+
+    report = audit(loss)
+    assert next(count) > calls and report.ok, report
+    for check in ("graph", "alpha", "soft part", "order"):
+        assert report[check].outcome != "failed"
+        assert check == "order" or "from call to call" in report[check].reason
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,11 @@ LOSS_CHECKS = (
     "rows",
 )
 
+CHANGES = (
+    "the loss changes from call to call on the same logits: a weight that follows the step, or "
+    "random numbers of its own? Hold it still for the audit"
+)
+
 ALONE = "a factor on one part alone"
 
 TEACHER_PLAIN = ("-sum(softmax(v) * log_softmax(z / T))", "KL(student || teacher at 1)")
@@ -67,7 +72,21 @@ TEACHER_PLAIN_BUGS = ("members added", "T on one side only")
 
 
 def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
-    """Check what the loss computes; return it in the book's terms."""
+    """Check what the loss computes; return it in the book's terms.
+
+    The first question is asked once more at the end: of a loss that has changed nothing is said.
+    """
+    effective = _judge_loss(setup, checks)
+    if setup.probe is None or not setup.probe.has_changed():
+        return effective
+    checks.clear()
+    for name in LOSS_CHECKS:
+        _add(checks, Check(name, UNKNOWN, CHANGES))
+    return None
+
+
+def _judge_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
+    """Take the loss apart, check by check, as far as it can be followed."""
 
     def say(name: str, outcome: str, reason: str, bug: str = "") -> None:
         _add(checks, Check(name, outcome, reason, bug))
@@ -92,11 +111,9 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         leave(str(problem))
         return None
     if own.changes:
-        leave(
-            "the loss changes from call to call on the same logits: a weight that follows the "
-            "step, or random numbers of its own? Hold it still for the audit"
-        )
+        leave(CHANGES)
         return None
+    setup.probe = own
     values = torch.stack([value.double() for value in own.values])
     if torch.isfinite(values).all() and own.finite:
         say("finite", PASSED, f"{len(values)} of {len(values)} values and gradients are finite")
@@ -143,6 +160,9 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         outcome = WARNED if setup.layout.axis is None else FAILED
         say("rows", outcome, trained, "ignored labels trained on")
         leave("rows without a label are trained on; fix that first")
+        return None
+    if own.blend is None and own.is_random():  # a share by which rows are mixed is drawn too
+        leave(CHANGES)
         return None
     if setup.alpha < 1 and _repeats_inputs(own):
         words = "each token is compared with itself: the labels are the inputs"

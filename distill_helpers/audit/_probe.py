@@ -81,8 +81,7 @@ class Probe:
         second = self.gradient(z, v, self.y)
         slack = 1e-2 if self.precision in HALF else 1e-6
         both = bool(torch.isfinite(first).all() and torch.isfinite(second).all())
-        if both and float((first - second).norm()) > slack * float(first.norm()):
-            self.changes = True
+        self.changes = both and self._differs(second, first)
         one, two = self.values[:2]
         self.changes |= both and float((one - two).abs()) > slack * (1e-6 + float(one.abs()))
 
@@ -165,6 +164,27 @@ class Probe:
             (made,) = torch.autograd.grad(loss, z, allow_unused=True)
         self.connected |= made is not None
         return torch.zeros_like(z, dtype=torch.float64) if made is None else made.double()
+
+    def has_changed(self) -> bool:
+        """Tell whether the first question has another answer by now."""
+        z, v, _ = self.points[0]
+        return self._differs(self.gradient(z, v, self.y), self.blocks[0])
+
+    def is_random(self) -> bool:
+        """Tell whether other random numbers change the loss.
+
+        By more than which rows count, and a factor before the whole.
+        """
+        z, v, _ = self.points[0]
+        first, again = self.blocks[0], self.gradient(z, v, self.y, seed=1)
+        counted = (first.norm(dim=1) > 0) & (again.norm(dim=1) > 0)
+        if bool(counted.any()):
+            first, again = (x[counted] / x[counted].norm() for x in (first, again))
+        return self._differs(again, first)
+
+    def _differs(self, x: Tensor, y: Tensor) -> bool:
+        slack = 1e-2 if self.precision in HALF else 1e-6
+        return float((x - y).norm()) > slack * float(y.norm())
 
     # -- which rows count ------------------------------------------------------------------------
 

@@ -162,6 +162,7 @@ class Setup:
         self.labels_mixed: bool | None = None  # whether a row has labels of others; None: not seen
         self.repeated = False  # whether the labels are the inputs
         self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
+        self.probe: Any = None  # the loss at made-up logits of the batch, once it was asked
         self.heads: Heads | None = None  # where one head of a network teaches others
 
     def find_modules(self) -> list[nn.Module]:
