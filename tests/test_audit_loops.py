@@ -785,6 +785,45 @@ def test_a_teacher_that_guesses_is_not_accused(rows: int, classes: int) -> None:
         assert report.ok, report
 
 
+@pytest.mark.parametrize("width", [None, 32])
+def test_an_untrained_teacher_is_not_told_another_order(width: int | None) -> None:
+    """On classes well apart it gives several of them one answer: no exchange explains that."""
+    _, batch = good_teacher([0, 1, 2, 3, 4])
+    for seed in range(12):
+        torch.manual_seed(seed)
+        middle = [nn.Linear(6, width), nn.ReLU(), nn.Linear(width, C)] if width else None
+        teacher = nn.Sequential(*(middle or [nn.Linear(6, C)])).eval()
+        report = audit(right, teacher=teacher, batch=batch)
+        assert report.ok, (seed, report)
+        assert "by chance it would be" in report["teacher quality"].reason
+
+
+@pytest.mark.parametrize("skill", [0.6, 0.8])
+def test_a_teacher_of_middling_skill_is_told_its_order(skill: float) -> None:
+    _, (x, y) = good_teacher([0, 1, 2, 3, 4])
+    wrong = torch.rand(256, generator=torch.Generator().manual_seed(1)) > skill
+    said = torch.where(wrong, draw(256, high=C, seed=8), y)
+    cached = 4 * F.one_hot((said + 1) % C, C) + draw(256, C)
+    report = audit(right, teacher=None, batch=(x, y, cached))
+    assert report.bugs == ["teacher's classes in another order"], report
+
+
+def test_one_member_with_its_classes_in_another_order_is_told_by_its_number() -> None:
+    orders = [0, 1, 2, 3, 4], [1, 2, 3, 4, 0], [0, 1, 2, 3, 4]
+    _, batch = good_teacher(orders[0])
+    teachers = [good_teacher(order)[0] for order in orders]
+
+    def step(student: Any, teachers: Any, batch: Any) -> Tensor:
+        with torch.no_grad():
+            v = torch.stack([t(batch[0]) for t in teachers]).mean(0)
+        return right(student(batch[0]), v, batch[1])
+
+    report = audit(None, teacher=teachers, batch=batch, step=step)
+    assert report.bugs == ["teacher's classes in another order"], report
+    assert "1 of 3 members (number 1)" in report["teacher quality"].reason
+    assert audit(None, teacher=[teachers[0], teachers[2]], batch=batch, step=step).ok
+
+
 def test_a_teacher_that_says_one_thing() -> None:
     teacher = nn.Linear(6, C).eval()
     nn.init.zeros_(teacher.weight)
