@@ -738,6 +738,27 @@ def test_a_vocabulary_that_is_cut_in_the_loop(reduction: str, bugs: list[str], w
     assert report.bugs == bugs, report
 
 
+PADDED: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "logits": lambda v, t: F.softmax(F.pad(v, (0, 3), value=-1e9) / t, -1),
+    "probabilities": lambda v, t: F.pad(F.softmax(v / t, -1), (0, 3)),
+    "in another order": lambda v, t: F.pad(F.softmax(v[:, [1, 2, 3, 4, 0]] / t, -1), (0, 3)),
+}
+
+
+@pytest.mark.parametrize("bug", ["", "T^2 missing", "mean instead of batchmean", "T on one side"])
+@pytest.mark.parametrize("how", PADDED)
+def test_a_teacher_of_fewer_classes_may_give_the_others_nothing(how: str, bug: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        p = PADDED[how](v, 1.0 if bug == "T on one side" else T)
+        reduction = "mean" if bug.startswith("mean") else "batchmean"
+        soft = F.kl_div(F.log_softmax(z / T, -1), p, reduction=reduction)
+        return both(soft * (1 if bug == "T^2 missing" else T**2), F.cross_entropy(z, y))
+
+    report = audit(loss, nn.Linear(6, 8), nn.Linear(6, C).eval())
+    assert [found[: len(bug)] for found in report.bugs] == ([bug] if bug else []), report
+    assert bug or "have a probability" in report["soft part"].reason
+
+
 def test_the_way_out_of_other_classes_is_one() -> None:
     student, teacher, batch = nn.Linear(6, 8), nn.Linear(6, 10).eval(), (BATCH[0], draw(32, high=8))
     with pytest.raises(ValueError, match=r"teacher=lambda x: teacher\(x\)\[\.\.\., :8\]\.$"):

@@ -35,6 +35,7 @@ from distill_helpers.audit._solve import (
     Fit,
     are_labels_alone,
     falls_with_classes,
+    fits_padded,
     follows_logits,
     grows_with_batch,
     grows_with_classes,
@@ -189,7 +190,7 @@ def _judge_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
             probe.weigh()
             _quiet_parts(probe, own)
         if setup.divergence != "other":  # whose value is not judged: seconds where it has no name
-            fit = identify(probe)
+            fit = _identify(probe, own)
     slope = compare_slope(probe)
     cut = ""
     if slope is None:
@@ -262,6 +263,20 @@ def _repeats_inputs(probe: Probe) -> bool:
     known = setup.y >= 0
     same = inputs.flatten().to(setup.y.device) == setup.y
     return bool(same[known].all()) and int(known.sum()) > 8
+
+
+def _identify(probe: Probe, own: Probe) -> Fit | None:
+    """Find the two forms; where the student has more classes, over those or over all of them."""
+    if probe.Ct >= probe.C:
+        return identify(probe)
+    for padded in (True, False) if fits_padded(probe) else (False, True):
+        for one in (probe, own):
+            one.pad(padded)
+        if (fit := identify(probe)) is not None:
+            return fit
+    for one in (probe, own):
+        one.pad(False)
+    return None
 
 
 def _quiet_parts(probe: Probe, own: Probe) -> None:
@@ -469,7 +484,10 @@ def _judge_weights(
             words = f"the gradient is that of {way or 'KL(teacher || student)'}"
             if own.order is not None:
                 words += ", with the teacher's classes brought into another order"
-            if own.shared < setup.C:
+            if own.padded:
+                words += f", over all {setup.C} classes, of which the teacher's "
+                words += f"{setup.teacher_classes} alone have a probability"
+            elif own.shared < setup.C:
                 words += f", over the first {own.shared} of the student's {setup.C} classes"
             elif setup.unused:
                 words += f"; the loss does not look at the student's last {setup.unused} classes"

@@ -61,7 +61,7 @@ class Probe:
         self.rows = math.prod(part.positions)
         self.C = part.classes
         self.Ct = self.C + setup.teacher_classes - setup.C
-        self.shared = min(self.C, self.Ct - setup.teachers_unused)
+        self.pad(False)
         self.device = setup.z.device
         self._generator = torch.Generator().manual_seed(self.rows * 1_000_003 + self.C)
         wide = 1.5 * min(self.T, 20.0)
@@ -545,9 +545,17 @@ class Probe:
         order[answers[heard]] = heard.nonzero().flatten()
         return None if bool((order == torch.arange(self.shared)).all()) else order
 
+    def pad(self, padded: bool) -> None:
+        """Let the classes that the student alone has count as such that the teacher rules out."""
+        self.padded = padded
+        self.shared = self.C if padded else min(self.C, self.Ct - self.setup.teachers_unused)
+
     def taught(self, v: Tensor) -> Tensor:
         """Return the teacher's logits of the classes that both have, in the student's order."""
-        return v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
+        known = v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
+        if not self.padded:
+            return known
+        return nn.functional.pad(known, (0, self.C - known.shape[1]), value=-1e9)
 
     def mixes_labels(self) -> bool:
         """Tell whether a row is drawn to more than one label of the batch.
@@ -726,6 +734,7 @@ def part_of(setup: Setup, probe: Probe, rows: Tensor, classes: int) -> Probe:
     if shifted is not None and bool((probe.source < 0).any()):
         made.source = shifted.to(made.device)
     made.find_blend()
+    made.pad(probe.padded)
     made.weigh()
     return made
 

@@ -96,6 +96,13 @@ def identify(probe: Probe) -> Fit | None:
     return _identify_temperatures(probe) or _identify_reverse(probe)
 
 
+def fits_padded(probe: Probe) -> bool:
+    """Tell whether the right forms fit where a teacher of fewer classes rules out all others."""
+    probe.pad(True)
+    columns = [probe.soft(SOFT[0]), probe.hard(HARD[0]), probe.hard(UNIFORM)]
+    return probe.solve(torch.stack(columns))[1] < probe.tolerance
+
+
 def _shaped_forms(probe: Probe) -> list[Form]:
     """List the forms in which softmax runs over something else than the classes."""
     positions, layout = probe.cut.positions, probe.setup.layout
