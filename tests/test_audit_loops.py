@@ -120,6 +120,23 @@ def test_weights_of_the_labels_hide_no_mistake(name: str, hard: Loss) -> None:
         assert "rows weigh unequally in the labels' part" in report["rows"].reason
 
 
+@pytest.mark.parametrize("name", WEIGHED)
+def test_class_weights_beside_smoothing_hide_no_mistake(name: str) -> None:
+    bugs, soft, alpha = WEIGHED[name]
+
+    def hard(z: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(z, y, weight=CLASS_WEIGHTS.to(z.dtype), label_smoothing=0.1)
+
+    report = audit(lambda z, v, y: both(soft(z, v), hard(z, y), alpha))
+    if name == "swapped":  # another form than KL's is not looked for beside them
+        assert report.ok and "class weights beside smoothing" in report["soft part"].reason
+        return
+    assert report.bugs == bugs, report
+    if name in ("right", "no T^2", "alpha"):
+        own = {"right": ALPHA, "no T^2": ALPHA / (ALPHA + (1 - ALPHA) * T**2), "alpha": alpha}
+        assert alpha_of(report) == pytest.approx(own[name], rel=1e-4)
+
+
 def test_weights_without_a_mean_of_one_leave_the_labels_factor_open() -> None:
     w = SAMPLE_WEIGHTS.double()
 

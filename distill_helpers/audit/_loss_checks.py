@@ -191,6 +191,9 @@ def _judge_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
             _quiet_parts(probe, own)
         if setup.divergence != "other":  # whose value is not judged: seconds where it has no name
             fit = _identify(probe, own)
+        if fit is not None and fit.by_class is not None:
+            for one in (probe, own):
+                one.weigh_labels(fit.by_class)
     slope = compare_slope(probe)
     cut = ""
     if slope is None:
@@ -317,7 +320,8 @@ def _say_unnamed(
         what = "each class weighs otherwise inside the teacher's sum: class weights?"
         say("soft part", FAILED, what, "class weights inside KL")
     elif probe.mixes_labels():
-        what = "the labels of several rows meet in one: mixed inputs can not be followed"
+        what = "the labels' part draws a row to several classes, as mixed inputs do, or class "
+        what += "weights beside smoothing: it can not be followed"
         say("soft part", UNKNOWN, what)
     elif follows_logits(probe):
         what = "the forms are right in each row, but the rows' weights follow the logits"

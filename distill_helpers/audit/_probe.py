@@ -214,6 +214,13 @@ class Probe:
         self.pick = self.pick.to(self.device)
         self.target = self._flatten(self.blocks)
 
+    def weigh_labels(self, by_class: Tensor) -> None:
+        """Give the labels' rows the weights of their classes."""
+        for i, y in enumerate((self.y, self.other)):
+            given = self.given(y).cpu()
+            hard = by_class[given.clamp_min(0)] * (given >= 0)
+            self.weights[i] = Weights(self.weights[i].soft, hard / hard.mean())
+
     def _along(self, change: Tensor) -> Tensor:
         """Measure rows that all point one way; ones where they do not."""
         size = change.norm(dim=1)

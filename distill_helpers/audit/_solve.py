@@ -31,6 +31,9 @@ COUPLED_LIMIT = 60_000
 """Entries up to which forms that couple rows are tried."""
 
 
+WIDEST_WEIGHED = 200
+"""Classes up to which weights of classes are looked for beside smoothed labels."""
+
 SWAPPED = "arguments swapped"
 
 
@@ -43,6 +46,7 @@ class Fit:
     a: float
     b: float
     smoothing: float = 0.0
+    by_class: Tensor | None = None  # weights of the classes, where smoothing is weighed by them too
 
 
 def identify(probe: Probe) -> Fit | None:
@@ -93,7 +97,42 @@ def identify(probe: Probe) -> Fit | None:
         total = float(weights[1] + weights[2])
         if left < min(probe.tolerance, usual / 2) and total > 0 and weights[2] > 0:
             return Fit(form, hard_form, float(weights[0]), total, float(weights[2]) / total)
-    return _identify_temperatures(probe) or _identify_reverse(probe)
+    weighed = _identify_weighed(probe, right)
+    return weighed or _identify_temperatures(probe) or _identify_reverse(probe)
+
+
+def _identify_weighed(probe: Probe, right: Form) -> Fit | None:
+    r"""Look for class weights beside smoothed labels, as `F.cross_entropy` has them.
+
+    Of a row with label y the labels' part has the slope
+    :math:`a_y (q - e_y) + \sum_c b_c (q - e_c)`, linear in both, with b a fixed share of a.
+    """
+    if probe.C > WIDEST_WEIGHED or probe.precision in HALF or probe.blend is not None:
+        return None
+    given, eye = probe.given(probe.y), torch.eye(probe.C, dtype=torch.float64, device=probe.device)
+    pick = probe.pick[given[probe.pick] >= 0]
+    columns, seen = [], []
+    for i, (z, v, _) in enumerate(probe.points):
+        drawn = softmax(z[pick].double(), 1).unsqueeze(2) - eye  # (P, C, one for each class)
+        own = drawn * eye[given[pick]].unsqueeze(1)
+        soft = probe._slope(right, z, probe.taught(v), pick).unsqueeze(2)
+        columns.append(torch.cat([soft, own, drawn], 2).flatten(0, 1))
+        seen.append(probe.blocks[3 * i][pick].flatten())
+    made, target = torch.cat(columns).cpu(), torch.cat(seen).cpu()
+    # Classes that no row has leave the columns short of rank.
+    found = torch.linalg.lstsq(made, target.unsqueeze(1), driver="gelsd").solution.squeeze(1)
+    given, pick = given.cpu(), pick.cpu()
+    there = given[pick].unique()
+    one, other = found[1 : probe.C + 1][there], found[probe.C + 1 :]
+    if not len(there) or float((made @ found - target).norm()) > probe.tolerance * target.norm():
+        return None
+    share = float(other[there].sum() / one.sum())
+    off = float((other[there] - share * one).abs().max())
+    if share < 1e-4 or off > 2e-2 * share * float(one.abs().max()):
+        return None
+    smoothing = share * probe.C / (1 + share * probe.C)
+    b = float((other / share)[given[given >= 0]].sum()) / (1 - smoothing)
+    return Fit(right, HARD[0], float(found[0]), b, smoothing, other / other.mean())
 
 
 def fits_padded(probe: Probe) -> bool:
