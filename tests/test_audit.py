@@ -832,6 +832,20 @@ def test_cached_outputs_without_a_teacher_are_compared_with_the_labels():
     assert order(sure[torch.randperm(200)]) == UNKNOWN
 
 
+def test_cached_outputs_without_labels_are_not_compared_with_any():
+    x, _ = data()
+    report = check_distillation_setup(
+        net(),
+        None,
+        (x, None, net()(x).detach()),
+        lambda z, v, y: T**2 * kl(log_q(z, T), p(v, T)),
+        temperature=T,
+        alpha=1.0,
+    )
+    assert report["order"].outcome == UNKNOWN
+    assert "nor are there labels" in report["order"].reason
+
+
 @pytest.mark.parametrize("turn", [lambda v: v.roll(1, 0), lambda v: v.flip(0), "random"])
 def test_rows_out_of_step_inside_the_loss(turn):
     change = (lambda v: v[torch.randperm(len(v))]) if turn == "random" else turn

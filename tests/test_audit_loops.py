@@ -6,6 +6,7 @@ Each loop stands twice where it can: right, and with a mistake that has to be na
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import random
 import time
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -118,6 +120,23 @@ def test_weights_of_the_labels_hide_no_mistake(name: str, hard: Loss) -> None:
         assert "rows weigh unequally in the labels' part" in report["rows"].reason
 
 
+@pytest.mark.parametrize("name", WEIGHED)
+def test_class_weights_beside_smoothing_hide_no_mistake(name: str) -> None:
+    bugs, soft, alpha = WEIGHED[name]
+
+    def hard(z: Tensor, y: Tensor) -> Tensor:
+        return F.cross_entropy(z, y, weight=CLASS_WEIGHTS.to(z.dtype), label_smoothing=0.1)
+
+    report = audit(lambda z, v, y: both(soft(z, v), hard(z, y), alpha))
+    if name == "swapped":  # another form than KL's is not looked for beside them
+        assert report.ok and "class weights beside smoothing" in report["soft part"].reason
+        return
+    assert report.bugs == bugs, report
+    if name in ("right", "no T^2", "alpha"):
+        own = {"right": ALPHA, "no T^2": ALPHA / (ALPHA + (1 - ALPHA) * T**2), "alpha": alpha}
+        assert alpha_of(report) == pytest.approx(own[name], rel=1e-4)
+
+
 def test_weights_without_a_mean_of_one_leave_the_labels_factor_open() -> None:
     w = SAMPLE_WEIGHTS.double()
 
@@ -183,6 +202,41 @@ def test_a_fixed_number_for_the_batch_is_named() -> None:
     # 32 / 128 is 1 / T: by its size alone it would be T instead of T^2.
     report = audit(lambda z, v, y: both(kd(z, v, "sum") / 128, F.cross_entropy(z, y)))
     assert report.bugs == ["sum over a fixed number"], report
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_a_factor_that_two_mistakes_would_give_is_named_where_the_batch_rules_them_out(
+    factor: float,
+) -> None:
+    """2 is 32 rows by T^2, and 1 / 2 the other way round: a sum and T^2 missing, or both twice."""
+    found = audit(lambda z, v, y: both(factor * kd(z, v), F.cross_entropy(z, y)))
+    assert found.bugs == ["a factor on one part alone"], found
+
+
+@pytest.mark.parametrize("rows", [16, 24])
+def test_a_sum_that_stands_for_T_squared_in_this_batch_alone_is_named(rows: int) -> None:
+    batch = draw(rows, 6), draw(rows, high=C)
+    found = audit(lambda z, v, y: both(kd(z, v, "sum", 0), F.cross_entropy(z, y)), batch=batch)
+    assert found.bugs == ["T^2 missing", "sum instead of a mean"], found
+    assert audit(right, batch=batch).ok
+
+
+@pytest.mark.parametrize("order", ["in turn", "together", "last"])
+@pytest.mark.parametrize("rows", [24, 32])
+def test_rows_without_a_label_hide_no_mean_over_all(rows: int, order: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return both(kd(z, v), F.cross_entropy(z, y, reduction="sum") / len(z))
+
+    x, y = draw(rows, 6), draw(rows, high=C)
+    bare = {"in turn": slice(0, None, 2), "together": slice(rows // 2, None)}
+    y[bare.get(order, slice(rows // 2))] = -100
+    found = audit(loss, batch=(x, y))
+    assert found.bugs == ["mean over left-out rows"], found
+
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        return loss(student(batch[0]), teacher(batch[0]).detach(), batch[1])
+
+    assert audit(None, batch=(x, y), step=step).bugs == ["mean over left-out rows"]
 
 
 # -- tokens and pixels ----------------------------------------------------------------------------
@@ -503,11 +557,45 @@ def test_a_network_that_is_called_by_its_parts_cannot_be_followed(who: str) -> N
         assert f"did not call the {who} that it was handed" in report[name].reason
 
 
-def test_a_teacher_that_is_never_called_is_missing() -> None:
+@pytest.mark.parametrize(
+    "hard", [F.cross_entropy, by_class, functools.partial(F.cross_entropy, label_smoothing=0.1)]
+)
+def test_a_teacher_that_is_never_called_is_missing(hard: Any) -> None:
     def step(student: Any, teacher: Any, batch: Any) -> Tensor:
-        return F.cross_entropy(student(batch[0]), batch[1])
+        return hard(student(batch[0]), batch[1])
 
     assert audit(None, step=step).bugs == ["a part is missing"]
+
+
+def by_weights(z: Tensor, teacher: Any, x: Tensor) -> Tensor:
+    return kd(z, F.linear(x, teacher.weight, teacher.bias).detach())
+
+
+def by_table(z: Tensor, teacher: Any, x: Tensor) -> Tensor:
+    return kd(z, 2 * draw(32, C, seed=9).to(z.dtype)[: len(z)])
+
+
+BARE = nn.Linear(6, C, device="meta")
+
+
+def stacked(z: Tensor, teacher: Any, x: Tensor) -> Tensor:
+    def answer(p: Any, b: Any) -> Any:
+        return torch.func.functional_call(BARE, (p, b), (x,))
+
+    held = torch.func.stack_module_state([teacher, teacher])
+    return kd(z, torch.vmap(answer)(*held).mean(0).detach())
+
+
+@pytest.mark.parametrize("soft", [by_weights, by_table, stacked])
+def test_a_teacher_that_is_asked_past_its_call_could_not_be_told(soft: Any) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        z = student(batch[0])
+        return both(soft(z, teacher, batch[0]), F.cross_entropy(z, batch[1]))
+
+    report = audit(None, teacher=nn.Linear(6, C).eval(), step=step)
+    assert report.ok, report
+    for name in ("soft part", "labels", "alpha"):
+        assert "did not call the teacher that it was handed" in report[name].reason
 
 
 def test_a_step_finds_its_networks_by_itself() -> None:
@@ -616,6 +704,36 @@ def test_a_loss_that_changes_from_call_to_call_is_said(kind: str) -> None:
         assert report[name].outcome == UNKNOWN and "from call to call" in report[name].reason
 
 
+RANDOM: dict[str, Loss] = {
+    "a weight": lambda z, v, y: both(kd(z, v) * 2 * torch.rand(()).to(z), F.cross_entropy(z, y)),
+    "noise": lambda z, v, y: right(z + 0.1 * torch.randn_like(z), v, y),
+    "dropout": lambda z, v, y: both(kd(F.dropout(z, 0.2), v), F.cross_entropy(z, y)),
+    "numpy": lambda z, v, y: both(kd(z, v) * np.random.rand(), F.cross_entropy(z, y)),
+}
+
+
+@pytest.mark.parametrize("name", RANDOM)
+def test_a_loss_with_random_numbers_of_the_global_generators_is_said(name: str) -> None:
+    report = audit(RANDOM[name])
+    assert report.ok, report
+    for check in ("graph", "alpha", "soft part"):
+        assert report[check].outcome == UNKNOWN and "from call to call" in report[check].reason
+
+
+@pytest.mark.parametrize("calls", [20, 40, 60])
+def test_a_warm_up_that_ends_amid_the_audit_is_said(calls: int) -> None:
+    count = itertools.count(1)
+
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        return right(z, v, y) if next(count) > calls else F.cross_entropy(z, y)
+
+    report = audit(loss)
+    assert next(count) > calls and report.ok, report
+    for check in ("graph", "alpha", "soft part", "order"):
+        assert report[check].outcome != "failed"
+        assert check == "order" or "from call to call" in report[check].reason
+
+
 @pytest.mark.parametrize(
     ("reduction", "bugs"), [("batchmean", []), ("mean", ["mean instead of batchmean"])]
 )
@@ -635,6 +753,27 @@ def test_a_vocabulary_that_is_cut_in_the_loop(reduction: str, bugs: list[str], w
         else audit(loss, *networks, batch)
     )
     assert report.bugs == bugs, report
+
+
+PADDED: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "logits": lambda v, t: F.softmax(F.pad(v, (0, 3), value=-1e9) / t, -1),
+    "probabilities": lambda v, t: F.pad(F.softmax(v / t, -1), (0, 3)),
+    "in another order": lambda v, t: F.pad(F.softmax(v[:, [1, 2, 3, 4, 0]] / t, -1), (0, 3)),
+}
+
+
+@pytest.mark.parametrize("bug", ["", "T^2 missing", "mean instead of batchmean", "T on one side"])
+@pytest.mark.parametrize("how", PADDED)
+def test_a_teacher_of_fewer_classes_may_give_the_others_nothing(how: str, bug: str) -> None:
+    def loss(z: Tensor, v: Tensor, y: Tensor) -> Tensor:
+        p = PADDED[how](v, 1.0 if bug == "T on one side" else T)
+        reduction = "mean" if bug.startswith("mean") else "batchmean"
+        soft = F.kl_div(F.log_softmax(z / T, -1), p, reduction=reduction)
+        return both(soft * (1 if bug == "T^2 missing" else T**2), F.cross_entropy(z, y))
+
+    report = audit(loss, nn.Linear(6, 8), nn.Linear(6, C).eval())
+    assert [found[: len(bug)] for found in report.bugs] == ([bug] if bug else []), report
+    assert bug or "have a probability" in report["soft part"].reason
 
 
 def test_the_way_out_of_other_classes_is_one() -> None:
@@ -682,6 +821,45 @@ def test_a_teacher_that_guesses_is_not_accused(rows: int, classes: int) -> None:
         batch = draw(rows, 6, seed=seed), draw(rows, high=classes, seed=seed + 10)
         report = audit(right, net(classes), net(classes, seed + 1).eval(), batch)
         assert report.ok, report
+
+
+@pytest.mark.parametrize("width", [None, 32])
+def test_an_untrained_teacher_is_not_told_another_order(width: int | None) -> None:
+    """On classes well apart it gives several of them one answer: no exchange explains that."""
+    _, batch = good_teacher([0, 1, 2, 3, 4])
+    for seed in range(12):
+        torch.manual_seed(seed)
+        middle = [nn.Linear(6, width), nn.ReLU(), nn.Linear(width, C)] if width else None
+        teacher = nn.Sequential(*(middle or [nn.Linear(6, C)])).eval()
+        report = audit(right, teacher=teacher, batch=batch)
+        assert report.ok, (seed, report)
+        assert "by chance it would be" in report["teacher quality"].reason
+
+
+@pytest.mark.parametrize("skill", [0.6, 0.8])
+def test_a_teacher_of_middling_skill_is_told_its_order(skill: float) -> None:
+    _, (x, y) = good_teacher([0, 1, 2, 3, 4])
+    wrong = torch.rand(256, generator=torch.Generator().manual_seed(1)) > skill
+    said = torch.where(wrong, draw(256, high=C, seed=8), y)
+    cached = 4 * F.one_hot((said + 1) % C, C) + draw(256, C)
+    report = audit(right, teacher=None, batch=(x, y, cached))
+    assert report.bugs == ["teacher's classes in another order"], report
+
+
+def test_one_member_with_its_classes_in_another_order_is_told_by_its_number() -> None:
+    orders = [0, 1, 2, 3, 4], [1, 2, 3, 4, 0], [0, 1, 2, 3, 4]
+    _, batch = good_teacher(orders[0])
+    teachers = [good_teacher(order)[0] for order in orders]
+
+    def step(student: Any, teachers: Any, batch: Any) -> Tensor:
+        with torch.no_grad():
+            v = torch.stack([t(batch[0]) for t in teachers]).mean(0)
+        return right(student(batch[0]), v, batch[1])
+
+    report = audit(None, teacher=teachers, batch=batch, step=step)
+    assert report.bugs == ["teacher's classes in another order"], report
+    assert "1 of 3 members (number 1)" in report["teacher quality"].reason
+    assert audit(None, teacher=[teachers[0], teachers[2]], batch=batch, step=step).ok
 
 
 def test_a_teacher_that_says_one_thing() -> None:
@@ -761,6 +939,46 @@ def test_a_batch_may_be_a_mapping(power: int, bugs: list[str], pop: bool) -> Non
     kept = dict(batch)
     assert audit(None, batch=batch, step=step).bugs == bugs
     assert batch == kept and all(batch[key] is kept[key] for key in kept)
+
+
+class Beside(nn.Module):
+    """A network that is given a mask, or a weight of its rows, beside its inputs."""
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+
+    def forward(self, x: Tensor, beside: Tensor) -> Tensor:
+        return self.body(x) * beside.unsqueeze(-1)
+
+
+@pytest.mark.parametrize("power", [2, 0])
+@pytest.mark.parametrize("what", ["mask", "weight", "of what the step makes"])
+def test_floats_that_a_network_is_given_beside_its_inputs_keep_their_values(
+    what: str, power: int
+) -> None:
+    def step(student: Any, teacher: Any, batch: Any) -> Tensor:
+        x, w, y = batch["x"], batch["mask" if what == "mask" else "weight"], batch["labels"]
+        x = x * 2 if what == "of what the step makes" else x
+        z = student(x, w)
+        with torch.no_grad():
+            v = teacher(x, w)
+        if what == "mask":
+            kept = w.bool()
+            return both(kd(z[kept], v[kept], power=power), F.cross_entropy(z[kept], y[kept]))
+        hard = F.cross_entropy(z, y, reduction="none")
+        return both(kd(z, v, power=power), (w * hard).mean())
+
+    mask = torch.ones(6, 7)
+    mask[:3, 4:] = 0
+    if what == "mask":
+        batch = {"x": draw(6, 7, high=20), "mask": mask, "labels": draw(6, 7, high=11)}
+        body = tokens
+    else:
+        batch = {"x": BATCH[0], "weight": torch.ones(32), "labels": BATCH[1]}
+        body = net
+    report = audit(None, Beside(body()), Beside(body(seed=1)).eval(), batch, step=step)
+    assert report.bugs == ([] if power else ["T^2 missing"]), report
 
 
 def test_a_mapping_without_labels_is_for_alpha_1() -> None:

@@ -111,7 +111,7 @@ def check_distillation_setup(
     Every row of logits (a sample, a token, a pixel, a sigmoid output) may have a weight of its own
     in either part, so that masks, padding, class weights and sample weights are seen as what they
     are. What cannot be seen is "could not tell", with the reason: a loss that changes from call to
-    call, a network that the step calls by its parts.
+    call or with its random numbers, a network that the step calls by its parts or past its call.
 
     Parameters, buffers, gradients, modes and random streams of all that is handed over are as
     before when it returns; nothing that `step` or `loss_fn` does elsewhere is undone.

@@ -30,10 +30,12 @@ from distill_helpers.audit._probe import (
     unheard_members,
 )
 from distill_helpers.audit._report import BUGS, FAILED, PASSED, UNKNOWN, WARNED, Check
-from distill_helpers.audit._setup import HALF, NotFollowed, Setup
+from distill_helpers.audit._setup import HALF, NOT_CALLED, NotFollowed, Setup
 from distill_helpers.audit._solve import (
     Fit,
+    are_labels_alone,
     falls_with_classes,
+    fits_padded,
     follows_logits,
     grows_with_batch,
     grows_with_classes,
@@ -57,6 +59,11 @@ LOSS_CHECKS = (
     "rows",
 )
 
+CHANGES = (
+    "the loss changes from call to call on the same logits: a weight that follows the step, or "
+    "random numbers of its own? Hold it still for the audit"
+)
+
 ALONE = "a factor on one part alone"
 
 TEACHER_PLAIN = ("-sum(softmax(v) * log_softmax(z / T))", "KL(student || teacher at 1)")
@@ -66,7 +73,21 @@ TEACHER_PLAIN_BUGS = ("members added", "T on one side only")
 
 
 def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
-    """Check what the loss computes; return it in the book's terms."""
+    """Check what the loss computes; return it in the book's terms.
+
+    The first question is asked once more at the end: of a loss that has changed nothing is said.
+    """
+    effective = _judge_loss(setup, checks)
+    if setup.probe is None or not setup.probe.has_changed():
+        return effective
+    checks.clear()
+    for name in LOSS_CHECKS:
+        _add(checks, Check(name, UNKNOWN, CHANGES))
+    return None
+
+
+def _judge_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
+    """Take the loss apart, check by check, as far as it can be followed."""
 
     def say(name: str, outcome: str, reason: str, bug: str = "") -> None:
         _add(checks, Check(name, outcome, reason, bug))
@@ -91,11 +112,9 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         leave(str(problem))
         return None
     if own.changes:
-        leave(
-            "the loss changes from call to call on the same logits: a weight that follows the "
-            "step, or random numbers of its own? Hold it still for the audit"
-        )
+        leave(CHANGES)
         return None
+    setup.probe = own
     values = torch.stack([value.double() for value in own.values])
     if torch.isfinite(values).all() and own.finite:
         say("finite", PASSED, f"{len(values)} of {len(values)} values and gradients are finite")
@@ -107,15 +126,18 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         say("graph", FAILED, "the loss has no gradient for the student's logits", "graph cut")
         leave("the loss has no gradient")
         return None
-    if setup.step is not None and setup.members and not setup.is_self_taught:
-        asked = {call.network for call in setup.calls} - {0}
-        if setup.alpha > 0 and setup.cached is None and setup.problem is None and not asked:
-            say("soft part", FAILED, "the step never calls the teacher", "a part is missing")
     if not probe.finite or not own.finite:
         leave("the gradient is not finite")
         return None
     for one in dict.fromkeys((own, probe)):
         one.find_blend()
+    if setup.step is not None and setup.members and not setup.is_self_taught:
+        asked = {call.network for call in setup.calls} - {0}
+        if setup.alpha > 0 and setup.cached is None and setup.problem is None and not asked:
+            if not are_labels_alone(own):  # its weights, or a table, may have answered for it
+                leave(NOT_CALLED.format("teacher"))
+                return None
+            say("soft part", FAILED, "the step never calls the teacher", "a part is missing")
     _check_blend(own, say)
     wrong = {
         "labels": "" if own.blend is not None else own.label_rows(),
@@ -139,6 +161,9 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
         outcome = WARNED if setup.layout.axis is None else FAILED
         say("rows", outcome, trained, "ignored labels trained on")
         leave("rows without a label are trained on; fix that first")
+        return None
+    if own.blend is None and own.is_random():  # a share by which rows are mixed is drawn too
+        leave(CHANGES)
         return None
     if setup.alpha < 1 and _repeats_inputs(own):
         words = "each token is compared with itself: the labels are the inputs"
@@ -165,7 +190,10 @@ def _check_loss(setup: Setup, checks: dict[str, Check]) -> Canonical | None:
             probe.weigh()
             _quiet_parts(probe, own)
         if setup.divergence != "other":  # whose value is not judged: seconds where it has no name
-            fit = identify(probe)
+            fit = _identify(probe, own)
+        if fit is not None and fit.by_class is not None:
+            for one in (probe, own):
+                one.weigh_labels(fit.by_class)
     slope = compare_slope(probe)
     cut = ""
     if slope is None:
@@ -240,6 +268,20 @@ def _repeats_inputs(probe: Probe) -> bool:
     return bool(same[known].all()) and int(known.sum()) > 8
 
 
+def _identify(probe: Probe, own: Probe) -> Fit | None:
+    """Find the two forms; where the student has more classes, over those or over all of them."""
+    if probe.Ct >= probe.C:
+        return identify(probe)
+    for padded in (True, False) if fits_padded(probe) else (False, True):
+        for one in (probe, own):
+            one.pad(padded)
+        if (fit := identify(probe)) is not None:
+            return fit
+    for one in (probe, own):
+        one.pad(False)
+    return None
+
+
 def _quiet_parts(probe: Probe, own: Probe) -> None:
     """Fall back on all rows where the small part holds none that count."""
     for before, after in ((own, probe),):
@@ -278,7 +320,8 @@ def _say_unnamed(
         what = "each class weighs otherwise inside the teacher's sum: class weights?"
         say("soft part", FAILED, what, "class weights inside KL")
     elif probe.mixes_labels():
-        what = "the labels of several rows meet in one: mixed inputs can not be followed"
+        what = "the labels' part draws a row to several classes, as mixed inputs do, or class "
+        what += "weights beside smoothing: it can not be followed"
         say("soft part", UNKNOWN, what)
     elif follows_logits(probe):
         what = "the forms are right in each row, but the rows' weights follow the logits"
@@ -445,7 +488,10 @@ def _judge_weights(
             words = f"the gradient is that of {way or 'KL(teacher || student)'}"
             if own.order is not None:
                 words += ", with the teacher's classes brought into another order"
-            if own.shared < setup.C:
+            if own.padded:
+                words += f", over all {setup.C} classes, of which the teacher's "
+                words += f"{setup.teacher_classes} alone have a probability"
+            elif own.shared < setup.C:
                 words += f", over the first {own.shared} of the student's {setup.C} classes"
             elif setup.unused:
                 words += f"; the loss does not look at the student's last {setup.unused} classes"
@@ -528,7 +574,13 @@ def _judge_weights(
         unseen("T squared", "the parts weigh other than declared")
         unseen("reduction", "the parts weigh other than declared")
         return effective
-    if near(A / b, alpha / (1 - alpha)):
+    as_declared = near(A / b, alpha / (1 - alpha))
+    if as_declared and setup.B > 1:
+        # A sum over as many rows as a power of T is hidden by that power, in this batch alone.
+        n = float((own.weights[0].soft != 0).sum())
+        hidden = any(near(n, T**power) for power in (1, 2, 4))
+        as_declared = not (hidden and grows_with_batch(setup, probe, fit))
+    if as_declared:
         if near(scale, 1):
             size_words = ""
         else:
@@ -650,7 +702,10 @@ def _name_weights(
     b: float,
     near: Callable[[float, float], bool],
 ) -> tuple[str, ...] | None:
-    """Name the mistake that gives these weights: pairs of check and bug, or None."""
+    """Name the mistake that gives these weights: pairs of check and bug, or None.
+
+    What another batch, or other classes, rule out is not named.
+    """
     T, alpha, C = setup.T, setup.alpha, float(own.shared)
     P, B = float(own.rows), float(len(own.cut.rows))
     n, m = (float((w != 0).sum()) or P for w in (own.weights[0].soft, own.weights[0].hard))
@@ -701,27 +756,26 @@ def _name_weights(
         value = soft * factor * divided
         if not names or value <= 0 or hard <= 0 or not near(A / b, value / hard):
             continue
-        wrong = 0
-        if by_class is not None:
-            wrong += by_class != ("mean instead of batchmean" in reduction)
-        if by_batch is not None:
-            wrong += by_batch != bool(over.intersection(reduction))
+        if by_class not in (None, "mean instead of batchmean" in reduction):
+            continue
+        if by_batch not in (None, bool(over.intersection(reduction))):
+            continue
         if reduction[1:] == ("batch divided out twice",) and near(b, hard * n):
             names = (*kind, "reduction", "sum instead of a mean", *side)
             value, hard = value * n, hard * n
         exact = near(A, value) and near(b, hard)
         unlikely = kind[1:] not in ((), ("T^2 missing",))
-        candidates.append((wrong, len(names), not exact, unlikely, names))
+        candidates.append((len(names), not exact, unlikely, names))
     best = min(candidates) if candidates else None
     alone = near(A, alpha) or near(b, 1 - alpha)
     uneven = _uneven(own.weights[0].hard) and not _uneven(own.weights[0].soft)
     if alone and not by_batch and not uneven:
         # One part as declared speaks for a factor on the other, against a mistake or two and a
         # factor on both that happens to undo them there.
-        _, count, inexact, unlikely, _ = best or (0, 0, True, True, ())
+        count, inexact, unlikely, _ = best or (0, True, True, ())
         if inexact and (count > 2 or unlikely):
             return ("reduction", ALONE)
-    if best is not None and best[0] == 0:
+    if best is not None:
         return best[-1]
     if by_batch:  # a sum, divided by a number that is not this batch's
         return ("reduction", "sum over a fixed number")
@@ -734,7 +788,7 @@ def _name_weights(
             if (kind or reduction) and near(A, alpha * factor * divided)
         ]
         return min(by_itself)[1] if by_itself and 0.1 < b / (1 - alpha) < 10 else None
-    return best[-1] if best is not None else None
+    return None
 
 
 def _uneven(weights: Tensor) -> bool:

@@ -61,7 +61,7 @@ class Probe:
         self.rows = math.prod(part.positions)
         self.C = part.classes
         self.Ct = self.C + setup.teacher_classes - setup.C
-        self.shared = min(self.C, self.Ct - setup.teachers_unused)
+        self.pad(False)
         self.device = setup.z.device
         self._generator = torch.Generator().manual_seed(self.rows * 1_000_003 + self.C)
         wide = 1.5 * min(self.T, 20.0)
@@ -81,8 +81,7 @@ class Probe:
         second = self.gradient(z, v, self.y)
         slack = 1e-2 if self.precision in HALF else 1e-6
         both = bool(torch.isfinite(first).all() and torch.isfinite(second).all())
-        if both and float((first - second).norm()) > slack * float(first.norm()):
-            self.changes = True
+        self.changes = both and self._differs(second, first)
         one, two = self.values[:2]
         self.changes |= both and float((one - two).abs()) > slack * (1e-6 + float(one.abs()))
 
@@ -166,6 +165,27 @@ class Probe:
         self.connected |= made is not None
         return torch.zeros_like(z, dtype=torch.float64) if made is None else made.double()
 
+    def has_changed(self) -> bool:
+        """Tell whether the first question has another answer by now."""
+        z, v, _ = self.points[0]
+        return self._differs(self.gradient(z, v, self.y), self.blocks[0])
+
+    def is_random(self) -> bool:
+        """Tell whether other random numbers change the loss.
+
+        By more than which rows count, and a factor before the whole.
+        """
+        z, v, _ = self.points[0]
+        first, again = self.blocks[0], self.gradient(z, v, self.y, seed=1)
+        counted = (first.norm(dim=1) > 0) & (again.norm(dim=1) > 0)
+        if bool(counted.any()):
+            first, again = (x[counted] / x[counted].norm() for x in (first, again))
+        return self._differs(again, first)
+
+    def _differs(self, x: Tensor, y: Tensor) -> bool:
+        slack = 1e-2 if self.precision in HALF else 1e-6
+        return float((x - y).norm()) > slack * float(y.norm())
+
     # -- which rows count ------------------------------------------------------------------------
 
     def weigh(self) -> None:
@@ -193,6 +213,13 @@ class Probe:
             self.pick = rank.argsort(descending=True, stable=True)[:most].sort().values
         self.pick = self.pick.to(self.device)
         self.target = self._flatten(self.blocks)
+
+    def weigh_labels(self, by_class: Tensor) -> None:
+        """Give the labels' rows the weights of their classes."""
+        for i, y in enumerate((self.y, self.other)):
+            given = self.given(y).cpu()
+            hard = by_class[given.clamp_min(0)] * (given >= 0)
+            self.weights[i] = Weights(self.weights[i].soft, hard / hard.mean())
 
     def _along(self, change: Tensor) -> Tensor:
         """Measure rows that all point one way; ones where they do not."""
@@ -525,9 +552,17 @@ class Probe:
         order[answers[heard]] = heard.nonzero().flatten()
         return None if bool((order == torch.arange(self.shared)).all()) else order
 
+    def pad(self, padded: bool) -> None:
+        """Let the classes that the student alone has count as such that the teacher rules out."""
+        self.padded = padded
+        self.shared = self.C if padded else min(self.C, self.Ct - self.setup.teachers_unused)
+
     def taught(self, v: Tensor) -> Tensor:
         """Return the teacher's logits of the classes that both have, in the student's order."""
-        return v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
+        known = v[:, : self.shared] if self.order is None else v[:, self.order.to(v.device)]
+        if not self.padded:
+            return known
+        return nn.functional.pad(known, (0, self.C - known.shape[1]), value=-1e9)
 
     def mixes_labels(self) -> bool:
         """Tell whether a row is drawn to more than one label of the batch.
@@ -697,16 +732,16 @@ def make_probes(setup: Setup) -> tuple[Probe, Probe]:
     ) from first_problem
 
 
-def part_of(setup: Setup, probe: Probe, rows: int, classes: int) -> Probe:
-    """Ask the loss about another number of rows, or of classes."""
-    chosen = torch.arange(rows) % setup.B
-    made = Probe(setup, Cut(chosen, probe.cut.inner, classes), probe.dtype)
+def part_of(setup: Setup, probe: Probe, rows: Tensor, classes: int) -> Probe:
+    """Ask the loss about other rows, or another number of classes."""
+    made = Probe(setup, Cut(rows % setup.B, probe.cut.inner, classes), probe.dtype)
     made.measure()
     made.order = probe.order if classes == probe.C else None
     shifted = made._next_token()
     if shifted is not None and bool((probe.source < 0).any()):
         made.source = shifted.to(made.device)
     made.find_blend()
+    made.pad(probe.padded)
     made.weigh()
     return made
 

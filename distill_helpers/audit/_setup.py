@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -37,6 +38,10 @@ DIVERGENCES = ("forward", "reverse", "other")
 LABELS = ("labels", "label", "targets", "target", "y")
 """Names under which a batch that is a mapping may hold its labels."""
 HALF = (torch.float16, torch.bfloat16)
+NOT_CALLED = (
+    "the step did not call the {} that it was handed: its parts, or a copy, may be called instead; "
+    "hand over the loss as loss_fn"
+)
 
 
 class Setup:
@@ -157,6 +162,7 @@ class Setup:
         self.labels_mixed: bool | None = None  # whether a row has labels of others; None: not seen
         self.repeated = False  # whether the labels are the inputs
         self.order: Tensor | None = None  # of the teacher's classes, as the loss takes them
+        self.probe: Any = None  # the loss at made-up logits of the batch, once it was asked
         self.heads: Heads | None = None  # where one head of a network teaches others
 
     def find_modules(self) -> list[nn.Module]:
@@ -445,13 +451,12 @@ class Setup:
                 "teacher is None, the batch holds no cached outputs and the step does not ask the "
                 "student in two roles; the loss needs a teacher. Hand it over."
             )
-        by_parts = "its parts, or a copy, may be called instead; hand over the loss as loss_fn"
         if 0 not in asked:
-            self.deaf = f"the step did not call the student that it was handed: {by_parts}"
+            self.deaf = NOT_CALLED.format("student")
             return
         silent = bool(self.members) and not asked - {0} and self.cached is None
         if silent and not self.is_self_taught and (self.modes or not modules_in(self.members)):
-            self.deaf = f"the step did not call the teacher that it was handed: {by_parts}"
+            self.deaf = NOT_CALLED.format("teacher")
 
     def _member_answers(self) -> list[Any]:
         """Return what the members made in the step, or make of the inputs."""
@@ -651,7 +656,7 @@ class Setup:
                 return one_number(self.loss_fn(student, taught, labels))
         assert self.step is not None
         own_labels = None if self.labels is None else cut.take(self.labels, layout)
-        inputs = numbered(cut.take(self.inputs, layout), own_labels, labels, self._unseen())
+        inputs = numbered(cut.take(self.inputs, layout), own_labels, labels, self._kept)
         answer = self._speaker(student, layout.from_rows(members, at_cut), inputs, labels, cut)
         batch: Any = (inputs, labels, taught)[: len(self.batch)]
         if isinstance(self.batch, Mapping):
@@ -668,13 +673,26 @@ class Setup:
             )
         return loss
 
-    def _unseen(self) -> set[Any]:
-        """Return the inputs by name that no network is given: weights of rows, and the like."""
+    @functools.cached_property
+    def _kept(self) -> set[Any]:
+        """The inputs by name by which no network tells rows: masks, weights of rows, and the like.
+
+        A network tells them by the first tensor that it is given and that is no mask.
+        """
         if not isinstance(self.inputs, Mapping):
             return set()
-        given = {id(x) for c in self.calls for _, x in tensors_in([*c.args, *c.kwargs.values()])}
-        unseen = {key for key, x in self.inputs.items() if id(x) not in given}
-        return unseen if len(unseen) < len(self.inputs) else set()
+
+        def is_mask(x: Any) -> bool:
+            return isinstance(x, Tensor) and bool(((x == 0) | (x == 1)).all())
+
+        given = [[x for x, _ in call.seen.values()] for call in self.calls if call.seen]
+        first = {id(next((x for x in each if not is_mask(x)), each[0])) for each in given}
+        holds = {key: {id(x) for _, x in tensors_in(part)} for key, part in self.inputs.items()}
+        kept = {key for key, ids in holds.items() if not ids & first}
+        if not any(ids & {id(x) for each in given for x in each} for ids in holds.values()):
+            masks = {key for key, x in self.inputs.items() if is_mask(x)}
+            return masks if len(masks) < len(self.inputs) else set()
+        return kept
 
     def labels_of(self, y: Tensor, cut: Cut) -> Tensor | None:
         """Turn class numbers of rows into labels as the loop has them."""

@@ -31,6 +31,9 @@ COUPLED_LIMIT = 60_000
 """Entries up to which forms that couple rows are tried."""
 
 
+WIDEST_WEIGHED = 200
+"""Classes up to which weights of classes are looked for beside smoothed labels."""
+
 SWAPPED = "arguments swapped"
 
 
@@ -43,6 +46,7 @@ class Fit:
     a: float
     b: float
     smoothing: float = 0.0
+    by_class: Tensor | None = None  # weights of the classes, where smoothing is weighed by them too
 
 
 def identify(probe: Probe) -> Fit | None:
@@ -93,7 +97,49 @@ def identify(probe: Probe) -> Fit | None:
         total = float(weights[1] + weights[2])
         if left < min(probe.tolerance, usual / 2) and total > 0 and weights[2] > 0:
             return Fit(form, hard_form, float(weights[0]), total, float(weights[2]) / total)
-    return _identify_temperatures(probe) or _identify_reverse(probe)
+    weighed = _identify_weighed(probe, right)
+    return weighed or _identify_temperatures(probe) or _identify_reverse(probe)
+
+
+def _identify_weighed(probe: Probe, right: Form) -> Fit | None:
+    r"""Look for class weights beside smoothed labels, as `F.cross_entropy` has them.
+
+    Of a row with label y the labels' part has the slope
+    :math:`a_y (q - e_y) + \sum_c b_c (q - e_c)`, linear in both, with b a fixed share of a.
+    """
+    if probe.C > WIDEST_WEIGHED or probe.precision in HALF or probe.blend is not None:
+        return None
+    given, eye = probe.given(probe.y), torch.eye(probe.C, dtype=torch.float64, device=probe.device)
+    pick = probe.pick[given[probe.pick] >= 0]
+    columns, seen = [], []
+    for i, (z, v, _) in enumerate(probe.points):
+        drawn = softmax(z[pick].double(), 1).unsqueeze(2) - eye  # (P, C, one for each class)
+        own = drawn * eye[given[pick]].unsqueeze(1)
+        soft = probe._slope(right, z, probe.taught(v), pick).unsqueeze(2)
+        columns.append(torch.cat([soft, own, drawn], 2).flatten(0, 1))
+        seen.append(probe.blocks[3 * i][pick].flatten())
+    made, target = torch.cat(columns).cpu(), torch.cat(seen).cpu()
+    # Classes that no row has leave the columns short of rank.
+    found = torch.linalg.lstsq(made, target.unsqueeze(1), driver="gelsd").solution.squeeze(1)
+    given, pick = given.cpu(), pick.cpu()
+    there = given[pick].unique()
+    one, other = found[1 : probe.C + 1][there], found[probe.C + 1 :]
+    if not len(there) or float((made @ found - target).norm()) > probe.tolerance * target.norm():
+        return None
+    share = float(other[there].sum() / one.sum())
+    off = float((other[there] - share * one).abs().max())
+    if share < 1e-4 or off > 2e-2 * share * float(one.abs().max()):
+        return None
+    smoothing = share * probe.C / (1 + share * probe.C)
+    b = float((other / share)[given[given >= 0]].sum()) / (1 - smoothing)
+    return Fit(right, HARD[0], float(found[0]), b, smoothing, other / other.mean())
+
+
+def fits_padded(probe: Probe) -> bool:
+    """Tell whether the right forms fit where a teacher of fewer classes rules out all others."""
+    probe.pad(True)
+    columns = [probe.soft(SOFT[0]), probe.hard(HARD[0]), probe.hard(UNIFORM)]
+    return probe.solve(torch.stack(columns))[1] < probe.tolerance
 
 
 def _shaped_forms(probe: Probe) -> list[Form]:
@@ -195,6 +241,15 @@ def _identify_reverse(probe: Probe) -> Fit | None:
     return Fit(form(found.x), HARD[0], float(weights[0]), float(weights[1]))
 
 
+def are_labels_alone(probe: Probe) -> bool:
+    """Tell whether the labels' part, however it is written, is all of the gradient."""
+    probe.weigh()
+    pairs = [*SMOOTHED, *((form, UNIFORM) for form in HARD[len(SMOOTHED) :])]
+    columns = [torch.stack([probe.hard(form) for form in pair]) for pair in pairs]
+    _, left = probe.solve_each(torch.stack(columns))
+    return bool((left < probe.tolerance).any())
+
+
 def follows_logits(probe: Probe) -> bool:
     """Tell whether each row has the right forms, with weights that follow the logits.
 
@@ -243,7 +298,7 @@ def weighs_classes(probe: Probe) -> bool:
     )
 
 
-def _ratio(setup: Setup, probe: Probe, fit: Fit, rows: int, classes: int) -> float | None:
+def _ratio(setup: Setup, probe: Probe, fit: Fit, rows: Tensor, classes: int) -> float | None:
     """Return the ratio of both weights for another batch, or None where the loss takes none."""
     try:
         other = part_of(setup, probe, rows, classes)
@@ -259,7 +314,7 @@ def grows_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
     """Tell whether the teacher's weight falls as the number of classes grows."""
     if setup.layout.axis is None:
         return False
-    rows, C = len(probe.cut.rows), probe.C
+    rows, C = torch.arange(len(probe.cut.rows)), probe.C
     one, two = (_ratio(setup, probe, fit, rows, classes) for classes in (C, 2 * C))
     return None if one is None or two is None else two < 0.75 * one
 
@@ -274,7 +329,7 @@ def falls_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
     found = []
     for classes in (probe.C, 2 * probe.C):
         try:
-            other = part_of(setup, probe, len(probe.cut.rows), classes)
+            other = part_of(setup, probe, torch.arange(len(probe.cut.rows)), classes)
         except Exception:  # a loss may be made for its own classes
             return None
         weights, left = other.solve(other.soft(fit.soft).unsqueeze(0))
@@ -285,9 +340,19 @@ def falls_with_classes(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
 
 
 def grows_with_batch(setup: Setup, probe: Probe, fit: Fit) -> bool | None:
-    """Tell whether the proportion of both parts changes with the batch."""
-    rows = min(setup.B, 6) if setup.step is not None else 6
-    if rows < 2:
+    """Tell whether the proportion of both parts changes with the batch.
+
+    Both batches have the same share of rows with a label: a mean over all rows follows that share.
+    """
+    labelled = (setup.y.reshape(setup.B, -1) >= 0).sum(1).cpu()
+    order = labelled.argsort(descending=True, stable=True)
+    if setup.step is None:
+        half = order[torch.arange(3) % setup.B]
+        whole = half.repeat(2)
+    else:
+        half, whole = order[: min(setup.B, 6) // 2], order[: min(setup.B, 6) // 2 * 2]
+    shares = [float(labelled[rows].double().mean()) for rows in (half, whole)]
+    if not len(half) or abs(shares[0] - shares[1]) > 0.1 * shares[0]:
         return None
-    one, two = (_ratio(setup, probe, fit, count, probe.C) for count in (rows // 2, rows))
+    one, two = (_ratio(setup, probe, fit, rows, probe.C) for rows in (half, whole))
     return None if one is None or two is None else not 0.75 < two / one < 1.33

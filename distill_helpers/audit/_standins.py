@@ -105,7 +105,12 @@ def answering(networks: Sequence[Any], answer: Answer) -> Iterator[list[Any]]:
 
 
 def numbered(
-    inputs: Any, labels: Tensor | None, made_up: Tensor | None, kept: Collection[Any] = ()
+    inputs: Any,
+    labels: Tensor | None,
+    made_up: Tensor | None,
+    kept: Collection[Any] = (),
+    *,
+    write: bool = True,
 ) -> Any:
     """Write a number of its own into each row of floats, and put in the made-up labels.
 
@@ -114,14 +119,14 @@ def numbered(
     """
     if isinstance(inputs, Mapping):
         return {
-            key: value if key in kept else numbered(value, labels, made_up)
+            key: numbered(value, labels, made_up, write=write and key not in kept)
             for key, value in inputs.items()
         }
     if not isinstance(inputs, Tensor) or inputs.ndim == 0:
         return inputs
     if _is_same(inputs, labels) and made_up is not None:
         return made_up.clone()
-    if not (inputs.is_floating_point() or inputs.dtype == torch.uint8):
+    if not write or not (inputs.is_floating_point() or inputs.dtype == torch.uint8):
         return inputs
     numbers = row_numbers(len(inputs)).to(inputs.device, inputs.dtype)
     return numbers.reshape(-1, *[1] * (inputs.ndim - 1)).expand(inputs.shape).clone()
