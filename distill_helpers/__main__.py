@@ -380,12 +380,15 @@ def _in_options(text: str) -> str:
     "leave it out, --drop 'a b', or pass --group who; --index-base is 2"
     """
     names = "|".join(_OPTIONS)
-    value = r"""\[?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")\]?|\d+|True|False|\.\.\."""
-    text = re.sub(rf"(?<![\w'\"])({names}|max_levels)=({value})", _as_option, text)
+    word = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
+    value = rf"\[(?:{word})\]|{word}|\d+|True|False|\.\.\."
+    # A path is nobody's argument, whatever its folders are called.
+    text = re.sub(rf"(?<![\w'\"/])({names}|max_levels)=({value})(?![\w/])", _as_option, text)
     # Words that are English too are arguments only where a sentence speaks of them as such.
     bare = (
-        r"(?<![\w'\"-])(?:(?P<a>\w+_\w+)|(?P<b>\w+)(?= is ['\d-])|(?<=[Ll]eave )(?P<c>\w+)(?= out)"
-        r"|(?<=as )(?P<d>groups)|(?P<e>time|groups)(?= (?:and groups )?are both given))"
+        r"(?<![\w'\"/.-])(?:(?P<a>\w+_\w+)(?![./]\w)|(?P<b>\w+)(?= is ['\d-])"
+        r"|(?<=[Ll]eave )(?P<c>\w+)(?= out)|(?<=as )(?P<d>groups)"
+        r"|(?P<e>time|groups)(?= (?:and groups )?are both given))"
     )
     return re.sub(bare, lambda found: _OPTIONS.get(found[0], found[0]), text)
 
@@ -415,7 +418,8 @@ def _alone(out: str) -> Iterator[None]:
     except ImportError:  # Windows
         yield
         return
-    lock = _part(out).with_suffix(".lock")
+    part = _part(out)
+    lock = part.with_name(part.name + ".lock")  # a name that nobody else has
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("a+") as file:
         try:
@@ -428,6 +432,8 @@ def _alone(out: str) -> Iterator[None]:
             ) from None
         except OSError:  # a file system without locks
             pass
+        if not lock.exists() or not os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+            raise FileExistsError(f"out is {out}, where a report has just ended; say it again")
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -442,6 +448,7 @@ def _report(args: argparse.Namespace) -> int:
 
     check_out(args.out)
     with _alone(args.out):
+        check_out(args.out)  # another run may have ended in between
         return _make_report(args)
 
 

@@ -465,3 +465,27 @@ def test_a_mask_turned_round_is_seen_where_no_row_of_a_small_part_counts() -> No
     batch = {"input_ids": IDS * mask, "attention_mask": mask, "labels": LABELS}
     report = audit(step, batch, Masked(0), Masked(1).eval())
     assert report.bugs == ["padding counted"], report
+
+
+@pytest.mark.parametrize("order", [torch.randperm, lambda n: torch.arange(n - 1, -1, -1)])
+def test_rows_in_another_order_are_not_mixed(order):
+    """Every row is some row of the batch, whole, and its label went with it."""
+    torch.manual_seed(0)
+    student, teacher = (nn.Linear(6, 5).eval() for _ in range(2))
+    T, alpha = 3.0, 0.7
+
+    def step(student, teacher, batch):
+        x, y = batch
+        rows = order(len(x))
+        x, y = x[rows], y[rows]
+        with torch.no_grad():
+            p = F.softmax(teacher(x) / T, -1)
+        z = student(x)
+        kl = F.kl_div(F.log_softmax(z / T, -1), p, reduction="batchmean")
+        return alpha * T * T * kl + (1 - alpha) * F.cross_entropy(z, y)
+
+    batch = torch.randn(16, 6), torch.randint(5, (16,))
+    report = check_distillation_setup(
+        student, teacher, batch, step=step, temperature=T, alpha=alpha
+    )
+    assert "labels mixed unlike the inputs" not in report.bugs

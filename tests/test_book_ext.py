@@ -235,6 +235,9 @@ def rows_of(*rows):
         ((("T", "loss", "gain"), ("12", "0.1", "0.2")), False),
         ((("what is done", "its loss over the usual"), ("nothing",)), False),  # a short row
         (tuple([("claim", "verdict", "interval", "page")] * 2), False),
+        (((), ("x" * 50,)), False),  # no names for its cells
+        ((("a" * 30,), ("b" * 30, "c")), False),
+        ((("a" * 50,), ("b" * 30, "c")), True),
         (
             (
                 ("claim", "verdict", "interval", "page"),

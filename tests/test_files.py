@@ -996,6 +996,8 @@ def test_a_word_among_numbers_is_left_blank_or_makes_categories(tmp_path):
     assert "x=unknown" in made.columns.features
     # among few values a word is a level like any other
     assert own(tmp_path, x=lambda i: (1, 2, 3, "more")[i % 4]).columns.kinds == ("category",)
+    grades = [*range(1, 13), "K"]
+    assert own(tmp_path, x=lambda i: grades[i % 13]).columns.kinds == ("category",)
 
 
 @pytest.mark.parametrize(
@@ -1003,6 +1005,7 @@ def test_a_word_among_numbers_is_left_blank_or_makes_categories(tmp_path):
     [
         (["997", "1,004"], [997, 1004], "thousands=',' if the comma divides thousands"),
         (["0,997", "1,004"], [0.997, 1.004], "decimal=','"),
+        (["0,250", "1"], [0.25, 1], "decimal=','"),
         (["997", "1,010"], [997, 1010], "thousands=','"),
         (["1,004", "1,004.5"], [1004, 1004.5], "thousands=','"),
         (["1,000,004", "7"], [1000004, 7], "thousands=','"),

@@ -358,6 +358,19 @@ def test_a_column_called_id_is_the_one(data, tmp_path):
     assert probabilities_from_file(path, own, out_of_fold=True).log_p.shape == (150, 3)
 
 
+def test_ids_called_as_the_table_s_go_before_a_column_called_id(data, tmp_path):
+    """A running number called id would match other rows without a word."""
+    own = rows_from_file(data, "kind", ids="row")
+    p = np.random.default_rng(0).dirichlet(np.ones(3), 150).round(3)
+    p[:, 2] = 1 - p[:, 0] - p[:, 1]
+    rows = [[f"r{149 - i}", f"r{i}", *p[i]] for i in range(150)]
+    path = write(tmp_path / "p.csv", ["id", "row", "k0", "k1", "k2"], rows)
+    told = probabilities_from_file(path, own, out_of_fold=True, called="row").log_p
+    np.testing.assert_allclose(told.exp(), p, atol=2e-3)
+    other = probabilities_from_file(path, own, out_of_fold=True).log_p
+    np.testing.assert_allclose(other, told.flip(0))
+
+
 def test_bad_probabilities_are_refused_in_a_line(data, tmp_path):
     own = rows_from_file(data, "kind", ids="row")
     ids = [f"r{i}" for i in range(150)]
@@ -773,6 +786,8 @@ def test_an_option_of_columns_may_be_given_twice(name):
             "read_csv(path, thousands=',', decimal='.')",
             "read_csv(path, thousands=',', decimal='.')",
         ),
+        ("teacher_probabilities.csv has no row for id '9'",) * 2,
+        ("/data/out_of_fold.csv or time=08/t.csv is no file",) * 2,
     ],
 )
 def test_the_command_line_names_its_own_options(said, shown):
@@ -836,16 +851,31 @@ def test_a_second_report_into_the_same_folder_is_refused_at_its_start(
 ):
     monkeypatch.setattr("distill_helpers.report.report", Whole)
     out = tmp_path / "out"
-    (tmp_path / "out.lock").write_text("1")  # what a killed process left
+    theirs = tmp_path / "out.lock"  # as poetry.lock is, beside a report called poetry
+    theirs.write_text("theirs")
+    lock = tmp_path / "out.part.lock"
+    lock.write_text("1")  # what a killed process left
     with command_line._alone(str(out)):
         assert command_line.main(arguments_of(data, out)) == 1
     said = capsys.readouterr().err
     assert f"process {os.getpid()} is making a report; wait for it, or name another" in said
-    (tmp_path / "out.lock").write_text("1")
+    lock.write_text("1")
     assert command_line.main(arguments_of(data, out)) == 0  # having waited
     with command_line._alone(str(out)):
         assert command_line.main(arguments_of(data, tmp_path / "other")) == 0
-    assert not list(tmp_path.glob("*.lock"))
+    assert list(tmp_path.glob("*.lock")) == [theirs] and theirs.read_text() == "theirs"
+
+
+def test_a_lock_that_was_let_go_between_its_opening_and_its_taking_is_none(tmp_path, monkeypatch):
+    import fcntl
+
+    lock = tmp_path / "out.part.lock"
+    monkeypatch.setattr(fcntl, "flock", lambda *_: lock.unlink())
+    with (
+        pytest.raises(FileExistsError, match="has just ended; say it again"),
+        command_line._alone(str(tmp_path / "out")),
+    ):
+        pytest.fail("two may now run at once")
 
 
 @pytest.mark.parametrize(
@@ -880,6 +910,11 @@ def test_a_file_beside_the_table_is_read_as_it_is_itself(tmp_path):
         path.write_text(text, encoding)
         expected = {"file_format": "csv", "encoding": encoding, "delimiter": delimiter}
         assert reading_beside(path, said) == expected
+    path.write_bytes("a,b".encode("utf-16-le"))
+    wide = said | {"encoding": "utf-16-le"}
+    assert (
+        reading_beside(path, wide)["encoding"] == "utf-16-le"
+    )  # no UTF-8, though it reads as such
 
 
 @pytest.mark.parametrize(

@@ -333,14 +333,14 @@ def with_cards(text: str) -> str:
         names = [_words(head) for head in HEAD.findall(match[0])]
         rows = [[_words(cell) for cell in CELL.findall(row)] for row in BODY_ROW.findall(match[0])]
         columns = zip_longest(names, *rows, fillvalue="")
-        if sum(map(_room, columns)) <= PHONE:
+        if not names or sum(map(_room, columns)) <= PHONE:
             return match[0]
 
         def row(found: re.Match[str]) -> str:
             labels = iter(names)
             return re.sub(
                 r"<td\b",
-                lambda _: f'<td data-label="{html.escape(next(labels))}"',
+                lambda _: f'<td data-label="{html.escape(next(labels, ""))}"',
                 found[0],
             )
 

@@ -58,6 +58,8 @@ def _labels_alone(setup: Setup, own: list[Call]) -> Check | None:
     mixed, plain = first[2], given[0]
     if mixed.shape != plain.shape or _same(mixed, plain) or not (how := _mixed(mixed, plain)):
         return None
+    if _rows_among(mixed, plain) is not None:  # in another order, and not mixed
+        return None
     words = f"the student's rows are {how} of the batch's, and each counts its own label alone"
     return Check(NAME, FAILED, words, "labels mixed unlike the inputs")
 

@@ -97,7 +97,8 @@ def reading_beside(path: Path, reading: Mapping[str, Any]) -> dict[str, Any]:
     content = path.read_bytes()
     try:
         content.decode("utf-8")
-        made["encoding"] = "utf-8"
+        if b"\0" not in content and b"\x1b" not in content:  # as UTF-16 and ISO 2022 have
+            made["encoding"] = "utf-8"
     except UnicodeDecodeError:
         pass
     said = reading.get("delimiter") or ("\t" if path.suffix.lower() == ".tsv" else ",")

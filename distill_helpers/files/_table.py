@@ -188,18 +188,25 @@ def comma_readings(column: Column, commas: Sequence[str]) -> list[str]:
             thousands = f"thousands={mark!r}"
             once = all(re.fullmatch(r"[+-]?\d+,\d{3}", word) for word in commas)
             zero = any(re.match(r"[+-]?0", word) for word in commas)  # 0,125 is below one
+            if mark == "," and once and zero:
+                return ["decimal=','"]
             if mark == "," and once and not trimmed:
-                return ["decimal=','"] if zero else [thousands, "decimal=','"]
+                return [thousands, "decimal=','"]
             return [thousands]
     apart = next((mark for mark in "' " if any(mark in word for word in commas)), ".")
     return [f"decimal=',', thousands={apart!r}"]
+
+
+CODES = 30
+"""Fewer different numbers may be codes beside others that are words: cards, grades, chromosomes."""
 
 
 def stray_word(column: Column) -> str | None:
     """Return a word that is no number in a column of text where nearly all values are."""
     seen = _words(column)
     strays = sorted(value for value in seen if number(value) is None)
-    return strays[0] if strays and len(seen) - len(strays) >= 0.9 * len(seen) else None
+    numbers = len(seen) - len(strays)
+    return strays[0] if strays and numbers >= max(CODES, 0.9 * len(seen)) else None
 
 
 def nearest(name: str, names: Iterable[str]) -> str:

@@ -262,6 +262,7 @@ def report(
             teacher_probabilities,
             own,
             out_of_fold=bool(out_of_fold),
+            called=ids or "id",
             **reading_beside(Path(teacher_probabilities), reading),
         )
     assert chosen is not None

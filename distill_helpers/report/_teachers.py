@@ -225,7 +225,7 @@ class Probabilities:
 
 
 def probabilities_from_file(
-    path: str | Path, own: OwnRows, *, out_of_fold: bool, **reading: Any
+    path: str | Path, own: OwnRows, *, out_of_fold: bool, called: str = "id", **reading: Any
 ) -> Probabilities:
     """Read a teacher's probabilities: one column a class, named as the class, and the ids.
 
@@ -235,9 +235,11 @@ def probabilities_from_file(
         CSV, Parquet or NPZ.
     own : OwnRows
         Read with ids: its rows are matched by them, numbers by value (7 and 7.0). The file's
-        column of ids is called ``id``, or is the one column that is no class.
+        column of ids is called as the table's, or ``id``, or is the one that is no class.
     out_of_fold : bool
         What the reader says of it.
+    called : str
+        What the table calls its column of ids.
     **reading
         ``file_format``, ``encoding``, ``delimiter``.
 
@@ -261,13 +263,12 @@ def probabilities_from_file(
                 f"{', '.join(names)}, and the ids. {nearest(label, table)}"
             )
     others = [name for name in table if name not in names]
-    if "id" in others:
-        others = ["id"]
+    others = next(([name] for name in (called, "id") if name in others), others)
     if len(others) != 1:
+        shown = ": " + ", ".join(map(repr, others)) if others else ""
         raise ValueError(
-            f"{Path(path).name} has {len(others)} columns beside the classes"
-            f"{': ' + ', '.join(others) if others else ''}; it must have one, the ids, or one "
-            "called 'id'"
+            f"{Path(path).name} has {len(others)} columns beside the classes{shown}; it must have "
+            f"one, the ids, or one called {called!r}"
         )
     ids = _by_value(list(own.ids), list(categories(table[others[0]])))
     place = {value: row for row, value in enumerate(ids)}
